@@ -1,0 +1,142 @@
+# Gongkai. `make help` lists what there is to make.
+#
+# One Makefile for the whole tree. A new .c file in a room is picked up by itself; a file X_test.c
+# beside X.c becomes a unit test. SANITIZE=1 builds with ASan and UBSan in a folder of its own.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
+CC ?= gcc
+PYTHON ?= /usr/bin/python3
+SANITIZE ?=
+VERSION := 0.1.0
+
+.DEFAULT_GOAL := all
+goals := $(or $(MAKECMDGOALS),all)
+needs_build := $(filter-out help clean demo check check-peers bench format,$(goals))
+
+BUILD := build/$(if $(SANITIZE),asan,release)$(if $(filter clang%,$(CC)),-clang)
+
+libraries := libzmq hiredis libcurl libsystemd jansson libcrypto sqlite3 libxml-2.0 libcmark-gfm libutf8proc
+# cmark-gfm's extensions come without a pkg-config file of their own.
+ifneq ($(needs_build),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(libraries) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(libraries) 2>/dev/null) -lcmark-gfm-extensions
+endif
+
+warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-format-nonliteral -Wno-unused-parameter
+CFLAGS ?= -O2 -g
+ifeq ($(SANITIZE),)
+hardening := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+link_hardening := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+else
+hardening := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+link_hardening := -fsanitize=address,undefined
+override CFLAGS := -O1 -g
+endif
+all_cflags = -std=gnu11 $(CFLAGS) $(warnings) $(hardening) -I. -I$(BUILD) $(PKG_CFLAGS) -MMD -MP \
+	-D_GNU_SOURCE -DGONGKAI_VERSION='"$(VERSION)"' -DGONGKAI_CONFIG='"$(SYSCONFDIR)/gongkai/gongkai.conf"'
+
+# The rooms. Arrows point down only: daemons -> channels -> core -> libraries (tests/lint holds it).
+sources = $(filter-out %_test.c,$(wildcard $(addsuffix /*.c,$(1))))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
+core := $(call objects,core)
+channels := $(call objects,channels channels/*)
+client := $(call objects,client)
+publisherd := $(call objects,daemons/publisherd)
+channeld := $(call objects,daemons/channeld)
+ctl := $(call objects,ctl)
+main_of = $(filter %/main.o,$(1))
+but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
+
+programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-emit $(BUILD)/gongkaictl
+unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard core/*_test.c channels/*_test.c channels/*/*_test.c \
+	client/*_test.c daemons/*/*_test.c ctl/*_test.c))
+benches := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+shims := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/chaos/*.c))
+mutators := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+
+.PHONY: all help check check-peers demo bench install uninstall clean format lint unit-tests test-programs
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+all: $(programs) ## build the programs into build/release
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"; $(CC) $(all_cflags) -c $< -o $@
+
+# Files that C code carries inside (EMBED in core/embed.h).
+$(BUILD)/core/store_library.o: core/store.lua
+$(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
+	$(wildcard channels/$(room)/*/*)))
+
+link = @mkdir -p $(@D) && echo "  LINK    $@" && $(CC) $(CFLAGS) $(hardening) $(link_hardening) $(filter %.o,$^) -o $@ $(PKG_LIBS)
+
+$(BUILD)/gongkai-publisherd: $(publisherd) $(core)
+	$(link)
+$(BUILD)/gongkai-channeld: $(channeld) $(channels) $(core)
+	$(link)
+$(BUILD)/gongkai-emit: $(client) $(core)
+	$(link)
+$(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
+	$(link)
+
+# A unit test sees its own room's objects without main, and every room below.
+below = $(if $(filter core/%,$1),,$(if $(filter daemons/channeld/%,$1),$(channels),\
+	$(if $(filter channels/%,$1),$(channels),$(if $(filter client/% ctl/%,$1),$(client)))))
+own = $(call objects,$(patsubst %/,%,$(dir $1)))
+.SECONDEXPANSION:
+$(unit_tests): $(BUILD)/%: $(BUILD)/%.o $$(sort $$(call but_main,$$(call own,$$*.c) $$(call below,$$*.c))) $(core)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"; $(CC) $(CFLAGS) $(hardening) $(link_hardening) $(filter %.o,$^) -o $@ $(PKG_LIBS) -lcmocka
+
+$(benches) $(mutators): $(BUILD)/%: $(BUILD)/%.o $(call but_main,$(client)) $(core)
+	$(link)
+
+$(BUILD)/tests/chaos/%.so: tests/chaos/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O1 -g $(warnings) -D_GNU_SOURCE -fPIC -shared $< -o $@ -ldl
+
+unit-tests: $(unit_tests)
+test-programs: $(programs) $(unit_tests) $(shims) $(mutators)
+
+check: ## install what the tests need, build with sanitizers, run all tests (15 minutes at most)
+	tools/install-packages build run demo test
+	$(MAKE) SANITIZE=1 test-programs
+	$(MAKE) all $(benches:build/%=build/%)
+	PYTHON=$(PYTHON) tests/run
+
+check-peers: ## tests against heavy real peers (none yet that `check` does not start)
+	tools/install-packages build run demo test peers
+	PYTHON=$(PYTHON) tests/run --peers
+
+demo: ## a county in a box on free ports; ONCE=1 checks every page and exits
+	tools/install-packages build run demo
+	$(MAKE) all
+	$(PYTHON) demo/run.py $(if $(ONCE),--once) --programs build/release
+
+bench: ## speed and memory, one line per figure; QUICK=1 keeps it under a minute
+	tools/install-packages build run test
+	$(MAKE) all $(patsubst $(BUILD)/%,build/release/%,$(benches))
+	QUICK=$(QUICK) $(PYTHON) tests/bench/run.py --programs build/release
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	tools/install-tree "$(BUILD)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"
+
+uninstall: ## take away what install put there; keeps configuration and data
+	tools/install-tree --remove "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"
+
+format: ## clang-format over the C files
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint: ## the house rules that a machine can check
+	CC=$(CC) CFLAGS="$$(pkg-config --cflags $(libraries))" tests/lint/run
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,206 @@
+/* A channel driver: a table of functions over plain data.
+ *
+ * A driver does no I/O. begin() looks at a delivery and answers with a step: a request for one of
+ * the engine's transports, or a verdict. next() reads the reply and answers with the next step.
+ * Time, secrets and options come in as arguments; a driver keeps no state of its own but the memo.
+ * So every driver is tested by tables, and the engine gives all of them the same retries,
+ * timeouts, checkpoints and logs. One folder per driver, one line in channels/registry.c. */
+#ifndef CHANNELS_DRIVER_H
+#define CHANNELS_DRIVER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/settings.h"
+
+enum delivery_kind {
+        DELIVER_PUBLISH,  /* show data of `event` */
+        DELIVER_WITHDRAW, /* `event` is the withdrawal: take it down (mark or erase) */
+        DELIVER_EXPIRE,   /* as WITHDRAW, made by the daemon when `expires` came */
+        DELIVER_SETUP,    /* once at the start of the channel: fixed files, pages without entries */
+        DELIVER_TEST,     /* `gongkaictl channel test`: does the way work? leaves nothing behind */
+};
+
+struct attachment {
+        const char *name, *media_type, *role; /* role may be NULL */
+        const char *sha256; /* lower-case hex */
+        uint64_t size;      /* bytes */
+        const char *url;    /* where it can be had, when its bytes are not with us; or NULL */
+        bool here;          /* its bytes are in the attachment store, under sha256 */
+};
+
+/* Everything that a driver may know; all borrowed for the call. */
+struct delivery {
+        enum delivery_kind kind;
+        const char *channel;     /* the channel's name */
+        const char *region;      /* GB/T 2260 code */
+        const char *region_name; /* 腾冲市 */
+        const char *document;
+        int64_t revision;
+        const char *revision_part; /* "7", "7w", "7x": the part of the key */
+        const char *event_id;      /* ULID of the event to be shown */
+        const json_t *event;       /* the CloudEvent; NULL for SETUP and TEST */
+        const char *domain;        /* the item's 领域, or NULL */
+        const char *item_name;     /* the item's 二级事项, or NULL */
+        json_t *stages;            /* array of strings: decision execution ... */
+        const char *document_kind; /* notice policy ..., never NULL for PUBLISH */
+        const struct attachment *attachments;
+        size_t n_attachments;
+
+        const char *reference; /* what the carrier called it last time, or NULL */
+        const char *url;       /* where it was shown last, or NULL */
+        int64_t first_shown_ms; /* first publication on this channel; 0 = not yet */
+        int64_t accepted_ms;
+        const json_t *memo;    /* of an earlier step or attempt, or NULL */
+        bool doubt;            /* the last outcome is unknown: look before repeating */
+        unsigned attempt;      /* from 1 */
+        const char *key;       /* idempotency key, the same on every attempt of this delivery */
+
+        const char *after_url; /* public address on the channel that `after` names, or NULL */
+        int64_t now_ms;
+        const char *secret; /* content of secret_file, or NULL */
+        const void *options; /* the driver's own struct */
+};
+
+/* What the engine can do for a driver. */
+enum step_kind { STEP_VERDICT, STEP_HTTP, STEP_TREE_OPEN, STEP_TREE_COMMIT };
+
+struct http_request {
+        const char *method;
+        char *url;            /* owned, as all pointers below */
+        char **headers;       /* "Name: value", NULL-terminated */
+        struct buf body;
+        bool repeatable;      /* carries a key: a lost connection may be tried again by libcurl */
+};
+
+struct http_reply {
+        long status;          /* 0: no reply */
+        const char *body;     /* at most 64 KiB of it, NUL-terminated */
+        size_t n_body;
+        const char *retry_after; /* the header, or NULL */
+        bool sent;            /* bytes of the request left us: without a status the outcome is unknown */
+        const char *error;    /* the transport's sentence when status is 0 */
+};
+
+/* The local file tree: a folder of public files plus an index of entries beside it.
+ *
+ * OPEN begins a transaction: it refuses (TREE_NEWER) when the index has a higher rank of this
+ * document, puts the entry and answers the views as they are with the entry in. COMMIT writes the
+ * files (each appears whole or not at all, on disk before the answer), removes the others, and
+ * only then keeps the index. Any verdict instead of COMMIT rolls back. */
+struct tree_view {
+        const char *tag;   /* entries with this tag ("county:530581"); NULL = all */
+        const char *month; /* "2026-11" by `date_ms` in Asia/Shanghai; NULL = any */
+        unsigned limit;
+};
+
+struct tree_open {
+        bool has_entry;      /* false: only views (SETUP, TEST) */
+        bool live;           /* false: withdrawn; stays in the index, in no view */
+        int64_t revision;
+        unsigned level;      /* 0 shown, 1 gone */
+        int64_t date_ms;     /* orders the views, newest first */
+        int64_t until_ms;    /* not in views from then on; 0 = for good */
+        json_t *data;        /* owned; what the driver wants to find again in views */
+        json_t *tags;        /* owned; array of strings */
+        struct tree_view views[24];
+        size_t n_views;
+        json_t *view_strings; /* owned: keeps the views' tags and months alive, or NULL */
+};
+
+struct tree_file {
+        char *path;       /* below the root, '/'-separated, no "..", no leading '/'; owned */
+        char *content;    /* owned, n_bytes of it; NULL: the attachment `sha256` is put there */
+        size_t n_bytes;
+        char *sha256;
+        bool keep;        /* leave it when it is there already with this size (attachments, assets) */
+};
+
+struct tree_commit {
+        struct tree_file *files;
+        size_t n_files;
+        char **removals;  /* files or whole folders; a missing one is fine */
+        size_t n_removals;
+};
+
+enum tree_status { TREE_OK, TREE_NEWER, TREE_BUSY, TREE_FAILED };
+
+struct tree_reply {
+        enum tree_status status;
+        const char *error;      /* for FAILED: errno's words and the path */
+        int64_t newer_revision; /* for NEWER */
+        unsigned newer_level;
+        const json_t *previous; /* OPEN: data of this document's entry before, or NULL */
+        const json_t *views;    /* OPEN: array (one per view) of arrays of data */
+        const json_t *tags;     /* OPEN: {"county:530581": live entries, ...} */
+        const json_t *months;   /* OPEN: {"": ["2026-11", ...], "county:530581": [...]} per view tag */
+};
+
+enum verdict_kind {
+        VERDICT_DONE,      /* shown, or gone */
+        VERDICT_ASK,       /* accepted, not shown yet: look again at at_ms */
+        VERDICT_LATER,     /* busy or away: back-off; at_ms where the provider named a time */
+        VERDICT_WAIT,      /* a quota or window opens at at_ms; not an attempt */
+        VERDICT_REFUSED,   /* this content can never pass: dead letter */
+        VERDICT_BLOCKED,   /* nothing will pass on this channel until somebody acts */
+        VERDICT_UNCERTAIN, /* sent, and no clear answer */
+};
+
+struct verdict {
+        enum verdict_kind kind;
+        const char *code;  /* stable, "webhook/gone"; a literal */
+        char *sentence;    /* for people; owned; needed for all but DONE */
+        char *reference, *url; /* DONE: owned, may be NULL */
+        int64_t at_ms;     /* wall clock; 0 = none */
+};
+
+struct step {
+        enum step_kind kind;
+        json_t *memo;      /* owned; new memo, kept with the document when not NULL */
+        bool checkpoint;   /* the memo must be on disk before the request is made */
+        union {
+                struct verdict verdict;
+                struct http_request http;
+                struct tree_open tree_open;
+                struct tree_commit tree_commit;
+        };
+};
+
+struct reply {
+        enum step_kind kind; /* of the request that it answers */
+        union {
+                struct http_reply http;
+                struct tree_reply tree;
+        };
+};
+
+struct driver {
+        const char *name;
+        const char *title_chinese, *title_english;
+        const struct setting *settings; /* section "", read from the channel's own file */
+        size_t n_settings;
+        size_t options_size;            /* bytes; the settings' offsets point into it */
+        bool local;                     /* shows by itself, no provider: no attempt is ever in doubt */
+        /* More checks of the options than a row can say, with the file's name for the problems. */
+        void (*check)(const void *options, const char *path, struct problems *problems);
+        /* Both return 0 with *ret filled, or a negative errno when this machine failed (memory);
+         * what the carrier says is never an errno: it is a verdict. */
+        int (*begin)(const struct delivery *delivery, struct step *ret);
+        int (*next)(const struct delivery *delivery, const struct reply *reply, struct step *ret);
+};
+
+/* All drivers, NULL-terminated, and one of them by name (NULL when unknown). */
+extern const struct driver *const drivers[];
+const struct driver *driver_find(const char *name);
+
+void step_done(struct step *step); /* releases whatever the kind owns; takes a zeroed step */
+
+/* Fills *ret with a verdict; the pairs are those of say(). Returns 0 or -ENOMEM. */
+__attribute__((sentinel)) int step_verdict(struct step *ret, enum verdict_kind kind,
+                                           const char *code, int64_t at_ms, enum message message,
+                                           ...);
+int step_done_verdict(struct step *ret, const char *reference, const char *url);
+
+#endif

@@ -1,0 +1,17 @@
+#include "channels/driver.h"
+
+#include <string.h>
+
+extern const struct driver discard_driver;
+
+const struct driver *const drivers[] = {
+        &discard_driver,
+        NULL,
+};
+
+const struct driver *driver_find(const char *name) {
+        for (size_t i = 0; drivers[i]; i++)
+                if (strcmp(drivers[i]->name, name) == 0)
+                        return drivers[i];
+        return NULL;
+}

@@ -1,0 +1,77 @@
+#include "channels/driver.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void verdict_done(struct verdict *verdict) {
+        free(verdict->sentence);
+        free(verdict->reference);
+        free(verdict->url);
+}
+
+static void http_request_done(struct http_request *http) {
+        free(http->url);
+        for (size_t i = 0; http->headers && http->headers[i]; i++)
+                free(http->headers[i]);
+        free(http->headers);
+        buf_done(&http->body);
+}
+
+static void tree_commit_done(struct tree_commit *commit) {
+        for (size_t i = 0; i < commit->n_files; i++) {
+                free(commit->files[i].path);
+                free(commit->files[i].content);
+                free(commit->files[i].sha256);
+        }
+        free(commit->files);
+        for (size_t i = 0; i < commit->n_removals; i++)
+                free(commit->removals[i]);
+        free(commit->removals);
+}
+
+void step_done(struct step *step) {
+        switch (step->kind) {
+        case STEP_VERDICT:
+                verdict_done(&step->verdict);
+                break;
+        case STEP_HTTP:
+                http_request_done(&step->http);
+                break;
+        case STEP_TREE_OPEN:
+                json_decref(step->tree_open.data);
+                json_decref(step->tree_open.tags);
+                json_decref(step->tree_open.view_strings);
+                break;
+        case STEP_TREE_COMMIT:
+                tree_commit_done(&step->tree_commit);
+                break;
+        }
+        json_decref(step->memo);
+        *step = (struct step) { 0 };
+}
+
+int step_verdict(struct step *ret, enum verdict_kind kind, const char *code, int64_t at_ms,
+                 enum message message, ...) {
+        struct buf sentence = { 0 };
+        va_list pairs;
+
+        va_start(pairs, message);
+        say_list(&sentence, message, pairs);
+        va_end(pairs);
+        *ret = (struct step) { .kind = STEP_VERDICT };
+        ret->verdict = (struct verdict) {
+                .kind = kind, .code = code, .at_ms = at_ms, .sentence = buf_take(&sentence),
+        };
+        return ret->verdict.sentence ? 0 : -ENOMEM;
+}
+
+int step_done_verdict(struct step *ret, const char *reference, const char *url) {
+        struct verdict verdict = { .kind = VERDICT_DONE, .code = "done" };
+
+        verdict.reference = reference ? strdup(reference) : NULL;
+        verdict.url = url ? strdup(url) : NULL;
+        *ret = (struct step) { .kind = STEP_VERDICT, .verdict = verdict };
+        return (reference && !verdict.reference) || (url && !verdict.url) ? -ENOMEM : 0;
+}

@@ -1,0 +1,105 @@
+#include "core/buf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_done(struct buf *buf) {
+        free(buf->data);
+        *buf = buf_init_max(buf->max);
+}
+
+void buf_reset(struct buf *buf) {
+        buf->len = 0;
+        buf->error = 0;
+        if (buf->data)
+                buf->data[0] = '\0';
+}
+
+char *buf_room(struct buf *buf, size_t n_bytes) {
+        size_t max = buf->max ? buf->max : BUF_DEFAULT_MAX;
+
+        if (buf->error)
+                return NULL;
+        if (n_bytes > max || buf->len > max - n_bytes) {
+                buf->error = -E2BIG;
+                return NULL;
+        }
+        if (buf->len + n_bytes + 1 > buf->allocated) {
+                size_t wanted = buf->allocated ? buf->allocated * 2 : 128;
+                char *data;
+
+                while (wanted < buf->len + n_bytes + 1)
+                        wanted *= 2;
+                data = realloc(buf->data, wanted);
+                if (!data) {
+                        buf->error = -ENOMEM;
+                        return NULL;
+                }
+                buf->data = data;
+                buf->allocated = wanted;
+        }
+        return buf->data + buf->len;
+}
+
+void buf_grown(struct buf *buf, size_t n_bytes) {
+        buf->len += n_bytes;
+        buf->data[buf->len] = '\0';
+}
+
+void buf_add(struct buf *buf, const void *bytes, size_t n_bytes) {
+        char *room = buf_room(buf, n_bytes);
+
+        if (!room)
+                return;
+        if (n_bytes)
+                memcpy(room, bytes, n_bytes);
+        buf_grown(buf, n_bytes);
+}
+
+void buf_str(struct buf *buf, const char *string) {
+        buf_add(buf, string, strlen(string));
+}
+
+void buf_char(struct buf *buf, char c) {
+        buf_add(buf, &c, 1);
+}
+
+void buf_fmt(struct buf *buf, const char *format, ...) {
+        va_list arguments, again;
+        char *room;
+        int n;
+
+        va_start(arguments, format);
+        va_copy(again, arguments);
+        n = vsnprintf(NULL, 0, format, arguments);
+        va_end(arguments);
+        if (n < 0)
+                buf->error = buf->error ? buf->error : -EINVAL;
+        room = n < 0 ? NULL : buf_room(buf, (size_t) n);
+        if (room) {
+                (void) vsnprintf(room, (size_t) n + 1, format, again);
+                buf->len += (size_t) n;
+        }
+        va_end(again);
+}
+
+char *buf_take(struct buf *buf) {
+        char *data;
+
+        if (!buf->data)
+                (void) buf_room(buf, 0);
+        if (buf->error) {
+                buf_done(buf);
+                return NULL;
+        }
+        data = buf->data;
+        data[buf->len] = '\0';
+        *buf = buf_init_max(buf->max);
+        return data;
+}
+
+const char *buf_text(const struct buf *buf) {
+        return buf->data && buf->len ? buf->data : "";
+}

@@ -1,0 +1,58 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+
+static void text_grows_and_ends_in_a_nul(void **state) {
+        struct buf buf = { 0 };
+
+        (void) state;
+        for (int i = 0; i < 1000; i++)
+                buf_fmt(&buf, "%d,", i);
+        assert_int_equal(buf.error, 0);
+        assert_int_equal(buf.len, strlen(buf.data));
+        assert_memory_equal(buf.data + buf.len - 4, "999,", 4);
+        buf_done(&buf);
+}
+
+static void the_cap_holds_and_the_error_stays(void **state) {
+        struct buf buf = buf_init_max(10);
+
+        (void) state;
+        buf_str(&buf, "0123456789");
+        assert_int_equal(buf.error, 0);
+        buf_char(&buf, 'x');
+        assert_int_equal(buf.error, -E2BIG);
+        buf_str(&buf, "");
+        assert_int_equal(buf.error, -E2BIG);
+        assert_string_equal(buf_text(&buf), "0123456789");
+        assert_null(buf_take(&buf));
+}
+
+static void an_empty_buffer_is_an_empty_string(void **state) {
+        struct buf buf = { 0 };
+        char *taken;
+
+        (void) state;
+        assert_string_equal(buf_text(&buf), "");
+        taken = buf_take(&buf);
+        assert_string_equal(taken, "");
+        free(taken);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(text_grows_and_ends_in_a_nul),
+                cmocka_unit_test(the_cap_holds_and_the_error_stays),
+                cmocka_unit_test(an_empty_buffer_is_an_empty_string),
+        };
+
+        return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
+}

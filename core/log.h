@@ -1,0 +1,24 @@
+/* What a daemon tells its operator. Under systemd (stderr is the journal) a line carries fields;
+ * elsewhere it is one readable line on stderr. Libraries are silent; the room that handles a thing
+ * says it once. Never a secret, never a phone number.
+ *
+ *         log_say(LOG_NOTICE, MESSAGE_CHANNEL_PAUSED, "channel", name, "reason", reason, NULL);
+ *
+ * The pairs fill the sentence, and those with a name in this list are also journal fields:
+ * channel, region, document, event, revision, attempt, code, emitter, source (GONGKAI_CHANNEL=...).
+ * MESSAGE_ID is derived from the message's name. Control, bidi and line-breaking characters in
+ * values are made visible. */
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
+
+#include <syslog.h>
+
+#include "core/messages.h"
+
+/* `program` goes before each readable line. */
+void log_open(const char *program);
+/* Lines above this level (LOG_INFO by default) are dropped. */
+void log_set_level(int level);
+__attribute__((sentinel)) void log_say(int level, enum message message, ...);
+
+#endif

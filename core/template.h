@@ -1,0 +1,45 @@
+/* Templates by the public Mustache rules: {{variable}}, {{{raw}}} and {{&raw}}, {{#section}},
+ * {{^inverted}}, {{! comment}}, {{> partial}}, dotted names, {{.}}; standalone tags take their line
+ * with them. No lambdas, no delimiter change. A variable is escaped for the kind of text that the
+ * template makes. */
+#ifndef CORE_TEMPLATE_H
+#define CORE_TEMPLATE_H
+
+#include <jansson.h>
+
+#include "core/buf.h"
+
+enum escape {
+        ESCAPE_NONE, /* plain text */
+        ESCAPE_HTML, /* HTML and XML text and quoted attributes: & < > " ' ` */
+        ESCAPE_JSON, /* inside a JSON string literal (also safe inside <script>: < > & U+2028/9) */
+        ESCAPE_URI,  /* percent-encoded but for unreserved characters (RFC 3986, 2.3) */
+};
+
+void escape_add(struct buf *buf, enum escape escape, const char *text, size_t n_bytes);
+
+/* The text of partial `name`, or NULL when there is none (an error). */
+typedef const char *template_partial_fn(const char *name, void *userdata);
+
+struct template {
+        const char *text;
+        enum escape escape;
+        template_partial_fn *partial; /* may be NULL */
+        void *userdata;
+};
+
+struct template_error {
+        unsigned line; /* in the template, from 1 */
+        char *sentence; /* for people, in the process' language; free() */
+};
+
+/* Renders `context` (borrowed) into `out`. -EINVAL with *ret_error filled when the template is
+ * wrong: unclosed or crossed section, unknown tag kind, partial missing or nested deeper than 16;
+ * -E2BIG / -ENOMEM from the buffer. A name that the context lacks is empty. */
+int template_render(const struct template *template, const json_t *context, struct buf *out,
+                    struct template_error *ret_error);
+/* The same errors without a context. */
+int template_check(const struct template *template, struct template_error *ret_error);
+void template_error_done(struct template_error *error);
+
+#endif
