@@ -12,6 +12,7 @@
 
 #include "core/content.h"
 #include "core/digest.h"
+#include "core/messages.h"
 
 enum {
         EVENT_MAX_BYTES = 1 << 20,
