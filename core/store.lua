@@ -1017,7 +1017,50 @@ local function gk_held_list(keys, argv)
     return reply
 end
 
+-- KEYS: ctl held, then due keys. ARGV: their channels' names.
+-- Reply: {stop or "", held, {waiting, ready now, pause or ""} per due key}.
+local function gk_status(keys, argv)
+    local now = now_ms()
+    local reply = { redis.call('HGET', keys[1], 'stop') or '', fmt(redis.call('HLEN', keys[2])) }
+    for i = 3, #keys do
+        reply[i] = { fmt(redis.call('ZCARD', keys[i])), fmt(redis.call('ZCOUNT', keys[i], '-inf', fmt(now))),
+            redis.call('HGET', keys[1], 'pause:' .. argv[i - 2]) or '' }
+    end
+    return reply
+end
+
+-- KEYS: log. ARGV: entry to go back from ("+" = the end), entries to look at, document ("" = any),
+-- states by blank ("" = any). Reply: {where to go on or "", ms and record alternating}.
+local function gk_log(keys, argv)
+    local states = {}
+    for state in string.gmatch(argv[4], '%S+') do states[state] = true end
+    local reply = { '' }
+    local entries = redis.call('XREVRANGE', keys[1], argv[1], '-', 'COUNT', argv[2])
+    for _, entry in ipairs(entries) do
+        local fields, at, records = entry[2], '', ''
+        for i = 1, #fields, 2 do
+            if fields[i] == 't' then at = fields[i + 1] end
+            if fields[i] == 'r' then records = fields[i + 1] end
+        end
+        local found = {}
+        for record in string.gmatch(records, '[^\n]+') do
+            local state, document = string.match(record, '^([^\t]*)\t([^\t]*)')
+            if (argv[3] == '' or document == argv[3]) and (argv[4] == '' or states[state]) then
+                found[#found + 1] = record
+            end
+        end
+        for i = #found, 1, -1 do
+            reply[#reply + 1] = at
+            reply[#reply + 1] = found[i]
+        end
+    end
+    if #entries == tonumber(argv[2]) then reply[1] = '(' .. entries[#entries][1] end
+    return reply
+end
+
 redis.register_function('gk1_accept', gk_accept)
+redis.register_function { function_name = 'gk1_status', callback = gk_status, flags = { 'no-writes', 'allow-oom' } }
+redis.register_function { function_name = 'gk1_log', callback = gk_log, flags = { 'no-writes', 'allow-oom' } }
 redis.register_function('gk1_held', gk_held)
 redis.register_function { function_name = 'gk1_take', callback = gk_take, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_load', callback = gk_load, flags = { 'allow-oom' } }

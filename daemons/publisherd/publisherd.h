@@ -20,8 +20,11 @@ struct publisherd;
 struct peer;
 
 struct request {
-        struct peer *peer;
+        struct peer *peer; /* NULL: of our own, told by on_done */
         struct request *next; /* of the same peer */
+        struct publisherd *daemon;
+        void (*on_done)(struct request *request, void *userdata);
+        void *userdata;
         bool is_array;
         size_t n_jobs, n_waiting;
         struct job *jobs;
@@ -135,6 +138,11 @@ int doors_open(struct publisherd *daemon);
 void doors_stop_reading(struct publisherd *daemon);
 void doors_close(struct publisherd *daemon);
 void job_answered(struct job *job);
+/* A request of the daemon's own (an operator's withdrawal): on_done is called when its one job has
+ * its answer, and the request is freed behind it. */
+struct request *request_own(struct publisherd *daemon,
+                            void (*on_done)(struct request *request, void *userdata),
+                            void *userdata);
 
 /* zap.c: CURVE keys of emitters, fail-closed. */
 int zap_open(struct publisherd *daemon);
@@ -156,6 +164,7 @@ void query_event(struct publisherd *daemon, struct job *job, const struct event 
 
 /* control.c: gongkaictl's socket. */
 int control_open(struct publisherd *daemon);
-void control_close(struct publisherd *daemon);
+void control_close(struct publisherd *daemon); /* nothing new; what is asked may still be answered */
+void control_free(struct publisherd *daemon);
 
 #endif
