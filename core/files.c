@@ -1,0 +1,139 @@
+#include "core/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+
+static void closep(int *fd) {
+        if (*fd >= 0)
+                (void) close(*fd);
+}
+
+int folder_make(const char *path, mode_t mode) {
+        char *copy freed_by(freep) = strdup(path);
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *slash = copy + 1; *copy && (slash = strchr(slash, '/')) != NULL; slash++) {
+                *slash = '\0';
+                if (mkdir(copy, mode) < 0 && errno != EEXIST)
+                        return -errno;
+                *slash = '/';
+        }
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+                return -errno;
+        return 0;
+}
+
+int folder_sync(const char *path) {
+        int fd freed_by(closep) = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t n_bytes) {
+        while (n_bytes > 0) {
+                ssize_t n = write(fd, bytes, n_bytes);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                bytes += n;
+                n_bytes -= (size_t) n;
+        }
+        return 0;
+}
+
+static int write_and_sync(int fd, const void *bytes, size_t n_bytes, mode_t mode) {
+        int r = write_all(fd, bytes, n_bytes);
+
+        if (r == 0 && fchmod(fd, mode) < 0)
+                r = -errno;
+        if (r == 0 && fsync(fd) < 0)
+                r = -errno;
+        return r;
+}
+
+int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode) {
+        char *temporary freed_by(freep) = NULL;
+        char *folder freed_by(freep) = strdup(path);
+        char *slash = folder ? strrchr(folder, '/') : NULL;
+        int fd, r;
+
+        if (!folder || asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+        fd = mkostemp(temporary, O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = write_and_sync(fd, bytes, n_bytes, mode);
+        if (close(fd) < 0 && r == 0)
+                r = -errno;
+        if (r == 0 && rename(temporary, path) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void) unlink(temporary);
+                return r;
+        }
+        if (slash == folder)
+                slash[1] = '\0';
+        else if (slash)
+                *slash = '\0';
+        return folder_sync(slash ? folder : ".");
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
+        int fd freed_by(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        char *bytes freed_by(freep) = NULL;
+        struct stat stat;
+        size_t n = 0, room;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &stat) < 0)
+                return -errno;
+        if (S_ISDIR(stat.st_mode))
+                return -EISDIR;
+        if (stat.st_size > 0 && (size_t) stat.st_size > max)
+                return -E2BIG;
+        room = stat.st_size > 0 ? (size_t) stat.st_size + 1 : 4096;
+        for (;;) {
+                ssize_t got;
+
+                if (!bytes || n + 1 >= room) {
+                        char *more;
+
+                        if (bytes)
+                                room *= 2;
+                        more = realloc(bytes, room + 1);
+                        if (!more)
+                                return -ENOMEM;
+                        bytes = more;
+                }
+                got = read(fd, bytes + n, room - n);
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return -errno;
+                if (got == 0)
+                        break;
+                n += (size_t) got;
+                if (n > max)
+                        return -E2BIG;
+        }
+        bytes[n] = '\0';
+        *ret = give_away(bytes);
+        if (ret_n)
+                *ret_n = n;
+        return 0;
+}
