@@ -3,15 +3,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <unistd.h>
 
+#include "client/connection.h"
 #include "client/gongkai.h"
-#include "client/keys.h"
 #include "client/letter.h"
 #include "core/clock.h"
-#include "core/memory.h"
 
 enum {
         WINDOW_DEFAULT = 64,
@@ -19,29 +16,20 @@ enum {
         PATIENCE_DEFAULT_MS = 10000, /* docs/protocol.md, rules for emitters */
         QUEUE_MOST = 65536,
         FAIR_SHARE = 256, /* replies read before the caller's loop gets its turn */
-        BACKOFF_LEAST_MS = 100,
-        BACKOFF_MOST_MS = 5000,
-        HEARTBEAT_MS = 5000,
-        HEARTBEAT_TIMEOUT_MS = 15000,
         /* ZMQ_FD rings once for many events, and a lost ring would be a hang: look this often. */
         SAFETY_TICK_MS = 100,
-        REPLY_MOST = 32 << 20,
 };
 #define QUEUE_MOST_BYTES ((size_t) 256 << 20)
 #define BYTES_PER_EXTRA_SECOND ((size_t) 1 << 20)
 
 struct gongkai_emitter {
         /* settings */
-        char *door;
-        char server_key[KEY_TEXT], public_key[KEY_TEXT], secret_key[KEY_TEXT];
+        struct door door;
         unsigned window;
         int64_t patience_ms, try_for_ms;
 
         /* connection */
-        void *context, *socket;
-        int bell;      /* epoll, the same for life; the socket's own descriptor changes */
-        int socket_fd; /* libzmq's */
-        bool connected;
+        struct connection connection;
         unsigned failures;    /* since the last reply */
         int64_t reopen_at_ms; /* after a failure */
 
@@ -60,6 +48,7 @@ struct gongkai_emitter {
 int gongkai_emitter_new(struct gongkai_emitter **ret) {
         const char *door = getenv("GONGKAI_DOOR");
         struct gongkai_emitter *emitter = calloc(1, sizeof(*emitter));
+        int r;
 
         if (!emitter)
                 return -ENOMEM;
@@ -68,27 +57,16 @@ int gongkai_emitter_new(struct gongkai_emitter **ret) {
         emitter->window = WINDOW_DEFAULT;
         emitter->patience_ms = PATIENCE_DEFAULT_MS;
         emitter->try_for_ms = -1;
-        emitter->socket_fd = -1;
-        emitter->bell = epoll_create1(EPOLL_CLOEXEC);
-        emitter->door = strdup(door && *door ? door : GONGKAI_DEFAULT_DOOR);
-        if (emitter->bell < 0 || !emitter->door) {
-                int r = emitter->bell < 0 ? -errno : -ENOMEM;
-
+        r = connection_init(&emitter->connection);
+        emitter->door.endpoint = strdup(door && *door ? door : GONGKAI_DEFAULT_DOOR);
+        if (r == 0 && !emitter->door.endpoint)
+                r = -ENOMEM;
+        if (r < 0) {
                 gongkai_emitter_free(emitter);
                 return r;
         }
         *ret = emitter;
         return 0;
-}
-
-static void close_socket(struct gongkai_emitter *emitter) {
-        if (!emitter->socket)
-                return;
-        (void) epoll_ctl(emitter->bell, EPOLL_CTL_DEL, emitter->socket_fd, NULL);
-        (void) zmq_close(emitter->socket);
-        emitter->socket = NULL;
-        emitter->socket_fd = -1;
-        emitter->connected = false;
 }
 
 /* Puts what was under way back into its place among the waiting. */
@@ -115,7 +93,7 @@ static void give_up(struct gongkai_emitter *emitter) {
         struct letter *letter;
 
         if (emitter->n_in_flight > 0) /* a late answer must not meet the next letters */
-                close_socket(emitter);
+                connection_close(&emitter->connection);
         take_back(emitter);
         TAILQ_CONCAT(&leaving, &emitter->waiting, link);
         emitter->n_waiting = 0;
@@ -132,15 +110,12 @@ struct gongkai_emitter *gongkai_emitter_free(struct gongkai_emitter *emitter) {
                 return NULL;
         assert(!emitter->dispatching);
         emitter->closing = true;
-        close_socket(emitter);
+        connection_close(&emitter->connection);
         give_up(emitter);
-        if (emitter->context)
-                (void) zmq_ctx_term(emitter->context);
-        if (emitter->bell >= 0)
-                (void) close(emitter->bell);
+        connection_done(&emitter->connection);
         order_done(&emitter->order);
-        explicit_bzero(emitter->secret_key, sizeof(emitter->secret_key));
-        free(emitter->door);
+        free(emitter->door.endpoint);
+        explicit_bzero(&emitter->door, sizeof(emitter->door));
         free(emitter);
         return NULL;
 }
@@ -153,8 +128,8 @@ int gongkai_emitter_set_door(struct gongkai_emitter *emitter, const char *endpoi
         door = strdup(endpoint);
         if (!door)
                 return -ENOMEM;
-        free(emitter->door);
-        emitter->door = door;
+        free(emitter->door.endpoint);
+        emitter->door.endpoint = door;
         return 0;
 }
 
@@ -162,9 +137,9 @@ int gongkai_emitter_set_keys(struct gongkai_emitter *emitter, const char *server
                              const char *public_key, const char *secret_key) {
         if (!key_is_valid(server_key) || !key_is_valid(public_key) || !key_is_valid(secret_key))
                 return -EINVAL;
-        memcpy(emitter->server_key, server_key, KEY_TEXT);
-        memcpy(emitter->public_key, public_key, KEY_TEXT);
-        memcpy(emitter->secret_key, secret_key, KEY_TEXT);
+        memcpy(emitter->door.server_key, server_key, KEY_TEXT);
+        memcpy(emitter->door.public_key, public_key, KEY_TEXT);
+        memcpy(emitter->door.secret_key, secret_key, KEY_TEXT);
         return 0;
 }
 
@@ -205,7 +180,7 @@ size_t gongkai_emitter_pending(const struct gongkai_emitter *emitter) {
 }
 
 int gongkai_emitter_is_connected(const struct gongkai_emitter *emitter) {
-        return emitter->connected;
+        return emitter->connection.connected;
 }
 
 int gongkai_emit(struct gongkai_emitter *emitter, const void *event, size_t n_event,
@@ -239,72 +214,6 @@ int gongkai_emit(struct gongkai_emitter *emitter, const void *event, size_t n_ev
         return 0;
 }
 
-static int set_int(void *socket, int option, int value) {
-        return zmq_setsockopt(socket, option, &value, sizeof(value)) < 0 ? -errno : 0;
-}
-
-static int set_options(const struct gongkai_emitter *emitter, void *socket) {
-        int64_t reply_most = REPLY_MOST;
-        const struct {
-                int option, value;
-        } options[] = {
-                { ZMQ_LINGER, 0 },    /* the spool and the sender remember, not libzmq */
-                { ZMQ_IMMEDIATE, 1 }, /* nothing is sent into a connection that is not there */
-                /* Never the limit: libzmq counts what the peer has read in steps of half the mark,
-                 * and "cannot send" must mean "not connected" to us. */
-                { ZMQ_SNDHWM, (int) emitter->window * 4 + 64 },
-                { ZMQ_RCVHWM, (int) emitter->window * 4 + 64 },
-                { ZMQ_RECONNECT_IVL, BACKOFF_LEAST_MS },
-                { ZMQ_RECONNECT_IVL_MAX, BACKOFF_MOST_MS },
-                { ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS },
-                { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
-                { ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS },
-                { ZMQ_IPV6, 1 },
-        };
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < ELEMENTS(options); i++)
-                r = set_int(socket, options[i].option, options[i].value);
-        if (r == 0 &&
-            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &reply_most, sizeof(reply_most)) < 0)
-                r = -errno;
-        if (r < 0 || !emitter->server_key[0])
-                return r;
-        if (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, emitter->server_key, KEY_TEXT) < 0 ||
-            zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, emitter->public_key, KEY_TEXT) < 0 ||
-            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, emitter->secret_key, KEY_TEXT) < 0)
-                return -errno;
-        return 0;
-}
-
-static int open_socket(struct gongkai_emitter *emitter) {
-        struct epoll_event ring = { .events = EPOLLIN };
-        size_t n = sizeof(emitter->socket_fd);
-        int fd, r;
-
-        if (!emitter->context)
-                emitter->context = zmq_ctx_new();
-        if (!emitter->context)
-                return -errno;
-        emitter->socket = zmq_socket(emitter->context, ZMQ_DEALER);
-        if (!emitter->socket)
-                return -errno;
-        r = set_options(emitter, emitter->socket);
-        if (r == 0 && zmq_connect(emitter->socket, emitter->door) < 0)
-                r = -errno;
-        if (r == 0 && zmq_getsockopt(emitter->socket, ZMQ_FD, &fd, &n) < 0)
-                r = -errno;
-        if (r == 0 && epoll_ctl(emitter->bell, EPOLL_CTL_ADD, fd, &ring) < 0)
-                r = -errno;
-        if (r < 0) {
-                (void) zmq_close(emitter->socket);
-                emitter->socket = NULL;
-                return r;
-        }
-        emitter->socket_fd = fd;
-        return 0;
-}
-
 /* Waits of a crowd that lost its door together must not end together. */
 static int64_t jittered(int64_t most_ms) {
         uint32_t drawn = 0;
@@ -319,7 +228,7 @@ static void lose_socket(struct gongkai_emitter *emitter, int64_t now_ms) {
         unsigned doublings = emitter->failures < 6 ? emitter->failures : 6;
         int64_t wait_ms = (int64_t) BACKOFF_LEAST_MS << doublings;
 
-        close_socket(emitter);
+        connection_close(&emitter->connection);
         take_back(emitter);
         emitter->failures++;
         if (wait_ms > BACKOFF_MOST_MS)
@@ -327,32 +236,11 @@ static void lose_socket(struct gongkai_emitter *emitter, int64_t now_ms) {
         emitter->reopen_at_ms = now_ms + jittered(wait_ms);
 }
 
-static int look(struct gongkai_emitter *emitter) {
-        int events = 0;
-        size_t n = sizeof(events);
-
-        if (zmq_getsockopt(emitter->socket, ZMQ_EVENTS, &events, &n) < 0)
-                return errno == EINTR ? 0 : -errno;
-        emitter->connected = events & ZMQ_POLLOUT;
-        return events;
-}
-
 static bool send_letter(struct gongkai_emitter *emitter, struct letter *letter, int64_t now_ms) {
         size_t extra_s;
 
-        if (zmq_send(emitter->socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        if (!connection_send(&emitter->connection, letter->frames, letter->n_frames))
                 return false;
-        for (size_t i = 0; i < letter->n_frames; i++) {
-                int flags = ZMQ_DONTWAIT | (i + 1 < letter->n_frames ? ZMQ_SNDMORE : 0);
-                zmq_msg_t copy;
-
-                (void) zmq_msg_init(&copy);
-                if (zmq_msg_copy(&copy, &letter->frames[i]) < 0 ||
-                    zmq_msg_send(&copy, emitter->socket, flags) < 0) {
-                        (void) zmq_msg_close(&copy);
-                        return false;
-                }
-        }
         TAILQ_REMOVE(&emitter->waiting, letter, link);
         TAILQ_INSERT_TAIL(&emitter->in_flight, letter, link);
         emitter->n_waiting--;
@@ -437,38 +325,16 @@ static int hear(struct gongkai_emitter *emitter, json_t *reply, int64_t now_ms) 
         return 0;
 }
 
-/* Reads one message; what is not [empty][JSON] counts for nothing. -EAGAIN: there is none. */
-static int receive(struct gongkai_emitter *emitter, int64_t now_ms) {
-        json_t *reply = NULL;
-        int more = 1, r = 0;
-
-        for (unsigned i = 0; more; i++) {
-                zmq_msg_t frame;
-
-                (void) zmq_msg_init(&frame);
-                if (zmq_msg_recv(&frame, emitter->socket, ZMQ_DONTWAIT) < 0) {
-                        r = -errno;
-                        (void) zmq_msg_close(&frame);
-                        json_decref(reply);
-                        return r;
-                }
-                more = zmq_msg_more(&frame);
-                if (i == 1 && !more)
-                        reply = json_loadb(zmq_msg_data(&frame), zmq_msg_size(&frame), 0, NULL);
-                (void) zmq_msg_close(&frame);
-        }
-        if (reply)
-                r = hear(emitter, reply, now_ms);
-        json_decref(reply);
-        return r;
-}
-
 static int receive_some(struct gongkai_emitter *emitter, int64_t now_ms, unsigned *taken) {
         for (; *taken < FAIR_SHARE; ++*taken) {
-                int r = receive(emitter, now_ms);
+                json_t *reply = NULL;
+                int r = connection_receive(&emitter->connection, &reply);
 
                 if (r == -EAGAIN)
                         return 0;
+                if (reply)
+                        r = hear(emitter, reply, now_ms);
+                json_decref(reply);
                 if (r < 0 && r != -EINTR)
                         return r;
         }
@@ -479,8 +345,8 @@ static bool is_overdue(const struct gongkai_emitter *emitter, int64_t now_ms) {
         const struct letter *letter;
 
         TAILQ_FOREACH(letter, &emitter->in_flight, link)
-                if (letter->deadline_ms <= now_ms)
-                        return true;
+        if (letter->deadline_ms <= now_ms)
+                return true;
         return false;
 }
 
@@ -488,16 +354,17 @@ static int work(struct gongkai_emitter *emitter, int64_t now_ms) {
         unsigned taken = 0;
         int events, r;
 
-        if (!emitter->socket) {
+        if (!emitter->connection.socket) {
                 if (now_ms < emitter->reopen_at_ms)
                         return 0;
-                r = open_socket(emitter);
+                r = connection_open(&emitter->connection, &emitter->door, emitter->window);
                 if (r < 0)
                         return r;
         }
 
         /* Each send and each receive can swallow the bell, so look until all is quiet. */
-        for (events = look(emitter); events > 0; events = look(emitter)) {
+        for (events = connection_look(&emitter->connection); events > 0;
+             events = connection_look(&emitter->connection)) {
                 size_t n_sent = emitter->n_in_flight;
 
                 if (events & ZMQ_POLLIN) {
@@ -508,7 +375,7 @@ static int work(struct gongkai_emitter *emitter, int64_t now_ms) {
                 }
                 if (events & ZMQ_POLLOUT)
                         send_some(emitter, now_ms);
-                if (!emitter->socket)
+                if (!emitter->connection.socket)
                         return 0;
                 if (taken == FAIR_SHARE) {
                         emitter->again = true;
@@ -520,7 +387,8 @@ static int work(struct gongkai_emitter *emitter, int64_t now_ms) {
         if (events < 0)
                 return events;
 
-        if ((emitter->n_in_flight > 0 && !emitter->connected) || is_overdue(emitter, now_ms))
+        if ((emitter->n_in_flight > 0 && !emitter->connection.connected) ||
+            is_overdue(emitter, now_ms))
                 lose_socket(emitter, now_ms);
         return 0;
 }
@@ -531,7 +399,7 @@ int gongkai_emitter_dispatch(struct gongkai_emitter *emitter) {
 
         assert(!emitter->dispatching);
         emitter->again = false;
-        if (gongkai_emitter_pending(emitter) == 0 && !emitter->socket)
+        if (gongkai_emitter_pending(emitter) == 0 && !emitter->connection.socket)
                 return 0;
         emitter->dispatching = true;
         r = work(emitter, now_ms);
@@ -543,7 +411,7 @@ int gongkai_emitter_dispatch(struct gongkai_emitter *emitter) {
 }
 
 int gongkai_emitter_fd(const struct gongkai_emitter *emitter) {
-        return emitter->bell;
+        return emitter->connection.bell;
 }
 
 short gongkai_emitter_events(const struct gongkai_emitter *emitter) {
@@ -561,13 +429,13 @@ int gongkai_emitter_timeout_ms(const struct gongkai_emitter *emitter) {
                 return -1;
         now_ms = clock_boot_ms();
         at_ms = now_ms + SAFETY_TICK_MS;
-        if (!emitter->socket && emitter->reopen_at_ms < at_ms)
+        if (!emitter->connection.socket && emitter->reopen_at_ms < at_ms)
                 at_ms = emitter->reopen_at_ms;
         if (emitter->try_for_ms >= 0 && emitter->silent_since_ms + emitter->try_for_ms < at_ms)
                 at_ms = emitter->silent_since_ms + emitter->try_for_ms;
         TAILQ_FOREACH(letter, &emitter->in_flight, link)
-                if (letter->deadline_ms < at_ms)
-                        at_ms = letter->deadline_ms;
+        if (letter->deadline_ms < at_ms)
+                at_ms = letter->deadline_ms;
         /* Those that rest because of `busy` stand in front; the tick finds the others. */
         letter = TAILQ_FIRST(&emitter->waiting);
         if (letter && letter->not_before_ms > now_ms && letter->not_before_ms < at_ms)
@@ -579,7 +447,7 @@ int gongkai_emitter_run(struct gongkai_emitter *emitter, int64_t timeout_ms) {
         int64_t until_ms = clock_boot_ms() + timeout_ms;
 
         for (;;) {
-                struct pollfd bell = { .fd = emitter->bell, .events = POLLIN };
+                struct pollfd bell = { .fd = emitter->connection.bell, .events = POLLIN };
                 int wait_ms, r = gongkai_emitter_dispatch(emitter);
 
                 if (r < 0)

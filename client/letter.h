@@ -37,8 +37,8 @@ struct letter {
         struct turn *turns; /* one per document */
         size_t n_turns;
 
-        json_t *final;    /* array, per event: the first last word, or null */
-        char *reply; /* what the door has said so far, as one text */
+        json_t *final; /* array, per event: the first last word, or null */
+        char *reply;   /* what the door has said so far, as one text */
         unsigned tries;
         int64_t deadline_ms;   /* of this sending */
         int64_t not_before_ms; /* the door was busy */

@@ -35,14 +35,14 @@ void (*spool_after_step)(const char *step);
 
 struct gongkai_spool {
         int folder, new_folder, refused, damaged;
-        int drain_lock;     /* -1 while nobody drains here */
-        uint64_t greatest;  /* number seen at the first put; 0 = not looked yet */
-        uint64_t *numbers;  /* of the round under way, ascending */
+        int drain_lock;    /* -1 while nobody drains here */
+        uint64_t greatest; /* number seen at the first put; 0 = not looked yet */
+        uint64_t *numbers; /* of the round under way, ascending */
         size_t n_numbers, next;
-        size_t n_loaded;    /* in the emitter */
-        bool stuck;         /* the emitter gave up in this round */
-        bool closed;        /* freed once nothing is loaded */
-        int error;          /* first trouble in a callback */
+        size_t n_loaded; /* in the emitter */
+        bool stuck;      /* the emitter gave up in this round */
+        bool closed;     /* freed once nothing is loaded */
+        int error;       /* first trouble in a callback */
         unsigned n_damaged;
         gongkai_answer_fn *answered; /* of the drain call under way */
         void *userdata;

@@ -183,8 +183,7 @@ static int split(struct spooled *spooled) {
                                 (struct gongkai_part) { start, line.n_bytes };
                 }
         }
-        if (at != end ||
-            letter_check_size(spooled->n_event, spooled->parts, spooled->n_parts) < 0)
+        if (at != end || letter_check_size(spooled->n_event, spooled->parts, spooled->n_parts) < 0)
                 return -EBADMSG;
         return 0;
 }
