@@ -59,8 +59,8 @@ int emitter_failed(const struct emit_options *options, int error) {
 }
 
 void tell_no_answer(const struct emit_options *options, const struct gongkai_emitter *emitter) {
-        tell(gongkai_emitter_is_connected(emitter) ? MESSAGE_EMIT_DOOR_SILENT
-                                                   : MESSAGE_EMIT_DOOR_AWAY,
+        tell(gongkai_emitter_was_connected(emitter) ? MESSAGE_EMIT_DOOR_SILENT
+                                                    : MESSAGE_EMIT_DOOR_AWAY,
              "door", door_of(options), NULL);
 }
 

@@ -41,6 +41,7 @@ struct gongkai_emitter {
         struct order order;
         uint64_t emitted;
         int64_t silent_since_ms; /* last word heard, or first letter of a new queue */
+        bool reached;            /* a connection stood since then */
         bool again;              /* there may be work at once */
         bool dispatching, closing;
 };
@@ -179,8 +180,8 @@ size_t gongkai_emitter_pending(const struct gongkai_emitter *emitter) {
         return emitter->n_waiting + emitter->n_in_flight;
 }
 
-int gongkai_emitter_is_connected(const struct gongkai_emitter *emitter) {
-        return emitter->connection.connected;
+int gongkai_emitter_was_connected(const struct gongkai_emitter *emitter) {
+        return emitter->reached;
 }
 
 int gongkai_emit(struct gongkai_emitter *emitter, const void *event, size_t n_event,
@@ -205,8 +206,10 @@ int gongkai_emit(struct gongkai_emitter *emitter, const void *event, size_t n_ev
         letter->number = ++emitter->emitted;
         letter->answered = answered;
         letter->userdata = userdata;
-        if (n_pending == 0)
+        if (n_pending == 0) {
                 emitter->silent_since_ms = clock_boot_ms();
+                emitter->reached = false;
+        }
         TAILQ_INSERT_TAIL(&emitter->waiting, letter, link);
         emitter->n_waiting++;
         emitter->n_bytes += n_bytes;
@@ -367,6 +370,7 @@ static int work(struct gongkai_emitter *emitter, int64_t now_ms) {
              events = connection_look(&emitter->connection)) {
                 size_t n_sent = emitter->n_in_flight;
 
+                emitter->reached |= emitter->connection.connected;
                 if (events & ZMQ_POLLIN) {
                         r = receive_some(emitter, now_ms, &taken);
                         if (r < 0)

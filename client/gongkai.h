@@ -111,8 +111,9 @@ short gongkai_emitter_events(const struct gongkai_emitter *emitter);
 int gongkai_emitter_timeout_ms(const struct gongkai_emitter *emitter);
 int gongkai_emitter_dispatch(struct gongkai_emitter *emitter);
 
-/* Why there is no answer: 1 when a connection to the door stood at the last look, else 0. */
-int gongkai_emitter_is_connected(const struct gongkai_emitter *emitter);
+/* Why there is no answer: 1 when a connection to the door stood at any time since the queue was last
+ * empty, so the door was silent or busy; 0 when it could not be reached. */
+int gongkai_emitter_was_connected(const struct gongkai_emitter *emitter);
 
 /* A folder for messages that must survive this program and this machine's power. What
  * gongkai_spool_put() has taken is on disk; it leaves only with the door's last word. Refused
