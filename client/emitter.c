@@ -116,7 +116,7 @@ struct gongkai_emitter *gongkai_emitter_free(struct gongkai_emitter *emitter) {
         connection_done(&emitter->connection);
         order_done(&emitter->order);
         free(emitter->door.endpoint);
-        explicit_bzero(&emitter->door, sizeof(emitter->door));
+        explicit_bzero(emitter, sizeof(*emitter)); /* the secret key */
         free(emitter);
         return NULL;
 }

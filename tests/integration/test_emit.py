@@ -18,7 +18,7 @@ SOURCE = "urn:gongkai:530581:oa"
 
 def program():
     folder = os.environ.get("GONGKAI_PROGRAMS")
-    places = [pathlib.Path(folder)] if folder else [ROOT / "build/asan", ROOT / "build/release"]
+    places = [pathlib.Path(folder).resolve()] if folder else [ROOT / "build/asan", ROOT / "build/release"]
     for place in places:
         if (place / "gongkai-emit").exists():
             return str(place / "gongkai-emit")
@@ -240,7 +240,9 @@ def test_a_lost_answer_does_not_shift_the_others(door, endpoint):
 
 @pytest.mark.parametrize("rubbish", [
     b"", b"no JSON", b"{}", b"[]", b"null", b'{"source":"x","id":"y","status":"accepted"}',
-    b'[{"status":"accepted"}]', b'{"status":7}', b"[" * 5000])
+    b'[{"status":"accepted"}]', b'{"status":7}', b"[" * 5000],
+    ids=["empty", "text", "object", "array", "null", "stranger", "array-for-object", "number",
+         "deep"])
 def test_an_answer_that_is_none_counts_for_nothing(door, endpoint, rubbish):
     door.rule = lambda event, nth: rubbish if nth == 1 else "accepted"
     door.open()
