@@ -27,7 +27,8 @@ static void closep(int *fd) {
 }
 
 static const char *with(const char *name, const char *ending, char ret[static PATH_TEXT]) {
-        (void) snprintf(ret, PATH_TEXT, "%s%s", name, ending);
+        /* a name and "~" with its number */
+        (void) snprintf(ret, PATH_TEXT, "%.*s%s", WATCH_NAME_MOST + 6, name, ending);
         return ret;
 }
 
