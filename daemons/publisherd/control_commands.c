@@ -2,6 +2,7 @@
 #include "daemons/publisherd/control.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,100 +12,21 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-static const char *text_of(const json_t *question, const char *name) {
+const char *control_text(const json_t *question, const char *name) {
         const char *text = json_string_value(json_object_get(question, name));
 
         return text ? text : "";
 }
 
-static json_t *moment_json(int64_t ms) {
+json_t *control_moment(int64_t ms) {
         char text[MOMENT_TEXT];
 
         return ms > 0 ? json_string(moment_write(ms, text)) : json_null();
 }
 
-/* A command that asks each region in turn and joins what comes. */
-struct tour {
-        struct publisherd *daemon;
-        struct client *client;
-        size_t region; /* index of the one being asked */
-        size_t most;   /* rows wanted in all, 0 = all */
-        json_t *reply, *rows;
-        char *document, *from, *states, *value, *what, *who;
-        int (*ask)(struct tour *tour);
-};
-
-static void tour_free(struct tour *tour) {
-        json_decref(tour->reply);
-        free(tour->document);
-        free(tour->from);
-        free(tour->states);
-        free(tour->value);
-        free(tour->what);
-        free(tour->who);
-        free(tour);
-}
-
-static void tour_end(struct tour *tour) {
-        struct client *client = tour->client;
-        json_t *reply = give_away(tour->reply);
-
-        tour_free(tour);
-        control_reply(client, reply);
-}
-
-static void tour_fail(struct tour *tour, const char *reason) {
-        struct client *client = tour->client;
-
-        tour_free(tour);
-        control_fail(client, MESSAGE_CONTROL_STORE_FAILED, "reason", reason, NULL);
-}
-
-static void tour_next(struct tour *tour) {
-        int r;
-
-        if (tour->region >= tour->daemon->n_regions ||
-            (tour->most > 0 && json_array_size(tour->rows) >= tour->most)) {
-                tour_end(tour);
-                return;
-        }
-        r = tour->ask(tour);
-        if (r < 0)
-                tour_fail(tour, message_template(MESSAGE_STORE_AWAY, messages_language()));
-}
-
-/* Starts at `region` when one is named, and stays there. */
-static struct tour *tour_new(struct publisherd *daemon, struct client *client,
-                             const json_t *question, int (*ask)(struct tour *tour)) {
-        struct tour *tour = calloc(1, sizeof(*tour));
-
-        if (!tour)
-                return NULL;
-        tour->daemon = daemon;
-        tour->client = client;
-        tour->ask = ask;
-        tour->most = (size_t) json_integer_value(json_object_get(question, "limit"));
-        tour->document = strdup(text_of(question, "document"));
-        tour->from = strdup("+");
-        tour->states = strdup("");
-        tour->value = strdup("");
-        tour->what = strdup("");
-        tour->who = strdup(control_who(client));
-        tour->reply = json_object();
-        tour->rows = json_array();
-        (void) json_object_set_new(tour->reply, "ok", json_true());
-        (void) json_object_set_new(tour->reply, "rows", tour->rows);
-        if (!tour->document || !tour->from || !tour->states || !tour->value || !tour->what ||
-            !tour->who) {
-                tour_free(tour);
-                return NULL;
-        }
-        return tour;
-}
-
 static bool one_region(struct publisherd *daemon, struct client *client, const json_t *question,
                        const char **ret) {
-        const char *region = text_of(question, "region");
+        const char *region = control_text(question, "region");
 
         if (!*region && daemon->n_regions == 1)
                 region = daemon->regions[0].code;
@@ -118,7 +40,7 @@ static bool one_region(struct publisherd *daemon, struct client *client, const j
 
 /* -- status ---------------------------------------------------------------------------------------- */
 
-static size_t add_due_keys(const struct publisherd *daemon, const struct region *region,
+size_t control_due_keys(const struct publisherd *daemon, const struct region *region,
                            struct words *words) {
         const struct configuration *configuration = daemon->configuration;
 
@@ -129,7 +51,7 @@ static size_t add_due_keys(const struct publisherd *daemon, const struct region 
         return configuration->n_channels + region->extra_channels.n;
 }
 
-static const char *due_name(const struct publisherd *daemon, const struct region *region, size_t i) {
+const char *control_due_name(const struct publisherd *daemon, const struct region *region, size_t i) {
         size_t n = daemon->configuration->n_channels;
 
         return i < n ? daemon->configuration->channels[i].name : region->extra_channels.items[i - n];
@@ -161,7 +83,7 @@ static void on_status(struct store *store, const redisReply *reply, int error, c
         }
         for (size_t i = 0; !error && reply_at(reply, 2 + i); i++) {
                 const redisReply *due = reply_at(reply, 2 + i);
-                const char *name = due_name(daemon, region, i);
+                const char *name = control_due_name(daemon, region, i);
                 const struct channel_config *channel =
                         configuration_channel(daemon->configuration, name);
 
@@ -185,7 +107,7 @@ static int ask_status(struct tour *tour) {
         struct publisherd *daemon = tour->daemon;
         const struct region *region = &daemon->regions[tour->region];
         struct words words = { 0 }, keys = { 0 };
-        size_t n_due = add_due_keys(daemon, region, &keys);
+        size_t n_due = control_due_keys(daemon, region, &keys);
         int r;
 
         if (!store_is_up(daemon->store)) {
@@ -203,7 +125,7 @@ static int ask_status(struct tour *tour) {
                 at = keys.ends[i];
         }
         for (size_t i = 0; i < n_due; i++)
-                words_str(&words, due_name(daemon, region, i));
+                words_str(&words, control_due_name(daemon, region, i));
         r = store_command(daemon->store, &words, on_status, tour);
         words_done(&keys);
         words_done(&words);
@@ -252,7 +174,7 @@ static void command_document_show(struct publisherd *daemon, struct client *clie
 
         if (!one_region(daemon, client, question, &region))
                 return;
-        if (query_document(daemon, region, text_of(question, "document"), on_document_shown,
+        if (query_document(daemon, region, control_text(question, "document"), on_document_shown,
                            client) < 0)
                 control_fail(client, MESSAGE_CONTROL_STORE_FAILED, "reason",
                              message_template(MESSAGE_STORE_AWAY, messages_language()), NULL);
@@ -267,7 +189,7 @@ static json_t *record_json(const char *region, int64_t ms, const char *record) {
         char *copy freed_by(freep) = strdup(record), *rest = copy, *part;
         json_t *json = json_object();
 
-        (void) json_object_set_new(json, "at", moment_json(ms));
+        (void) json_object_set_new(json, "at", control_moment(ms));
         (void) json_object_set_new(json, "region", json_string(region));
         for (size_t i = 0; rest && i < ELEMENTS(names) && (part = strsep(&rest, "\t")) != NULL; i++)
                 if (*part)
@@ -322,7 +244,7 @@ static int ask_log(struct tour *tour) {
 /* The log of one region (value says so) or of all, newest first. */
 static void log_tour(struct publisherd *daemon, struct client *client, json_t *question,
                      const char *states) {
-        const char *named = text_of(question, "region"), *region = named;
+        const char *named = control_text(question, "region"), *region = named;
         struct tour *tour;
 
         if (*named && !one_region(daemon, client, question, &region))
@@ -352,250 +274,11 @@ static void command_document_list(struct publisherd *daemon, struct client *clie
 
 static void command_document_history(struct publisherd *daemon, struct client *client,
                                      json_t *question) {
-        if (!*text_of(question, "document")) {
+        if (!*control_text(question, "document")) {
                 control_fail(client, MESSAGE_CONTROL_NO_DOCUMENT, NULL);
                 return;
         }
         log_tour(daemon, client, question, "");
-}
-
-/* -- held ---------------------------------------------------------------------------------------------- */
-
-static void on_held_list(struct store *store, const redisReply *reply, int error, const char *reason,
-                         void *userdata) {
-        struct tour *tour = userdata;
-        const char *region = tour->daemon->regions[tour->region].code;
-
-        (void) store;
-        if (error) {
-                tour_fail(tour, reason);
-                return;
-        }
-        for (size_t i = 0; reply_at(reply, i); i++) {
-                const redisReply *held = reply_at(reply, i);
-                json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "event",
-                                        reply_text(held, 0), "identity", reply_text(held, 1),
-                                        "document", reply_text(held, 2), "reasons",
-                                        reply_text(held, 4), "source", reply_text(held, 6),
-                                        "region", region);
-
-                (void) json_object_set_new(row, "at", moment_json(reply_number(held, 3)));
-                (void) json_array_append_new(tour->rows, row);
-        }
-        tour->region++;
-        tour_next(tour);
-}
-
-static int ask_held(struct tour *tour) {
-        struct words words = { 0 };
-        int r;
-
-        words_str(&words, "FCALL_RO");
-        words_str(&words, "gk1_held_list");
-        words_number(&words, 1);
-        words_key(&words, tour->daemon->regions[tour->region].code, "held");
-        r = store_command(tour->daemon->store, &words, on_held_list, tour);
-        words_done(&words);
-        return r;
-}
-
-static void command_held_list(struct publisherd *daemon, struct client *client, json_t *question) {
-        struct tour *tour = tour_new(daemon, client, question, ask_held);
-
-        if (tour)
-                tour_next(tour);
-        else
-                control_fail(client, MESSAGE_CONTROL_STORE_FAILED, "reason", strerror(ENOMEM), NULL);
-}
-
-/* Release, refuse or show one held event: its identity and document are found in the list first. */
-struct held {
-        struct publisherd *daemon;
-        struct client *client;
-        struct region *region;
-        char ulid[ULID_TEXT];
-        char *identity, *document, *reasons, *why;
-        size_t next_region;
-        enum { HELD_SHOW, HELD_RELEASE, HELD_REFUSE } what;
-        unsigned tries;
-};
-
-static void held_free(struct held *held) {
-        free(held->identity);
-        free(held->document);
-        free(held->reasons);
-        free(held->why);
-        free(held);
-}
-
-static void held_fail(struct held *held, enum message message, const char *reason) {
-        struct client *client = held->client;
-
-        held_free(held);
-        control_fail(client, message, "reason", reason, NULL);
-}
-
-static void held_decide(struct held *held);
-
-static void on_held_decided(struct store *store, const redisReply *reply, int error,
-                            const char *reason, void *userdata) {
-        struct held *held = userdata;
-        struct client *client = held->client;
-
-        (void) store;
-        if (error) {
-                held_fail(held, MESSAGE_CONTROL_STORE_FAILED, reason);
-                return;
-        }
-        if (reply_is(reply, 0, "again") && held->tries++ < 8) {
-                /* The document has a channel that the configuration lost. */
-                region_learn_channel(held->region, reply_text(reply, 1));
-                held_decide(held);
-                return;
-        }
-        if (!reply_is(reply, 0, "ok")) {
-                held_fail(held, MESSAGE_CONTROL_HELD_NOT, reply_text(reply, 0));
-                return;
-        }
-        control_reply(client, json_pack("{s:b, s:s, s:s, s:I, s:s}", "ok", 1, "event", held->ulid,
-                                        "document", held->document, "revision",
-                                        (json_int_t) reply_number(reply, 1), "channels",
-                                        reply_text(reply, 2)));
-        held_free(held);
-}
-
-static void held_decide(struct held *held) {
-        struct publisherd *daemon = held->daemon;
-        struct words words = { 0 }, keys = { 0 };
-        struct buf names = { 0 };
-        size_t n_due = add_due_keys(daemon, held->region, &keys);
-        const char *region = held->region->code;
-
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_held");
-        words_number(&words, (int64_t) n_due + 5);
-        words_key(&words, region, "meta");
-        words_key(&words, region, "log");
-        words_key(&words, region, "held");
-        words_key(&words, region, "ev:%s", held->identity);
-        words_key(&words, region, "doc:%s", held->document);
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
-        for (size_t i = 0; i < n_due; i++)
-                buf_fmt(&names, "%s%s", i ? "," : "", due_name(daemon, held->region, i));
-        words_str(&words, held->region->epoch);
-        words_str(&words, held->ulid);
-        words_str(&words, held->what == HELD_RELEASE ? "release" : "refuse");
-        words_str(&words, control_who(held->client));
-        words_str(&words, held->why);
-        words_str(&words, buf_text(&names));
-        if (store_command(daemon->store, &words, on_held_decided, held) < 0)
-                held_fail(held, MESSAGE_CONTROL_STORE_FAILED,
-                          message_template(MESSAGE_STORE_AWAY, messages_language()));
-        words_done(&words);
-        words_done(&keys);
-        buf_done(&names);
-}
-
-static void on_held_bytes(struct store *store, const redisReply *reply, int error,
-                          const char *reason, void *userdata) {
-        struct held *held = userdata;
-        struct client *client = held->client;
-        json_t *event, *answer;
-
-        (void) store;
-        if (error) {
-                held_fail(held, MESSAGE_CONTROL_STORE_FAILED, reason);
-                return;
-        }
-        event = json_loadb(reply_text(reply, 1), reply_length(reply, 1), 0, NULL);
-        answer = json_pack("{s:b, s:s, s:s, s:s, s:s, s:o}", "ok", 1, "event", held->ulid,
-                           "document", held->document, "region", held->region->code, "reasons",
-                           held->reasons, "content", event ? event : json_null());
-        held_free(held);
-        control_reply(client, answer);
-}
-
-static void held_find(struct held *held);
-
-static void on_held_found(struct store *store, const redisReply *reply, int error,
-                          const char *reason, void *userdata) {
-        struct held *held = userdata;
-        struct words words = { 0 };
-
-        (void) store;
-        if (error) {
-                held_fail(held, MESSAGE_CONTROL_STORE_FAILED, reason);
-                return;
-        }
-        for (size_t i = 0; reply_at(reply, i); i++) {
-                const redisReply *one = reply_at(reply, i);
-
-                if (!reply_is(one, 0, held->ulid))
-                        continue;
-                held->identity = strdup(reply_text(one, 1));
-                held->document = strdup(reply_text(one, 2));
-                held->reasons = strdup(reply_text(one, 4));
-        }
-        if (!held->identity || !held->document || !held->reasons) {
-                held->next_region++;
-                held_find(held);
-                return;
-        }
-        if (held->what != HELD_SHOW) {
-                held_decide(held);
-                return;
-        }
-        words_str(&words, "FCALL_RO");
-        words_str(&words, "gk1_bytes");
-        words_number(&words, 1);
-        words_key(&words, held->region->code, "ev:%s", held->identity);
-        if (store_command(held->daemon->store, &words, on_held_bytes, held) < 0)
-                held_fail(held, MESSAGE_CONTROL_STORE_FAILED,
-                          message_template(MESSAGE_STORE_AWAY, messages_language()));
-        words_done(&words);
-}
-
-static void held_find(struct held *held) {
-        struct words words = { 0 };
-
-        if (held->next_region >= held->daemon->n_regions) {
-                held_fail(held, MESSAGE_CONTROL_NO_HELD, held->ulid);
-                return;
-        }
-        held->region = &held->daemon->regions[held->next_region];
-        words_str(&words, "FCALL_RO");
-        words_str(&words, "gk1_held_list");
-        words_number(&words, 1);
-        words_key(&words, held->region->code, "held");
-        if (store_command(held->daemon->store, &words, on_held_found, held) < 0)
-                held_fail(held, MESSAGE_CONTROL_STORE_FAILED,
-                          message_template(MESSAGE_STORE_AWAY, messages_language()));
-        words_done(&words);
-}
-
-static void command_held_one(struct publisherd *daemon, struct client *client, json_t *question) {
-        const char *what = text_of(question, "do");
-        struct held *held = calloc(1, sizeof(*held));
-
-        if (!held) {
-                control_fail(client, MESSAGE_CONTROL_STORE_FAILED, "reason", strerror(ENOMEM), NULL);
-                return;
-        }
-        held->daemon = daemon;
-        held->client = client;
-        held->what = strcmp(what, "held.release") == 0  ? HELD_RELEASE
-                     : strcmp(what, "held.reject") == 0 ? HELD_REFUSE
-                                                        : HELD_SHOW;
-        (void) snprintf(held->ulid, sizeof(held->ulid), "%.26s", text_of(question, "event"));
-        held->why = strdup(text_of(question, "reason"));
-        if (!held->why || (held->what != HELD_SHOW && !*held->why)) {
-                held_fail(held, MESSAGE_CONTROL_NAME_REASON, "");
-                return;
-        }
-        held_find(held);
 }
 
 /* -- stop, pause ---------------------------------------------------------------------------------------- */
@@ -641,7 +324,7 @@ static int ask_switch(struct tour *tour) {
 }
 
 static void command_switch(struct publisherd *daemon, struct client *client, json_t *question) {
-        const char *command = text_of(question, "do"), *channel = text_of(question, "channel");
+        const char *command = control_text(question, "do"), *channel = control_text(question, "channel");
         bool on = strcmp(command, "stop") == 0 || strcmp(command, "channel.pause") == 0;
         bool whole = strcmp(command, "stop") == 0 || strcmp(command, "start") == 0;
         char moment[MOMENT_TEXT];
@@ -663,7 +346,7 @@ static void command_switch(struct publisherd *daemon, struct client *client, jso
         if (n >= 0 && on) {
                 free(give_away(tour->value));
                 n = asprintf(&tour->value, "%s %s %s", moment_write_minute(clock_now_ms(), moment),
-                             tour->who, text_of(question, "reason"));
+                             tour->who, control_text(question, "reason"));
         }
         if (n < 0) {
                 tour_fail(tour, strerror(ENOMEM));
@@ -671,6 +354,15 @@ static void command_switch(struct publisherd *daemon, struct client *client, jso
         }
         control_audit(client, tour->what);
         tour_next(tour);
+}
+
+static void command_reload(struct publisherd *daemon, struct client *client, json_t *question) {
+        (void) daemon;
+        (void) question;
+        control_audit(client, "reload");
+        /* The signal's own source does it, when nothing of a command is on the stack. */
+        (void) kill(getpid(), SIGHUP);
+        control_reply(client, json_pack("{s:b}", "ok", 1));
 }
 
 static void command_adopt(struct publisherd *daemon, struct client *client, json_t *question) {
@@ -693,17 +385,18 @@ void control_command(struct publisherd *daemon, struct client *client, json_t *q
                 { "document.show", command_document_show },
                 { "document.history", command_document_history },
                 { "document.withdraw", control_withdraw },
-                { "held.list", command_held_list },
-                { "held.show", command_held_one },
-                { "held.release", command_held_one },
-                { "held.reject", command_held_one },
+                { "held.list", control_held_list },
+                { "held.show", control_held_one },
+                { "held.release", control_held_one },
+                { "held.reject", control_held_one },
                 { "channel.pause", command_switch },
                 { "channel.resume", command_switch },
                 { "stop", command_switch },
                 { "start", command_switch },
                 { "store.adopt", command_adopt },
+                { "reload", command_reload },
         };
-        const char *name = text_of(question, "do");
+        const char *name = control_text(question, "do");
 
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 if (strcmp(commands[i].name, name) == 0) {
