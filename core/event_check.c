@@ -32,10 +32,9 @@ char *place_pointer(const struct place *place) {
         return buf_take(&buf);
 }
 
-const char *place_label(const struct place *place, char label[static 96]) {
+const char *place_label(const struct place *place, char label[static LABEL]) {
         struct buf buf = { 0 };
         const char *from;
-        size_t n;
 
         if (!place) {
                 memcpy(label, "CloudEvent", sizeof("CloudEvent"));
@@ -47,24 +46,9 @@ const char *place_label(const struct place *place, char label[static 96]) {
                 from += 6;
         else if (*from == '/')
                 from++;
-        n = strlen(from);
-        if (n > 92) {
-                n = unicode_valid(from, 92);
-                memcpy(label, from, n);
-                memcpy(label + n, "…", 4);
-        } else {
-                memcpy(label, from, n + 1);
-        }
+        (void) unicode_excerpt(from, strlen(from), 60, label);
         buf_done(&buf);
         return label;
-}
-
-const char *shorten(const char *text, char shortened[static 192]) {
-        size_t n = strlen(text), kept = unicode_cut(text, n, 40);
-
-        memcpy(shortened, text, kept);
-        memcpy(shortened + kept, kept < n ? "…" : "", kept < n ? 4 : 1);
-        return shortened;
 }
 
 void check_error(struct check *check, const struct place *place, const char *code,
@@ -169,7 +153,7 @@ const char *check_choice(struct check *check, const struct place *place, const j
 
         list = list_choices(choices);
         COMPLAIN(check, place, "format", choices[1] ? MESSAGE_EVENT_NOT_ONE_OF : MESSAGE_EVENT_ONLY,
-                 "choices", list, "value", shorten(text, (char[192]){ 0 }));
+                 "choices", list, "value", QUOTE(text));
         return NULL;
 }
 
@@ -206,7 +190,7 @@ static bool check_moment(struct check *check, const struct place *place, const j
                 else
                         COMPLAIN(check, place, "format",
                                  or_date ? MESSAGE_EVENT_DATE : MESSAGE_EVENT_DATE_TIME, "value",
-                                 shorten(text, (char[192]){ 0 }));
+                                 QUOTE(text));
                 return false;
         }
         if (assumed)
@@ -267,8 +251,7 @@ bool check_address(struct check *check, const struct place *place, const json_t 
                 host = text + 8;
         if (host && *host && *host != '/' && !strpbrk(text, " \"<>\\^`{|}"))
                 return true;
-        COMPLAIN(check, place, "format", MESSAGE_EVENT_URL, "value",
-                 shorten(text, (char[192]){ 0 }));
+        COMPLAIN(check, place, "format", MESSAGE_EVENT_URL, "value", QUOTE(text));
         return false;
 }
 

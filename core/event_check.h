@@ -4,6 +4,7 @@
 #define CORE_EVENT_CHECK_H
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "core/event.h"
 #include "core/unicode.h"
@@ -24,10 +25,11 @@ struct check {
 };
 
 /* "/data/areas/0", to be freed; and "areas/0" as a sentence names it. */
+#define LABEL UNICODE_EXCERPT(60)
 char *place_pointer(const struct place *place);
-const char *place_label(const struct place *place, char label[static 96]);
-/* A stranger's text as a sentence repeats it: at most 40 characters. */
-const char *shorten(const char *text, char shortened[static 192]);
+const char *place_label(const struct place *place, char label[static LABEL]);
+/* A stranger's text as a sentence repeats it. */
+#define QUOTE(text) unicode_excerpt((text), strlen(text), 40, (char[UNICODE_EXCERPT(40)]){ 0 })
 
 __attribute__((sentinel)) void check_error(struct check *check, const struct place *place,
                                            const char *code, enum message message, ...);
@@ -39,10 +41,10 @@ char *list_choices(const char *const *choices);
 /* Adds the pair of {field}, and ends the pairs. */
 #define COMPLAIN(check, place, code, ...)                                                          \
         check_error((check), (place), (code), __VA_ARGS__, "field",                                \
-                    place_label((place), (char[96]){ 0 }), NULL)
+                    place_label((place), (char[LABEL]){ 0 }), NULL)
 #define WARN(check, place, code, ...)                                                              \
         check_warning((check), (place), (code), __VA_ARGS__, "field",                              \
-                      place_label((place), (char[96]){ 0 }), NULL)
+                      place_label((place), (char[LABEL]){ 0 }), NULL)
 
 /* `path` is taken over (NULL: memory was short). */
 void findings_add_list(struct findings *findings, char *path, const char *code,

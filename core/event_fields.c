@@ -28,10 +28,6 @@ const char *const event_stages[] = { "decision", "execution", "management",
                         (void) function(check, MEMBER((place), (name)), there_, __VA_ARGS__);      \
         } while (0)
 
-static const char *shown(const char *text, char shortened[static 192]) {
-        return shorten(text, shortened);
-}
-
 void field_stage(struct check *check, const struct place *place, json_t *data,
                  const json_t *value) {
         if (json_is_string(value)) {
@@ -104,7 +100,7 @@ static void one_publisher(struct check *check, const struct place *place, const 
         text = code ? check_optional(check, MEMBER(place, "code"), code, 100, UNICODE_NAME) : NULL;
         if (text && !ident_is_credit_code(text))
                 COMPLAIN(check, MEMBER(place, "code"), "format", MESSAGE_EVENT_CREDIT_CODE, "value",
-                         shown(text, (char[192]){ 0 }));
+                         QUOTE(text));
 }
 
 void field_publisher(struct check *check, const struct place *place, json_t *data,
@@ -233,7 +229,7 @@ static void attachment_name(struct check *check, const struct place *place, cons
         for (const struct event_attachment *other = check->event->attachments; other < ret; other++)
                 if (other->name && strcmp(other->name, name) == 0) {
                         COMPLAIN(check, place, "format", MESSAGE_EVENT_NAME_TWICE, "value",
-                                 shown(name, (char[192]){ 0 }));
+                                 QUOTE(name));
                         return;
                 }
         ret->name = name;
@@ -270,14 +266,14 @@ static void one_attachment(struct check *check, const struct place *place, const
                 ret->media_type = text;
         else if (text)
                 COMPLAIN(check, MEMBER(place, "media_type"), "format", MESSAGE_EVENT_MEDIA_TYPE,
-                         "value", shown(text, (char[192]){ 0 }));
+                         "value", QUOTE(text));
 
         sha256 = check_member(check, place, value, "sha256");
         text = sha256 ? check_string(check, MEMBER(place, "sha256"), sha256, 1000, UNICODE_NAME)
                       : NULL;
         if (text && !take_digest(text, ret->sha256))
                 COMPLAIN(check, MEMBER(place, "sha256"), "format", MESSAGE_EVENT_SHA256, "value",
-                         shown(text, (char[192]){ 0 }));
+                         QUOTE(text));
 
         size = check_member(check, place, value, "size");
         if (size)
@@ -356,8 +352,7 @@ void field_areas(struct check *check, const struct place *place, json_t *data,
                 size_t n = text ? strlen(text) : 0;
 
                 if (text && (strspn(text, "0123456789") != n || (n != 6 && n != 9 && n != 12)))
-                        COMPLAIN(check, entry, "format", MESSAGE_EVENT_AREA, "value",
-                                 shown(text, (char[192]){ 0 }));
+                        COMPLAIN(check, entry, "format", MESSAGE_EVENT_AREA, "value", QUOTE(text));
         }
 }
 

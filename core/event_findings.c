@@ -52,12 +52,14 @@ bool findings_have(const struct findings *findings, const char *code) {
 json_t *findings_json(const struct findings *findings) {
         json_t *array = json_array();
 
+        if (!array)
+                return NULL;
         for (size_t i = 0; i < findings->n; i++) {
                 const struct finding *finding = findings->list + i;
                 json_t *entry = json_pack("{s:s, s:s, s:s}", "path", finding->path, "code",
                                           finding->code, "message", finding->message);
 
-                if (!array || json_array_append_new(array, entry) < 0) {
+                if (json_array_append_new(array, entry) < 0) {
                         json_decref(array);
                         return NULL;
                 }

@@ -123,8 +123,7 @@ static void field_period(struct check *check, const struct place *place, json_t 
         const char *text = check_optional(check, place, value, 128, UNICODE_NAME);
 
         if (text && !is_period(text))
-                COMPLAIN(check, place, "format", MESSAGE_EVENT_PERIOD, "value",
-                         shorten(text, (char[192]){ 0 }));
+                COMPLAIN(check, place, "format", MESSAGE_EVENT_PERIOD, "value", QUOTE(text));
 }
 
 static void field_openness(struct check *check, const struct place *place, json_t *data,
@@ -304,8 +303,7 @@ static void parse_source(struct check *check, json_t *json) {
                         return;
                 }
         }
-        COMPLAIN(check, TOP("source"), "format", MESSAGE_EVENT_SOURCE, "value",
-                 shorten(text, (char[192]){ 0 }));
+        COMPLAIN(check, TOP("source"), "format", MESSAGE_EVENT_SOURCE, "value", QUOTE(text));
 }
 
 static void parse_time(struct check *check, json_t *json) {
@@ -334,7 +332,7 @@ static void parse_content_type(struct check *check, json_t *json) {
         if (text && (strncasecmp(text, wanted, sizeof(wanted) - 1) != 0 ||
                      !strchr("; ", text[sizeof(wanted) - 1])))
                 COMPLAIN(check, TOP("datacontenttype"), "format", MESSAGE_EVENT_CONTENT_TYPE,
-                         "value", shorten(text, (char[192]){ 0 }));
+                         "value", QUOTE(text));
 }
 
 static unsigned parse_attributes(struct check *check, json_t *json) {

@@ -3,9 +3,10 @@
 #define CORE_EVENT_READER_H
 
 #include "core/event.h"
+#include "core/unicode.h"
 
 #define NUMBER_MAX 32 /* characters of a number */
-#define SHOWN 48      /* bytes of a stranger's text that a sentence repeats */
+#define SHOWN 40      /* characters of a stranger's text that a sentence repeats */
 
 struct reader {
         const char *start, *at, *end;
@@ -19,7 +20,7 @@ struct reader {
         bool no_memory;
         enum message why;
         const char *where;
-        char found[SHOWN + 4];
+        char found[UNICODE_EXCERPT(SHOWN)];
 };
 
 struct slice {
@@ -29,7 +30,7 @@ struct slice {
 
 /* The first failure counts. Returns false. */
 bool reader_fail(struct reader *reader, enum message why, const char *where);
-/* Keeps a piece of valid UTF-8 for the sentence, cut between characters. */
+/* Keeps a piece of valid UTF-8 for the sentence. */
 void reader_note(struct reader *reader, const char *text, size_t n);
 void *reader_no_memory(struct reader *reader); /* NULL */
 /* Fails: something else stands here than JSON allows. */

@@ -15,15 +15,8 @@ bool reader_fail(struct reader *reader, enum message why, const char *where) {
 }
 
 void reader_note(struct reader *reader, const char *text, size_t n) {
-        size_t kept = n;
-
-        if (reader->found[0])
-                return;
-        if (kept > SHOWN)
-                kept = SHOWN;
-        kept = unicode_valid(text, kept);
-        memcpy(reader->found, text, kept);
-        memcpy(reader->found + kept, kept < n ? "…" : "", kept < n ? 4 : 1);
+        if (!reader->found[0])
+                (void) unicode_excerpt(text, n, SHOWN, reader->found);
 }
 
 void *reader_no_memory(struct reader *reader) {

@@ -191,6 +191,24 @@ size_t unicode_cut(const char *text, size_t n_bytes, size_t n_characters) {
         return at < n_bytes ? at : n_bytes;
 }
 
+const char *unicode_excerpt(const char *text, size_t n_bytes, size_t n_characters, char *to) {
+        const char *at = text, *end = text + n_bytes;
+        char *out = to;
+
+        for (; n_characters > 0 && at < end; n_characters--) {
+                uint32_t code;
+                const char *next = unicode_next(at, &code);
+                bool hidden = has_no_place_in_name(code);
+                size_t n = hidden ? 3 : (size_t) (next - at);
+
+                memcpy(out, hidden ? "\xef\xbf\xbd" : at, n);
+                out += n;
+                at = next;
+        }
+        memcpy(out, at < end ? "…" : "", at < end ? 4 : 1);
+        return to;
+}
+
 /* Starters that neither decompose nor combine with what stands beside them: Latin and its kin
  * before the first combining mark, Han (but not the compatibility ones), CJK punctuation before
  * its tone marks, full-width forms. Everything else is left to utf8proc. */

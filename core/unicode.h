@@ -68,6 +68,11 @@ bool unicode_is_blank(const char *text, size_t n_bytes);
 /* The bytes that the first `n_characters` take. */
 size_t unicode_cut(const char *text, size_t n_bytes, size_t n_characters);
 
+/* A stranger's text as a sentence may repeat it: its first `n_characters` and "…" where there are
+ * more, and for each that has no place in a name U+FFFD. `to` has UNICODE_EXCERPT(n) bytes. */
+#define UNICODE_EXCERPT(n_characters) (4 * (n_characters) + 4)
+const char *unicode_excerpt(const char *text, size_t n_bytes, size_t n_characters, char *to);
+
 /* *ret becomes the text's NFC, to be freed, or NULL where the text is NFC as it stands. Cap the
  * length first: sorting a long run of combining marks is not linear in utf8proc. -ENOMEM. */
 int unicode_nfc(const char *text, size_t n_bytes, char **ret);
