@@ -335,7 +335,7 @@ int catalogue_read_file(struct catalogue *catalogue, size_t *allocated, const ch
                                                        .region = region, .problems = problems };
         char *bytes freed_by(freep) = NULL;
         size_t n, begin;
-        int r = file_read(path, CATALOGUE_MAX_BYTES, &bytes, &n);
+        int r = textfile_read(path, CATALOGUE_MAX_BYTES, &bytes, &n);
 
         if (r == -ENOMEM)
                 return r;

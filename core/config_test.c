@@ -57,6 +57,7 @@ static int end(void **state) {
 
 static const struct setting hook_settings[] = {
         { "", "url", SETTING_STRING, 0, .required = true, .chinese = "地址", .english = "url" },
+        { "", "title", SETTING_STRING, 8, .required = true, .chinese = "站名", .english = "site" },
         { "", "verify_every", SETTING_DURATION, 16, .fallback = "1h", .chinese = "核对",
           .english = "verify" },
 };
@@ -132,7 +133,7 @@ static void a_channel_is_read_with_its_drivers_options(void **state) {
         const struct channel_config *channel;
         struct {
                 char *url;
-                void *unused;
+                char *title;
                 int64_t verify_ms;
         } options = { 0 };
         char path[96];
@@ -166,6 +167,7 @@ static void a_channel_is_read_with_its_drivers_options(void **state) {
                                          &problems), 0);
         assert_int_equal(problems.n, 0);
         assert_string_equal(options.url, "http://127.0.0.1/");
+        assert_string_equal(options.title, "门户网站"); /* the common key fills the driver's row too */
         assert_int_equal(options.verify_ms, 7200000);
         settings_release(hook_settings, ELEMENTS(hook_settings), &options);
 
@@ -270,12 +272,18 @@ static void every_wrong_thing_is_named_with_its_file_and_line(void **state) {
                 { "no driver", "channels.d/a.conf", "title = a\n", 0, "driver" },
                 { "a driver that does not exist", "channels.d/a.conf", "title = a\ndriver = fax\n", 2,
                   "没有名叫“fax”的驱动程序" },
-                { "a driver's option that is missing", "channels.d/a.conf", "driver = hook\n", 0,
-                  "“url”：地址" },
+                { "a driver's option that is missing", "channels.d/a.conf",
+                  "driver = hook\ntitle = a\n", 0, "“url”：地址" },
+                { "a driver that demands a title", "channels.d/a.conf", "driver = hook\nurl = x\n",
+                  0, "“title”：站名" },
+                { "a key of both, without a value", "channels.d/a.conf",
+                  "driver = hook\nurl = x\ntitle =\n", 3, "没有写值" },
+                { "a key of both, twice", "channels.d/a.conf",
+                  "driver = hook\nurl = x\ntitle = a\ntitle = b\n", 4, "第 3 行" },
                 { "a slip in a driver's option", "channels.d/a.conf",
-                  "driver = hook\nurl = x\nverify_evry = 1h\n", 3, "verify_every" },
+                  "driver = hook\nurl = x\ntitle = a\nverify_evry = 1h\n", 4, "verify_every" },
                 { "a driver's option without unit", "channels.d/a.conf",
-                  "driver = hook\nurl = x\nverify_every = 1\n", 3, "要带单位" },
+                  "driver = hook\nurl = x\ntitle = a\nverify_every = 1\n", 4, "要带单位" },
                 { "a carrier that nobody knows", "channels.d/a.conf",
                   "driver = nothing\ncarrier = 政府网站, 飞鸽\n", 2, "“飞鸽”" },
                 { "a region that is not served here", "channels.d/a.conf",

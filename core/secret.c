@@ -43,7 +43,7 @@ int secret_read(const char *path, char **ret) {
                 return -errno;
         if (S_ISREG(st.st_mode) && (st.st_mode & (S_IROTH | S_IWOTH)))
                 return -EPERM;
-        r = file_read(path, SECRET_MAX_BYTES, &bytes, &n);
+        r = textfile_read(path, SECRET_MAX_BYTES, &bytes, &n);
         if (r < 0)
                 return r;
         if (n > 0 && bytes[n - 1] == '\n')

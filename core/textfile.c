@@ -2,57 +2,27 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utf8proc.h>
 
+#include "core/files.h"
 #include "core/memory.h"
 #include "core/unicode.h"
 
 #define DISTANCE_MAX 64 /* code points */
 
-static void closep(int *fd) {
-        if (*fd >= 0)
-                (void) close(*fd);
-}
-
-int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
-        /* A named pipe put in a configuration folder must not hang the daemon. */
-        int fd freed_by(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        char *bytes freed_by(freep) = NULL;
-        size_t n = 0, room;
+int textfile_read(const char *path, size_t max, char **ret, size_t *ret_n) {
         struct stat st;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (stat(path, &st) < 0)
                 return -errno;
-        if (!S_ISREG(st.st_mode))
-                return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-        if (st.st_size < 0 || (uint64_t) st.st_size > max)
-                return -E2BIG;
-        room = (size_t) st.st_size + 1;
-        bytes = malloc(room + 1);
-        if (!bytes)
-                return -ENOMEM;
-        for (;;) {
-                ssize_t got = read(fd, bytes + n, room - n);
-
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got < 0)
-                        return -errno;
-                if (got == 0)
-                        break;
-                n += (size_t) got;
-                if (n == room) /* it grows while we read: an editor at work */
-                        return -EAGAIN;
-        }
-        bytes[n] = '\0';
-        *ret = give_away(bytes);
-        *ret_n = n;
-        return 0;
+        if (S_ISDIR(st.st_mode))
+                return -EISDIR;
+        if (!S_ISREG(st.st_mode)) /* opening a named pipe would wait for its other end */
+                return -EINVAL;
+        return file_read(path, max, ret, ret_n);
 }
 
 static void closedirp(DIR **folder) {

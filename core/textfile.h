@@ -8,9 +8,8 @@
 #include "core/problems.h"
 #include "core/settings.h"
 
-/* The whole regular file, at most `max` bytes, with a NUL behind it. Negative errno: -E2BIG, -EISDIR
- * or -EINVAL for what is no regular file, whatever open() and read() say. */
-int file_read(const char *path, size_t max, char **ret, size_t *ret_n);
+/* file_read() of a regular file; -EISDIR and -EINVAL for anything else. */
+int textfile_read(const char *path, size_t max, char **ret, size_t *ret_n);
 
 /* The names in a folder that end in `suffix` (in either case) and do not begin with a dot, in byte
  * order. Negative errno when the folder cannot be read. */
