@@ -146,9 +146,18 @@ const char *check_string(struct check *check, const struct place *place, const j
         return text;
 }
 
+char *list_choices(const char *const *choices) {
+        const char *comma = messages_language() == CHINESE ? "、" : ", ";
+        struct buf list = { 0 };
+
+        for (size_t i = 0; choices[i]; i++)
+                buf_fmt(&list, "%s%s", i ? comma : "", choices[i]);
+        return buf_take(&list);
+}
+
 const char *check_choice(struct check *check, const struct place *place, const json_t *value,
                          const char *const *choices) {
-        struct buf list = { 0 };
+        char *list freed_by(freep) = NULL;
         const char *text;
 
         if (!check_type(check, place, value, JSON_STRING, MESSAGE_TYPE_STRING))
@@ -158,11 +167,9 @@ const char *check_choice(struct check *check, const struct place *place, const j
                 if (strcmp(text, choices[i]) == 0)
                         return text;
 
-        for (size_t i = 0; choices[i]; i++)
-                buf_fmt(&list, "%s%s", i ? " " : "", choices[i]);
-        COMPLAIN(check, place, "format", MESSAGE_EVENT_NOT_ONE_OF, "choices", buf_text(&list),
-                 "value", shorten(text, (char[192]){ 0 }));
-        buf_done(&list);
+        list = list_choices(choices);
+        COMPLAIN(check, place, "format", choices[1] ? MESSAGE_EVENT_NOT_ONE_OF : MESSAGE_EVENT_ONLY,
+                 "choices", list, "value", shorten(text, (char[192]){ 0 }));
         return NULL;
 }
 

@@ -33,7 +33,10 @@ __attribute__((sentinel)) void check_error(struct check *check, const struct pla
                                            const char *code, enum message message, ...);
 __attribute__((sentinel)) void check_warning(struct check *check, const struct place *place,
                                              const char *code, enum message message, ...);
-/* Adds the pairs {field}; ends them. */
+/* "mark、erase", or "mark, erase"; to be freed. */
+char *list_choices(const char *const *choices);
+
+/* Adds the pair of {field}, and ends the pairs. */
 #define COMPLAIN(check, place, code, ...)                                                          \
         check_error((check), (place), (code), __VA_ARGS__, "field",                                \
                     place_label((place), (char[96]){ 0 }), NULL)

@@ -366,9 +366,12 @@ static void parse_together(struct check *check, const struct place *place, unsig
         if (types == W && !event->mode)
                 event->mode = "mark";
         if (types == W && strcmp(event->mode, "erase") == 0 &&
-            !json_object_get(event->data, "reason_code"))
-                COMPLAIN(check, &((struct place){ .up = place, .name = "reason_code" }), "required",
-                         MESSAGE_EVENT_ERASE_CODE, "choices", "secret personal court other");
+            !json_object_get(event->data, "reason_code")) {
+                const struct place code = { .up = place, .name = "reason_code" };
+                char *choices freed_by(freep) = list_choices(reason_codes);
+
+                COMPLAIN(check, &code, "required", MESSAGE_EVENT_ERASE_CODE, "choices", choices);
+        }
         if (types == D && !json_object_get(event->data, "document") &&
             !json_object_get(event->data, "id"))
                 COMPLAIN(check, &((struct place){ .up = place, .name = "document" }), "required",

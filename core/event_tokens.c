@@ -200,6 +200,13 @@ static const char *skip_digits(const char *at, const char *end) {
         return at;
 }
 
+/* The reader stands behind the number. */
+static json_t *out_of_range(struct reader *reader, const char *start) {
+        reader_note(reader, start, (size_t) (reader->at - start));
+        (void) reader_fail(reader, MESSAGE_READ_NUMBER_RANGE, start);
+        return NULL;
+}
+
 json_t *read_number(struct reader *reader) {
         const char *start = reader->at, *at = start, *end = reader->end;
         bool negative = *at == '-', real = false, valid;
@@ -225,12 +232,13 @@ json_t *read_number(struct reader *reader) {
                 valid = is_digit(at, end);
                 at = skip_digits(at, end);
         }
-        reader_note(reader, start, (size_t) (at - start));
         if (!valid || is_digit(at, end)) { /* "-", "1.", "1e", "012" */
+                reader_note(reader, start, (size_t) (skip_digits(at, end) - start));
                 (void) reader_fail(reader, MESSAGE_READ_NUMBER, start);
                 return NULL;
         }
         if (at - start > NUMBER_MAX) {
+                reader_note(reader, start, (size_t) (at - start));
                 (void) reader_fail(reader, MESSAGE_READ_LONG_NUMBER, start);
                 return NULL;
         }
@@ -239,24 +247,19 @@ json_t *read_number(struct reader *reader) {
         if (real) { /* none of our fields takes one: let jansson see to range and locale */
                 json = json_loadb(start, (size_t) (at - start), JSON_DECODE_ANY, NULL);
                 if (!json)
-                        (void) reader_fail(reader, MESSAGE_READ_NUMBER_RANGE, start);
+                        return out_of_range(reader, start);
         } else {
+                /* gathered below zero, where there is room for one more */
                 for (const char *digit = start + negative; digit < at; digit++)
                         if (__builtin_mul_overflow(value, 10, &value) ||
-                            __builtin_sub_overflow(value, *digit - '0', &value)) {
-                                (void) reader_fail(reader, MESSAGE_READ_NUMBER_RANGE, start);
-                                return NULL;
-                        }
-                /* gathered below zero, where there is room for one more */
-                if (!negative && __builtin_mul_overflow(value, -1, &value)) {
-                        (void) reader_fail(reader, MESSAGE_READ_NUMBER_RANGE, start);
-                        return NULL;
-                }
+                            __builtin_sub_overflow(value, *digit - '0', &value))
+                                return out_of_range(reader, start);
+                if (!negative && __builtin_mul_overflow(value, -1, &value))
+                        return out_of_range(reader, start);
                 json = json_integer(value);
                 if (!json)
                         return reader_no_memory(reader);
         }
-        reader->found[0] = '\0';
         return json;
 }
 

@@ -1,5 +1,6 @@
 #include "core/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,6 +38,27 @@ int folder_sync(const char *path) {
         if (fd < 0)
                 return -errno;
         return fsync(fd) < 0 ? -errno : 0;
+}
+
+int folder_empty(int fd) {
+        int own = dup(fd), r = 0;
+        DIR *folder = own >= 0 ? fdopendir(own) : NULL;
+        const struct dirent *entry;
+
+        if (!folder) {
+                r = -errno;
+                if (own >= 0)
+                        (void) close(own);
+                return r;
+        }
+        while ((entry = readdir(folder)) != NULL) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+                        r = -errno;
+        }
+        (void) closedir(folder);
+        return r;
 }
 
 static int write_all(int fd, const char *bytes, size_t n_bytes) {

@@ -14,5 +14,7 @@ int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode)
 int file_read(const char *path, size_t max, char **ret, size_t *ret_n);
 /* Syncs a folder, so that a name made or taken away in it stays so. */
 int folder_sync(const char *path);
+/* Removes every file of the open folder; folders in it are left and make it -ENOTEMPTY later. */
+int folder_empty(int fd);
 
 #endif

@@ -670,7 +670,7 @@ end
 -- Work -------------------------------------------------------------------------------------------
 
 -- KEYS: due lease ctl. ARGV: channel, how many, lease ms.
--- Reply: {"ok", next time or 0, document, lease, passed (1: found with a passed lease), ...} or
+-- Reply: {"ok", ms until the next or -1, document, lease, passed (1: found with a passed lease), ...} or
 -- {"paused", why}. Only the due set is touched: documents are read by gk_load.
 local function gk_take(keys, argv)
     local now = now_ms()
@@ -703,7 +703,7 @@ local function gk_take(keys, argv)
         end
     end
 
-    local reply = { 'ok', '0' }
+    local reply = { 'ok', '-1' }
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
         local lease = math.max(math.ceil((now + tonumber(argv[3])) / 8) * 8,
@@ -723,9 +723,9 @@ local function gk_take(keys, argv)
     if #taken < count then
         local soon = redis.call('ZRANGE', keys[1], '(' .. fmt(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1,
             'WITHSCORES')
-        if soon[2] then reply[2] = fmt(tonumber(soon[2])) end
+        if soon[2] then reply[2] = fmt(tonumber(soon[2]) - now) end
     else
-        reply[2] = fmt(now)
+        reply[2] = '0'
     end
     if ctl[1] then reply[1] = 'stopped' end
     return reply
