@@ -560,6 +560,73 @@ static void a_document_goes_where_the_catalogue_and_the_emitter_say(void **state
         configuration_free(c);
 }
 
+/* The shipped file with every "#key = value" made real, so that what it shows can be trusted. */
+static char *uncommented(const char *path) {
+        char *line = NULL;
+        size_t room = 0;
+        struct buf text = { 0 };
+        FILE *file = fopen(path, "r");
+
+        assert_non_null(file);
+        while (getline(&line, &room, file) > 0) {
+                size_t n = line[0] == '#' ?
+                                   strspn(line + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
+
+                buf_str(&text, n > 0 && strncmp(line + 1 + n, " = ", 3) == 0 ? line + 1 : line);
+        }
+        (void) fclose(file);
+        free(line);
+        return buf_take(&text);
+}
+
+static void assert_shows(const char *text, const struct setting *row) {
+        struct buf line = { 0 };
+
+        buf_fmt(&line, "\n%s = %s", row->key, row->fallback ? row->fallback : "");
+        if (row->fallback)
+                buf_char(&line, '\n');
+        if (!strstr(text, buf_text(&line)))
+                fail_msg("the file does not show: %s", buf_text(&line));
+        buf_done(&line);
+}
+
+/* Run from the root of the tree, as tests/run does. */
+static void the_shipped_files_show_every_setting_with_its_default(void **state) {
+        static const char *const examples[][2] = {
+                { "conf/channels.d/portal.conf.example", "channels.d/portal.conf" },
+                { "conf/channels.d/display-hall.conf.example", "channels.d/display-hall.conf" },
+                { "conf/channels.d/webhook.conf.example", "channels.d/webhook.conf" },
+                { "conf/emitters.d/oa.conf.example", "emitters.d/oa.conf" },
+        };
+        struct configuration *c = NULL;
+        struct problems problems = { 0 };
+        char path[96], *text;
+
+        if (access("conf/gongkai.conf", R_OK) < 0)
+                skip();
+        text = uncommented("conf/gongkai.conf");
+        for (size_t i = 0; i < n_config_settings; i++)
+                assert_shows(text, config_settings + i);
+        put("gongkai.conf", text);
+        free(text);
+        for (size_t i = 0; i < ELEMENTS(examples); i++) {
+                text = uncommented(examples[i][0]);
+                put(examples[i][1], text);
+                for (size_t j = 0; i == 3 && j < n_emitter_settings; j++)
+                        assert_shows(text, emitter_settings + j);
+                free(text);
+        }
+        (void) snprintf(path, sizeof(path), "%s/gongkai.conf", folder);
+        assert_int_equal(configuration_load(path, NULL, &problems, &c), 0);
+        problems_print(&problems, stdout);
+        assert_int_equal(problems.n, 0);
+        assert_int_equal(c->n_channels, 3);
+        assert_int_equal(c->n_emitters, 1);
+        for (size_t i = 0; i < c->n_channels; i++)
+                assert_true(c->channels[i].carrier_bits != 0);
+        configuration_free(c);
+}
+
 static void the_tables_are_whole(void **state) {
         const struct {
                 const struct setting *settings;
@@ -602,6 +669,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         a_document_goes_where_the_catalogue_and_the_emitter_say, begin, end),
                 cmocka_unit_test(the_tables_are_whole),
+                cmocka_unit_test_setup_teardown(
+                        the_shipped_files_show_every_setting_with_its_default, begin, end),
         };
 
         return cmocka_run_group_tests_name("config", tests, NULL, NULL);
