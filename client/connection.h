@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <zmq.h>
 
-#include "client/keys.h"
+#include "core/keys.h"
 
 struct connection {
         void *context, *socket; /* NULL until opened */

@@ -70,15 +70,21 @@ enum { INPUT_MOST = 256 << 20 };
 
 /* The whole file ("-": standard input). Negative errno; -EFBIG above INPUT_MOST. */
 int input_read(const char *path, struct buf *ret);
+int input_read_fd(int fd, struct buf *ret);
+/* How many bytes from the start are valid UTF-8. */
+size_t input_valid_utf8(const char *text, size_t n_bytes);
 /* Makes the text UTF-8 without a byte order mark. *ret_from is the encoding it was in where that
  * was another, else NULL. -EILSEQ: it is none of those that we know, *ret_at is the first bad byte.
  */
 int input_decode(struct buf *text, const char **ret_from, size_t *ret_at);
 /* Takes JSON values one after the other, white space (or nothing) between them: an object, an
- * array, JSON lines. Long arrays become several messages. On -EBADMSG the sentence for people is
- * in *ret_problem. */
+ * array, JSON lines. Long arrays become several messages. -EBADMSG: no JSON; -ENODATA: it
+ * may be the beginning of some; the sentence for people is in *ret_problem. */
 int input_split(const char *name, const char *text, size_t n_bytes, bool keep_json,
                 struct emit_messages *ret, struct buf *ret_problem);
+/* Decodes, then splits. All kinds of bad text put their sentence into *ret_problem. */
+int input_take(const char *name, struct buf *text, bool keep_json, struct emit_messages *ret,
+               const char **ret_from, struct buf *ret_problem);
 /* All of it for one file, and says on stderr what is wrong. Returns an exit code, 0 = go on. */
 int input_load(const char *path, bool keep_json, struct emit_messages *ret);
 /* Marks every event `gkdryrun`. Needs json; -ENOMEM. */
@@ -103,7 +109,9 @@ struct emit_attachments {
 
 /* By the name's ending; "application/octet-stream" when it is none that we know. */
 const char *media_type_of(const char *name);
-/* Reads the file and adds it. -EEXIST: two files of one name; -EFBIG; else what open(2) says. */
+/* Reads the file and adds it. -EEXIST: two files of one name; -EILSEQ: its name is not UTF-8;
+ * -EFBIG: too large; else what open(2) and read(2) say. */
+int attachments_add_fd(struct emit_attachments *attachments, const char *name, int fd);
 int attachments_add(struct emit_attachments *attachments, const char *path);
 /* Fills digest, size and type into the entry of that name in each event that has one, and notes
  * which frames each message needs. Where a file is named nowhere: a single event gets an entry;
@@ -134,6 +142,9 @@ int report_exit(const struct emit_report *report);
 
 /* A new emitter with the options' door, keys and limits; says on stderr what is wrong. */
 int emitter_from(const struct emit_options *options, struct gongkai_emitter **ret);
+/* The frames of a message, into what the attachments own. -ENOMEM. */
+int parts_of(const struct emit_message *message, const struct emit_attachments *attachments,
+             struct gongkai_part **ret);
 /* What an error of run or drain means, said on stderr. */
 int emitter_failed(const struct emit_options *options, int error);
 void tell_no_answer(const struct emit_options *options, const struct gongkai_emitter *emitter);

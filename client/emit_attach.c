@@ -1,7 +1,9 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "client/emit.h"
 #include "client/letter.h"
@@ -55,13 +57,12 @@ const char *media_type_of(const char *name) {
         return "application/octet-stream";
 }
 
-int attachments_add(struct emit_attachments *attachments, const char *path) {
-        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+int attachments_add_fd(struct emit_attachments *attachments, const char *name, int fd) {
         struct emit_attachment *list, *added;
         int r;
 
-        if (!*name)
-                return -EISDIR;
+        if (input_valid_utf8(name, strlen(name)) < strlen(name))
+                return -EILSEQ;
         for (size_t i = 0; i < attachments->n; i++)
                 if (strcmp(attachments->list[i].name, name) == 0)
                         return -EEXIST;
@@ -73,7 +74,7 @@ int attachments_add(struct emit_attachments *attachments, const char *path) {
         *added = (struct emit_attachment) { .name = strdup(name) };
         if (!added->name)
                 return -ENOMEM;
-        r = input_read(path, &added->bytes);
+        r = input_read_fd(fd, &added->bytes);
         if (r < 0)
                 return r;
         if (added->bytes.len > LETTER_MAX_PART)
@@ -81,6 +82,20 @@ int attachments_add(struct emit_attachments *attachments, const char *path) {
         digest_bytes(buf_text(&added->bytes), added->bytes.len, added->sha256);
         added->media_type = media_type_of(name);
         return 0;
+}
+
+int attachments_add(struct emit_attachments *attachments, const char *path) {
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+        int fd, r;
+
+        if (!*name)
+                return -EISDIR;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = attachments_add_fd(attachments, name, fd);
+        (void) close(fd);
+        return r;
 }
 
 void attachments_done(struct emit_attachments *attachments) {
@@ -217,4 +232,17 @@ int attachments_fill(const struct emit_attachments *attachments, struct emit_mes
                         return r;
         }
         return attachments->n > 0 ? messages_write(messages) : 0;
+}
+
+int parts_of(const struct emit_message *message, const struct emit_attachments *attachments,
+             struct gongkai_part **ret) {
+        struct gongkai_part *parts = calloc(message->n_attached + 1, sizeof(*parts));
+
+        for (size_t i = 0; parts && i < message->n_attached; i++) {
+                const struct buf *bytes = &attachments->list[message->attached[i]].bytes;
+
+                parts[i] = (struct gongkai_part) { buf_text(bytes), bytes->len };
+        }
+        *ret = parts;
+        return parts ? 0 : -ENOMEM;
 }

@@ -19,12 +19,7 @@ static void closep(int *fd) {
                 (void) close(*fd);
 }
 
-int input_read(const char *path, struct buf *ret) {
-        int fd freed_by(closep) =
-                strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return -errno;
+int input_read_fd(int fd, struct buf *ret) {
         ret->max = INPUT_MOST;
         for (;;) {
                 char *room = buf_room(ret, 64 << 10);
@@ -42,7 +37,14 @@ int input_read(const char *path, struct buf *ret) {
         }
 }
 
-static size_t valid_utf8(const char *text, size_t n_bytes) {
+int input_read(const char *path, struct buf *ret) {
+        int fd freed_by(closep) =
+                strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : input_read_fd(fd, ret);
+}
+
+size_t input_valid_utf8(const char *text, size_t n_bytes) {
         size_t at = 0;
 
         while (at < n_bytes) {
@@ -100,7 +102,7 @@ int input_decode(struct buf *text, const char **ret_from, size_t *ret_at) {
         if (starts_with(text, "\xff\xfe", 2) || starts_with(text, "\xfe\xff", 2)) {
                 from = "UTF-16";
         } else {
-                valid = valid_utf8(buf_text(text), text->len);
+                valid = input_valid_utf8(buf_text(text), text->len);
                 if (valid < text->len)
                         from = "GB18030";
         }
@@ -234,7 +236,9 @@ int input_split(const char *name, const char *text, size_t n_bytes, bool keep_js
                         if (json_error_code(&error) == json_error_out_of_memory)
                                 return -ENOMEM;
                         say_not_json(ret_problem, name, line + further, &error);
-                        return -EBADMSG;
+                        return json_error_code(&error) == json_error_premature_end_of_input
+                                       ? -ENODATA
+                                       : -EBADMSG;
                 }
                 buf_fmt(&place, "%s:%zu", name, line);
                 r = place.error;
@@ -249,11 +253,25 @@ int input_split(const char *name, const char *text, size_t n_bytes, bool keep_js
         }
 }
 
+int input_take(const char *name, struct buf *text, bool keep_json, struct emit_messages *ret,
+               const char **ret_from, struct buf *ret_problem) {
+        size_t bad_at = 0;
+        int r = input_decode(text, ret_from, &bad_at);
+
+        if (r == -EILSEQ) {
+                char at_text[24];
+
+                (void) snprintf(at_text, sizeof(at_text), "%zu", bad_at + 1);
+                say_to(ret_problem, MESSAGE_EMIT_ENCODING, "file", name, "byte", at_text, NULL);
+        }
+        return r < 0 ? r
+                     : input_split(name, buf_text(text), text->len, keep_json, ret, ret_problem);
+}
+
 int input_load(const char *path, bool keep_json, struct emit_messages *ret) {
         const char *name = strcmp(path, "-") == 0 ? "stdin" : path, *from = NULL;
         struct buf text freed_by(buf_done) = { 0 };
         struct buf problem freed_by(buf_done) = { 0 };
-        size_t bad_at = 0;
         int r = input_read(path, &text);
 
         if (r == -EFBIG)
@@ -262,19 +280,10 @@ int input_load(const char *path, bool keep_json, struct emit_messages *ret) {
                 tell(MESSAGE_EMIT_CANNOT_READ, "file", name, "reason", strerror(-r), NULL);
         if (r < 0)
                 return EMIT_INPUT;
-        r = input_decode(&text, &from, &bad_at);
-        if (r == -EILSEQ) {
-                char at_text[24];
-
-                (void) snprintf(at_text, sizeof(at_text), "%zu", bad_at + 1);
-                tell(MESSAGE_EMIT_ENCODING, "file", name, "byte", at_text, NULL);
-                return EMIT_INPUT;
-        }
-        if (r == 0 && from)
+        r = input_take(name, &text, keep_json, ret, &from, &problem);
+        if (from && r != -EILSEQ)
                 tell(MESSAGE_EMIT_CONVERTED, "file", name, "encoding", from, NULL);
-        if (r == 0)
-                r = input_split(name, buf_text(&text), text.len, keep_json, ret, &problem);
-        if (r == -EBADMSG) {
+        if (r == -EBADMSG || r == -ENODATA || r == -EILSEQ) {
                 tell_line(buf_text(&problem));
                 return EMIT_INPUT;
         }

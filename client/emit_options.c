@@ -172,6 +172,8 @@ static bool fit_together(const struct emit_options *options) {
                 return not_together(asking, "--check");
         if (options->check && options->spool)
                 return not_together("--check", "--spool");
+        if (options->check && options->watch)
+                return not_together("--check", "--watch");
         if (options->watch && options->spool)
                 return not_together("--watch", "--spool");
         if (options->watch && options->n_attach > 0)

@@ -106,19 +106,6 @@ static void on_answer(void *userdata, const struct gongkai_answer *answer) {
         (void) fflush(sending->report.replies);
 }
 
-static int parts_of(const struct emit_message *message, const struct emit_attachments *attachments,
-                    struct gongkai_part **ret) {
-        struct gongkai_part *parts = calloc(message->n_attached + 1, sizeof(*parts));
-
-        for (size_t i = 0; parts && i < message->n_attached; i++) {
-                const struct buf *bytes = &attachments->list[message->attached[i]].bytes;
-
-                parts[i] = (struct gongkai_part) { buf_text(bytes), bytes->len };
-        }
-        *ret = parts;
-        return parts ? 0 : -ENOMEM;
-}
-
 static int tell_too_large(const struct emit_message *message) {
         tell(MESSAGE_EMIT_TOO_LARGE, "place", message->place, NULL);
         return EMIT_INPUT;
@@ -235,6 +222,8 @@ static int load_attachments(const struct emit_options *options, struct emit_atta
 
                 if (r == -EEXIST)
                         tell(MESSAGE_EMIT_ATTACH_TWICE, "file", path, NULL);
+                else if (r == -EILSEQ)
+                        tell(MESSAGE_EMIT_ATTACH_NAME, "file", path, NULL);
                 else if (r == -EFBIG)
                         tell(MESSAGE_EMIT_FILE_TOO_LARGE, "file", path, "most", "64 MiB", NULL);
                 else if (r < 0)

@@ -289,7 +289,7 @@ static int settle_refused(struct gongkai_spool *spool, uint64_t number,
         (void) name_of(number, ".msg", message);
         (void) name_of(number, ".reply.json", reply);
         (void) name_of(number, ".reply.new", unfinished);
-        r = file_write_synced(spool->refused, unfinished, answer->reply, answer->n_reply);
+        r = file_write_synced(spool->refused, unfinished, 0600, answer->reply, answer->n_reply);
         step_done("refused: reply written");
         if (r == 0 && renameat(spool->refused, unfinished, spool->refused, reply) < 0)
                 r = -errno;

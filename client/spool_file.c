@@ -36,14 +36,15 @@ static int write_all(int fd, const char *bytes, size_t n_bytes) {
         return 0;
 }
 
-static int create(int folder, const char *name) {
-        int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+static int create(int folder, const char *name, mode_t mode) {
+        int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 
         return fd < 0 ? -errno : fd;
 }
 
-int file_write_synced(int folder, const char *name, const void *bytes, size_t n_bytes) {
-        int fd freed_by(closep) = create(folder, name);
+int file_write_synced(int folder, const char *name, mode_t mode, const void *bytes,
+                      size_t n_bytes) {
+        int fd freed_by(closep) = create(folder, name, mode);
         int r = fd < 0 ? fd : write_all(fd, bytes, n_bytes);
 
         if (r == 0 && fsync(fd) < 0)
@@ -61,7 +62,7 @@ static void add_header_line(struct buf *header, const void *bytes, size_t n_byte
 int spool_file_write(int folder, const char *name, const void *event, size_t n_event,
                      const struct gongkai_part *parts, size_t n_parts) {
         struct buf header freed_by(buf_done) = { 0 };
-        int fd freed_by(closep) = create(folder, name);
+        int fd freed_by(closep) = create(folder, name, 0600);
         int r;
 
         if (fd < 0)

@@ -7,6 +7,8 @@
 #ifndef CLIENT_SPOOL_FILE_H
 #define CLIENT_SPOOL_FILE_H
 
+#include <sys/types.h>
+
 #include "client/gongkai.h"
 #include "core/buf.h"
 
@@ -24,7 +26,7 @@ int spool_file_write(int folder, const char *name, const void *event, size_t n_e
 /* -EBADMSG: the file is not what was written. */
 int spool_file_read(int folder, const char *name, struct spooled *ret);
 void spooled_done(struct spooled *spooled);
-/* Writes `n_bytes` to a new file and syncs it. */
-int file_write_synced(int folder, const char *name, const void *bytes, size_t n_bytes);
+/* Writes a new file, or another content to one, and syncs it. */
+int file_write_synced(int folder, const char *name, mode_t mode, const void *bytes, size_t n_bytes);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "core/catalogue_cells.h"
 #include "core/event.h"
+#include "core/files.h"
 #include "core/memory.h"
 #include "core/textfile.h"
 
@@ -335,7 +336,7 @@ int catalogue_read_file(struct catalogue *catalogue, size_t *allocated, const ch
                                                        .region = region, .problems = problems };
         char *bytes freed_by(freep) = NULL;
         size_t n, begin;
-        int r = textfile_read(path, CATALOGUE_MAX_BYTES, &bytes, &n);
+        int r = file_read(path, CATALOGUE_MAX_BYTES, &bytes, &n);
 
         if (r == -ENOMEM)
                 return r;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/files.h"
 #include "core/memory.h"
 #include "core/textfile.h"
 
@@ -236,7 +237,7 @@ int conf_parse(const char *path, const char *bytes, size_t n_bytes, struct probl
 int conf_read(const char *path, struct problems *problems, struct conf **ret) {
         char *bytes freed_by(freep) = NULL;
         size_t n_bytes;
-        int r = textfile_read(path, CONF_MAX_BYTES, &bytes, &n_bytes);
+        int r = file_read(path, CONF_MAX_BYTES, &bytes, &n_bytes);
 
         if (r == -E2BIG)
                 problems_add(problems, path, 0, MESSAGE_CONF_TOO_LARGE, NULL);

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "core/config_parts.h"
+#include "core/files.h"
 #include "core/memory.h"
-#include "core/textfile.h"
 
 #define SECRET_MAX_BYTES ((size_t) 64 << 10)
 
@@ -43,7 +43,7 @@ int secret_read(const char *path, char **ret) {
                 return -errno;
         if (S_ISREG(st.st_mode) && (st.st_mode & (S_IROTH | S_IWOTH)))
                 return -EPERM;
-        r = textfile_read(path, SECRET_MAX_BYTES, &bytes, &n);
+        r = file_read(path, SECRET_MAX_BYTES, &bytes, &n);
         if (r < 0)
                 return r;
         if (n > 0 && bytes[n - 1] == '\n')

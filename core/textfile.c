@@ -4,26 +4,12 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <utf8proc.h>
 
-#include "core/files.h"
 #include "core/memory.h"
 #include "core/unicode.h"
 
 #define DISTANCE_MAX 64 /* code points */
-
-int textfile_read(const char *path, size_t max, char **ret, size_t *ret_n) {
-        struct stat st;
-
-        if (stat(path, &st) < 0)
-                return -errno;
-        if (S_ISDIR(st.st_mode))
-                return -EISDIR;
-        if (!S_ISREG(st.st_mode)) /* opening a named pipe would wait for its other end */
-                return -EINVAL;
-        return file_read(path, max, ret, ret_n);
-}
 
 static void closedirp(DIR **folder) {
         if (*folder)

@@ -5,11 +5,9 @@
 
 #include <stdbool.h>
 
+#include "core/files.h"
 #include "core/problems.h"
 #include "core/settings.h"
-
-/* file_read() of a regular file; -EISDIR and -EINVAL for anything else. */
-int textfile_read(const char *path, size_t max, char **ret, size_t *ret_n);
 
 /* The names in a folder that end in `suffix` (in either case) and do not begin with a dot, in byte
  * order. Negative errno when the folder cannot be read. */
@@ -20,8 +18,8 @@ int folder_list(const char *folder, const char *suffix, struct string_list *ret)
 bool text_check(const char *path, const char *bytes, size_t n_bytes, struct problems *problems,
                 size_t *ret_begin);
 
-/* How many insertions, deletions, changes and swaps of neighbours lead from a to b, in code
- * points; limit + 1 when more than `limit`. Texts of more than 64 code points are further than any limit. */
+/* How many insertions, deletions, changes and swaps of neighbours lead from a to b, in code points;
+ * limit + 1 when more than `limit`. Texts of more than 64 code points are further than any limit. */
 size_t text_distance(const char *a, const char *b, size_t limit);
 
 #endif

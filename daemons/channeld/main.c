@@ -29,23 +29,16 @@ static const struct setting *settings_of_driver(const char *name, size_t *ret_n)
  * has checked them, so only the driver's second look can find more. */
 static int read_options(struct channeld *daemon) {
         const struct channel_config *channel = daemon->channel;
-        struct channel_config common = { 0 };
+        const struct driver *driver = daemon->driver;
         struct problems problems = { 0 };
-        const struct settings_part parts[] = {
-                { channel_settings, n_channel_settings, &common },
-                { daemon->driver->settings, daemon->driver->n_settings, NULL },
-        };
-        struct settings_part own[2] = { parts[0], parts[1] };
         int r;
 
-        daemon->options = calloc(1, daemon->driver->options_size + 1);
+        daemon->options = calloc(1, driver->options_size + 1);
         if (!daemon->options)
                 return -ENOMEM;
-        own[1].target = daemon->options;
-        r = settings_apply(own, 2, channel->conf, &problems);
-        settings_release(channel_settings, n_channel_settings, &common);
-        if (r >= 0 && daemon->driver->check)
-                daemon->driver->check(daemon->options, channel->path, &problems);
+        r = channel_options(channel, driver->settings, driver->n_settings, daemon->options, &problems);
+        if (r >= 0 && driver->check)
+                driver->check(daemon->options, channel->path, &problems);
         if (r >= 0 && problems.n > 0) {
                 problems_print(&problems, stderr);
                 r = -EINVAL;
@@ -60,9 +53,12 @@ static int read_secret(struct channeld *daemon) {
         if (!daemon->channel->secret_file)
                 return 0;
         r = secret_read(daemon->channel->secret_file, &daemon->secret);
-        if (r < 0)
+        if (r < 0) {
+                char *reason freed_by(freep) = secret_error(daemon->channel->secret_file, r);
+
                 log_say(LOG_ERR, MESSAGE_SECRET_UNREADABLE, "path", daemon->channel->secret_file,
-                        "reason", strerror(-r), NULL);
+                        "reason", reason ? reason : strerror(-r), NULL);
+        }
         return r;
 }
 

@@ -449,14 +449,7 @@ static void on_held_decided(struct store *store, const redisReply *reply, int er
         }
         if (reply_is(reply, 0, "again") && held->tries++ < 8) {
                 /* The document has a channel that the configuration lost. */
-                struct string_list *list = &held->region->extra_channels;
-                char **items = realloc(list->items, (list->n + 1) * sizeof(*items));
-
-                if (items) {
-                        list->items = items;
-                        items[list->n] = strdup(reply_text(reply, 1));
-                        list->n += items[list->n] != NULL;
-                }
+                region_learn_channel(held->region, reply_text(reply, 1));
                 held_decide(held);
                 return;
         }

@@ -281,6 +281,13 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
                 n_frames++;
         }
         json = errors.n == 0 ? event_read(bytes, n_bytes, &errors) : NULL;
+        if (!json && errors.n == 0) {
+                /* Short of memory. */
+                request = request_new(daemon, peer, 1);
+                if (request)
+                        answer_busy(daemon, &request->jobs[0], 5000);
+                return;
+        }
         if (!json) {
                 reject_message(door, peer, &errors);
                 findings_done(&errors);
@@ -382,13 +389,6 @@ static int door_on_again(sd_event_source *source, void *userdata) {
 
 /* -- opening -------------------------------------------------------------------------------------- */
 
-static bool is_local(const char *endpoint) {
-        return strncmp(endpoint, "ipc://", 6) == 0 || strncmp(endpoint, "inproc://", 9) == 0 ||
-               strncmp(endpoint, "tcp://127.", 10) == 0 ||
-               strncmp(endpoint, "tcp://[::1]:", 12) == 0 ||
-               strncmp(endpoint, "tcp://localhost:", 16) == 0;
-}
-
 static int set_int(void *socket, int option, int value) {
         return zmq_setsockopt(socket, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
@@ -438,7 +438,7 @@ int doors_open(struct publisherd *daemon) {
         int r;
 
         for (size_t i = 0; i < listen->n; i++)
-                wanted[is_local(listen->items[i]) ? 0 : 1] = true;
+                wanted[endpoint_is_open(listen->items[i])] = true;
         if (wanted[1] && !daemon->configuration->main.curve_secret_file) {
                 log_say(LOG_ERR, MESSAGE_DOOR_NEEDS_CURVE, NULL);
                 return -EPERM;
@@ -463,7 +463,7 @@ int doors_open(struct publisherd *daemon) {
                 for (size_t i = 0; r == 0 && i < listen->n; i++) {
                         const char *endpoint = listen->items[i];
 
-                        if (is_local(endpoint) != (k == 0))
+                        if (endpoint_is_open(endpoint) != (k == 1))
                                 continue;
                         if (zmq_bind(door->socket, endpoint) < 0) {
                                 r = -errno;

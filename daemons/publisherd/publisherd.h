@@ -122,6 +122,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
 void commit_queue(struct publisherd *daemon, struct job *job);
 void commit_go(struct publisherd *daemon, struct region *region);
 void commit_busy(struct publisherd *daemon, struct region *region); /* answers all that waits */
+void region_learn_channel(struct region *region, const char *name);
 struct region *region_find(struct publisherd *daemon, const char *code);
 /* Whether events of the region can be taken now; the reason in words otherwise (borrowed). */
 bool region_is_ready(const struct publisherd *daemon, const struct region *region,

@@ -1,7 +1,7 @@
 /* CURVE keys from files: lines `public = ...` and `secret = ...`, as `gongkaictl key new` writes
  * them. Z85 (ZeroMQ RFC 32): 40 characters for 32 bytes. */
-#ifndef CLIENT_KEYS_H
-#define CLIENT_KEYS_H
+#ifndef CORE_KEYS_H
+#define CORE_KEYS_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "client/keys.h"
+#include "core/keys.h"
 
 #include <errno.h>
 #include <stdio.h>
