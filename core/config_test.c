@@ -480,86 +480,6 @@ static void a_secret_is_read_only_from_a_closed_file(void **state) {
         assert_null(secret);
 }
 
-/* -- route -- */
-
-static char *unknown_names;
-
-static void on_unknown(const char *name, void *userdata) {
-        char *joined = NULL;
-
-        assert_int_equal(*(int *) userdata, 42);
-        assert_true(asprintf(&joined, "%s%s;", unknown_names ? unknown_names : "", name) > 0);
-        free(unknown_names);
-        unknown_names = joined;
-}
-
-static void a_document_goes_where_the_catalogue_and_the_emitter_say(void **state) {
-        static const struct {
-                const char *story, *region, *demand, *channels, *carriers, *goes_to, *unknown;
-        } rows[] = {
-                { "a carrier by its name", "530581", "政府网站", NULL, NULL, "portal ", "" },
-                { "the box serves what is in it", "530581", "两微一端", NULL, NULL,
-                  "wechat weibo ", "" },
-                { "who serves the box serves each of it", "530626", "政务微信", NULL, NULL, "media ",
-                  "" },
-                { "but a sister is no sister's stand-in", "530581", "政务微信", NULL, NULL, "wechat ",
-                  "" },
-                { "a channel of another region is none", "530626", "政府网站", NULL, NULL, "", "" },
-                { "what is switched off shows nothing", "530581", "短信", NULL, NULL, "", "" },
-                { "nothing demanded", "530581", NULL, NULL, NULL, "", "" },
-                { "a wish by channel adds", "530581", "政府网站", "[\"hook\", \"portal\"]", NULL,
-                  "hook portal ", "" },
-                { "a wish by carrier adds", "530581", "政府网站", NULL, "[\"微博\"]",
-                  "portal weibo ", "" },
-                { "wishes that nobody can fill are named", "530581", NULL,
-                  "[\"fax\", \"sms\", \"media\", 7]", "[\"飞鸽\", \"短信\", null]", "",
-                  "飞鸽;短信;fax;sms;media;" },
-        };
-        static const char *const names[][2] = {
-                { "portal", "driver = nothing\ncarrier = 政府网站\nregions = 530581\n" },
-                { "wechat", "driver = nothing\ncarrier = 政务微信\nregions = 530581\n" },
-                { "weibo", "driver = nothing\ncarrier = 政务微博\nregions = 530581\n" },
-                { "media", "driver = nothing\ncarrier = 政务新媒体\nregions = 530626\n" },
-                { "sms", "driver = nothing\ncarrier = 短信\nenabled = no\n" },
-                { "hook", "driver = nothing\n" },
-        };
-        struct problems problems = { 0 };
-        struct configuration *c;
-        int mark = 42;
-
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
-                char name[64];
-
-                (void) snprintf(name, sizeof(name), "channels.d/%s.conf", names[i][0]);
-                put(name, names[i][1]);
-        }
-        c = load(&problems);
-        assert_int_equal(problems.n, 0);
-        for (size_t i = 0; i < ELEMENTS(rows); i++) {
-                json_t *channels = rows[i].channels ? json_loads(rows[i].channels, 0, NULL) : NULL;
-                json_t *wished = rows[i].carriers ? json_loads(rows[i].carriers, 0, NULL) : NULL;
-                uint64_t demand = rows[i].demand ? UINT64_C(1) << carrier_find(rows[i].demand) : 0;
-                size_t chosen[8], n;
-                char goes_to[128] = "";
-
-                print_message("%s\n", rows[i].story);
-                free(unknown_names);
-                unknown_names = strdup("");
-                n = route(c, rows[i].region, demand, channels, wished, on_unknown, &mark, chosen);
-                for (size_t j = 0; j < n; j++)
-                        (void) snprintf(goes_to + strlen(goes_to),
-                                        sizeof(goes_to) - strlen(goes_to), "%s ",
-                                        c->channels[chosen[j]].name);
-                assert_string_equal(goes_to, rows[i].goes_to);
-                assert_string_equal(unknown_names, rows[i].unknown);
-                json_decref(channels);
-                json_decref(wished);
-        }
-        free(unknown_names);
-        unknown_names = NULL;
-        configuration_free(c);
-}
-
 /* The shipped file with every "#key = value" made real, so that what it shows can be trusted. */
 static char *uncommented(const char *path) {
         char *line = NULL;
@@ -666,8 +586,6 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_credential_of_systemd_comes_first, begin, end),
                 cmocka_unit_test_setup_teardown(a_secret_is_read_only_from_a_closed_file, begin,
                                                 end),
-                cmocka_unit_test_setup_teardown(
-                        a_document_goes_where_the_catalogue_and_the_emitter_say, begin, end),
                 cmocka_unit_test(the_tables_are_whole),
                 cmocka_unit_test_setup_teardown(
                         the_shipped_files_show_every_setting_with_its_default, begin, end),
