@@ -10,7 +10,7 @@
 
 #define NEAR_MAX 3
 #define NEAR_FAR 64 /* further than any two codes that are compared */
-#define NEAR_CODE_MAX 32 /* bytes; a longer wrong code is compared with nothing, to bound the work */
+#define NEAR_CODE_MAX 32 /* bytes; a longer one is compared with nothing, to bound the work */
 
 static int by_code(const void *a, const void *b) {
         const struct item *left = a, *right = b;

@@ -5,6 +5,7 @@
 
 #include "core/catalogue_cells.h"
 #include "core/event.h"
+#include "core/files.h"
 #include "core/memory.h"
 #include "core/textfile.h"
 

@@ -50,8 +50,8 @@ struct catalogue_reader {
         char *above[CSV_MAX_FIELDS]; /* what 同上 means */
 };
 
-/* Finds the header and which cell is which column. 1: rows may follow; 0: the file is left out, and a
- * problem says why; -ENOMEM. */
+/* Finds the header and which cell is which column. 1: rows may follow; 0: the file is left out, and
+ * a problem says why; -ENOMEM. */
 int catalogue_read_header(struct catalogue_reader *reader);
 void catalogue_broken_row(struct catalogue_reader *reader, int csv_result);
 /* "a、b、c" */

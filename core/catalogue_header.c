@@ -7,7 +7,7 @@
 
 #define HEADER_ROWS 6 /* a title and notes may stand above the header */
 
-/* Spellings found in counties' catalogues, without blanks and quotes, brackets as (); best first. */
+/* Spellings found in counties' catalogues, as plain_header() leaves them; best first. */
 const struct catalogue_column catalogue_columns[N_COLUMNS] = {
         [CODE] = { "code",
                    { "code", "编码", "代码", "事项编码", "事项代码", "目录编码", "条目编码",
@@ -130,8 +130,8 @@ static int map_columns(struct catalogue_reader *reader, char *const *cells, size
         for (size_t c = 0; c < N_COLUMNS && found >= 0; c++) {
                 reader->at[c] = -1;
                 for (size_t i = 0; catalogue_columns[c].names[i] && reader->at[c] < 0; i++)
-                        reader->at[c] =
-                                find_header(plain, reader->is_mapped, n, catalogue_columns[c].names[i]);
+                        reader->at[c] = find_header(plain, reader->is_mapped, n,
+                                                    catalogue_columns[c].names[i]);
                 if (reader->at[c] >= 0) {
                         reader->is_mapped[reader->at[c]] = true;
                         found++;

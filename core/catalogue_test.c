@@ -441,6 +441,27 @@ static void stages_are_those_of_events(void **state) {
         free(stages);
 }
 
+/* Run from the root of the tree, as tests/run does. */
+static void the_shipped_catalogue_is_whole(void **state) {
+        struct problems problems = { 0 };
+        struct catalogue *catalogue = NULL;
+
+        if (access("conf/catalogue/pilot.csv", R_OK) < 0)
+                skip();
+        assert_int_equal(catalogue_load("conf/catalogue", &problems, &catalogue), 0);
+        problems_print(&problems, stdout);
+        assert_int_equal(problems.n, 0);
+        assert_int_equal(catalogue->n, 69);
+        for (size_t i = 0; i < catalogue->n; i++) {
+                const struct item *item = catalogue->items + i;
+
+                assert_true(item->domain[0] && item->level1[0] && item->level2[0]);
+                assert_true(item->audience[0] && item->method[0] && item->level[0]);
+                assert_true(item->carriers && item->stages[0] && item->kind[0]);
+        }
+        catalogue_free(catalogue);
+}
+
 static uint32_t draw(uint32_t *seed) {
         *seed = *seed * 1664525u + 1013904223u;
         return *seed >> 8;
@@ -494,6 +515,7 @@ int main(void) {
                 cmocka_unit_test(the_check_list_is_read_in_every_hand),
                 cmocka_unit_test(the_carriers_are_the_thirteen_boxes_and_more),
                 cmocka_unit_test(stages_are_those_of_events),
+                cmocka_unit_test(the_shipped_catalogue_is_whole),
                 IN_FOLDER(no_mutation_of_a_sheet_is_too_much),
         };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/files.h"
 #include "core/memory.h"
 #include "core/textfile.h"
 

@@ -76,10 +76,10 @@ struct configuration {
 bool endpoint_is_open(const char *endpoint);
 
 /* Reads it all; the driver's own options are skipped unless `driver_settings` gives their rows
- * (core knows no driver): the function returns the rows of a driver's name (not NULL for one that has
- * none), or NULL when there is no such driver, which is a problem then. Everything wrong goes to `problems`: unknown keys,
- * channels whose carrier nobody knows, `after` of no channel or in a circle, two emitters with one
- * key. Where gongkai.conf says `language = en` the process' language becomes English, so that the
+ * (core knows no driver): the function returns the rows of a driver's name (not NULL for one that
+ * has none), or NULL when there is no such driver, which is a problem then. Everything wrong goes
+ * to `problems`: unknown keys, channels whose carrier nobody knows, `after` of no channel or in a
+ * circle, two emitters with one key. Where gongkai.conf says `language = en` the process' language becomes English, so that the
  * problems are English too. Negative errno: gongkai.conf unreadable, memory. */
 typedef const struct setting *driver_settings_fn(const char *driver, size_t *ret_n);
 int configuration_load(const char *path, driver_settings_fn *driver_settings,
@@ -102,10 +102,10 @@ int channel_options(const struct channel_config *channel, const struct setting *
                     void *target, struct problems *problems);
 
 /* The content of a secret's file, at most 64 KiB, without one line end at its end; to be freed.
- * `path` is as the loaded configuration has it: there a name without '/' already stands for systemd's
- * credential ($CREDENTIALS_DIRECTORY) of that name, where there is one. Besides what open() and read() say: -EPERM when everybody may
- * read or change the file, -ENODATA when it is empty, -EBADMSG when it has a NUL, -E2BIG, -EISDIR,
- * -EINVAL (no regular file). */
+ * `path` is as the loaded configuration has it: there a name without '/' already stands for
+ * systemd's credential ($CREDENTIALS_DIRECTORY) of that name, where there is one. Besides what
+ * open() and read() say: -EPERM when everybody may read or change the file, -ENODATA when it is
+ * empty, -EBADMSG when it has a NUL, -E2BIG, -EISDIR, -EINVAL (no regular file). */
 int secret_read(const char *path, char **ret);
 /* The sentence for people of that errno, with the remedy; to be freed. */
 char *secret_error(const char *path, int error);

@@ -11,34 +11,43 @@
 /* What a worker needs beside the request itself: to read the reply and to settle. */
 #define LEASE_MARGIN_MS INT64_C(5000)
 
-static bool is_common(const char *key) {
-        for (size_t i = 0; i < n_channel_settings; i++)
-                if (strcmp(channel_settings[i].key, key) == 0)
+static bool has_row(const struct setting *settings, size_t n, const struct conf_entry *entry) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(settings[i].key, entry->key) == 0 &&
+                    strcmp(settings[i].section, entry->section) == 0)
                         return true;
         return false;
 }
 
-/* A view on those entries that are common options, or on the others. Entries are borrowed. */
-static int filter(const struct conf *conf, bool common, struct conf *ret) {
+/* A view on some of a file's entries, which stay the file's. */
+static int filter(const struct conf *conf, bool (*wanted)(const struct conf_entry *entry,
+                                                          const struct settings_part *own),
+                  const struct settings_part *own, struct conf *ret) {
         struct conf_entry *entries = calloc(conf->n + 1, sizeof(*entries));
 
         if (!entries)
                 return -ENOMEM;
         *ret = (struct conf) { .path = conf->path, .entries = entries };
-        for (size_t i = 0; i < conf->n; i++) {
-                bool is = !conf->entries[i].section[0] && is_common(conf->entries[i].key);
-
-                if (is == common)
+        for (size_t i = 0; i < conf->n; i++)
+                if (wanted(conf->entries + i, own))
                         entries[ret->n++] = conf->entries[i];
-        }
         return 0;
+}
+
+static bool is_common(const struct conf_entry *entry, const struct settings_part *own) {
+        return has_row(channel_settings, n_channel_settings, entry);
+}
+
+/* The driver's own, a common one that the driver has a row for too (title), and unknown ones. */
+static bool is_drivers(const struct conf_entry *entry, const struct settings_part *own) {
+        return !is_common(entry, own) || has_row(own->settings, own->n, entry);
 }
 
 int channel_options(const struct channel_config *channel, const struct setting *settings, size_t n,
                     void *target, struct problems *problems) {
         struct settings_part part = { settings, n, target };
         struct conf own = { 0 };
-        int r = filter(channel->conf, false, &own);
+        int r = filter(channel->conf, is_drivers, &part, &own);
 
         if (r < 0)
                 return r;
@@ -87,7 +96,7 @@ static int apply(struct channel_config *channel, driver_settings_fn *driver_sett
         }
         if (settings)
                 return apply_with_driver(channel, settings, n, problems);
-        r = filter(channel->conf, true, &common);
+        r = filter(channel->conf, is_common, NULL, &common);
         if (r < 0)
                 return r;
         r = settings_apply(&part, 1, &common, problems);

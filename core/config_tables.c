@@ -1,5 +1,5 @@
-/* The rows of gongkai.conf, channels.d/NAME.conf and emitters.d/NAME.conf. An option stands here only
- * once it takes effect. */
+/* The rows of gongkai.conf, channels.d/NAME.conf and emitters.d/NAME.conf. An option stands here
+ * only once it takes effect. */
 #include "core/config.h"
 #include "core/config_parts.h"
 #include "core/memory.h"
@@ -41,8 +41,8 @@ const struct setting config_settings[] = {
           .english = "the longest wait for an answer of Redis" },
         { "redis", "durability", SETTING_BOOL, AT(redis_durability), .fallback = "yes",
           .chinese = "要求 Redis 每次写入都落盘（appendfsync always），做不到就不收文；只有试验时才写 no",
-          .english = "demand that Redis syncs every write (appendfsync always), refuse events when it"
-                     " does not; no is for experiments only" },
+          .english = "demand that Redis syncs every write (appendfsync always), refuse events when"
+                     " it does not; no is for experiments only" },
 
         { "publisherd", "listen", SETTING_LIST, AT(listen),
           .fallback = "ipc://" RUN_DIR "/publish, tcp://127.0.0.1:5590",
@@ -97,8 +97,8 @@ const struct setting channel_settings[] = {
           .english = "the longest time of one attempt's request" },
         { "", "lease", SETTING_DURATION, AT(lease_ms), .fallback = "0s", .least = 0, .most = HOUR,
           .chinese = "一个进程占住一份任务多久，要比 timeout 多至少 5s；0s 就是 timeout 的两倍加 5s",
-          .english = "how long a worker keeps a document, at least timeout + 5s; 0s is twice timeout"
-                     " + 5s" },
+          .english = "how long a worker keeps a document, at least timeout + 5s; 0s is twice"
+                     " timeout + 5s" },
         { "", "retry", SETTING_LIST, AT(retry_text),
           .fallback = "5s, 30s, 5min, 30min, 2h, 5h, 10h, 14h, 20h, 24h",
           .chinese = "失败后隔多久再发，依次用，最后一个一直重复",
@@ -124,12 +124,14 @@ const struct setting emitter_settings[] = {
           .english = "the emitter's CURVE public key, 40 characters; none for a local one" },
         { "", "sources", SETTING_LIST, AT(sources), .required = true,
           .chinese = "可以用的 source，例如 urn:gongkai:530581:oa，末尾可以用 * 代替其余部分",
-          .english = "sources it may use, as urn:gongkai:530581:oa; a * at the end stands for the rest" },
+          .english = "sources it may use, as urn:gongkai:530581:oa; a * at the end stands for the"
+                     " rest" },
         { "", "regions", SETTING_LIST, AT(regions), .chinese = "可以向哪些区划发文，不写就是全部",
           .english = "regions it may publish in; else all" },
         { "", "items", SETTING_LIST, AT(items),
           .chinese = "可以发的目录事项代码，末尾可以用 *；不写就是全部",
-          .english = "codes of the items it may publish, a * at the end stands for the rest; else all" },
+          .english = "codes of the items it may publish, a * at the end stands for the rest; else"
+                     " all" },
         { "", "may_revise", SETTING_LIST, AT(may_revise),
           .chinese = "还可以修订、撤下哪些 source 首发的文件",
           .english = "sources whose documents it may revise and withdraw besides its own" },

@@ -57,6 +57,7 @@ static int end(void **state) {
 
 static const struct setting hook_settings[] = {
         { "", "url", SETTING_STRING, 0, .required = true, .chinese = "地址", .english = "url" },
+        { "", "title", SETTING_STRING, 8, .required = true, .chinese = "站名", .english = "site" },
         { "", "verify_every", SETTING_DURATION, 16, .fallback = "1h", .chinese = "核对",
           .english = "verify" },
 };
@@ -132,7 +133,7 @@ static void a_channel_is_read_with_its_drivers_options(void **state) {
         const struct channel_config *channel;
         struct {
                 char *url;
-                void *unused;
+                char *title;
                 int64_t verify_ms;
         } options = { 0 };
         char path[96];
@@ -166,6 +167,7 @@ static void a_channel_is_read_with_its_drivers_options(void **state) {
                                          &problems), 0);
         assert_int_equal(problems.n, 0);
         assert_string_equal(options.url, "http://127.0.0.1/");
+        assert_string_equal(options.title, "门户网站"); /* the common key fills the driver's row too */
         assert_int_equal(options.verify_ms, 7200000);
         settings_release(hook_settings, ELEMENTS(hook_settings), &options);
 
@@ -270,12 +272,18 @@ static void every_wrong_thing_is_named_with_its_file_and_line(void **state) {
                 { "no driver", "channels.d/a.conf", "title = a\n", 0, "driver" },
                 { "a driver that does not exist", "channels.d/a.conf", "title = a\ndriver = fax\n", 2,
                   "没有名叫“fax”的驱动程序" },
-                { "a driver's option that is missing", "channels.d/a.conf", "driver = hook\n", 0,
-                  "“url”：地址" },
+                { "a driver's option that is missing", "channels.d/a.conf",
+                  "driver = hook\ntitle = a\n", 0, "“url”：地址" },
+                { "a driver that demands a title", "channels.d/a.conf", "driver = hook\nurl = x\n",
+                  0, "“title”：站名" },
+                { "a key of both, without a value", "channels.d/a.conf",
+                  "driver = hook\nurl = x\ntitle =\n", 3, "没有写值" },
+                { "a key of both, twice", "channels.d/a.conf",
+                  "driver = hook\nurl = x\ntitle = a\ntitle = b\n", 4, "第 3 行" },
                 { "a slip in a driver's option", "channels.d/a.conf",
-                  "driver = hook\nurl = x\nverify_evry = 1h\n", 3, "verify_every" },
+                  "driver = hook\nurl = x\ntitle = a\nverify_evry = 1h\n", 4, "verify_every" },
                 { "a driver's option without unit", "channels.d/a.conf",
-                  "driver = hook\nurl = x\nverify_every = 1\n", 3, "要带单位" },
+                  "driver = hook\nurl = x\ntitle = a\nverify_every = 1\n", 4, "要带单位" },
                 { "a carrier that nobody knows", "channels.d/a.conf",
                   "driver = nothing\ncarrier = 政府网站, 飞鸽\n", 2, "“飞鸽”" },
                 { "a region that is not served here", "channels.d/a.conf",
@@ -472,83 +480,70 @@ static void a_secret_is_read_only_from_a_closed_file(void **state) {
         assert_null(secret);
 }
 
-/* -- route -- */
+/* The shipped file with every "#key = value" made real, so that what it shows can be trusted. */
+static char *uncommented(const char *path) {
+        char *line = NULL;
+        size_t room = 0;
+        struct buf text = { 0 };
+        FILE *file = fopen(path, "r");
 
-static char *unknown_names;
+        assert_non_null(file);
+        while (getline(&line, &room, file) > 0) {
+                size_t n = line[0] == '#' ?
+                                   strspn(line + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
 
-static void on_unknown(const char *name, void *userdata) {
-        char *joined = NULL;
-
-        assert_int_equal(*(int *) userdata, 42);
-        assert_true(asprintf(&joined, "%s%s;", unknown_names ? unknown_names : "", name) > 0);
-        free(unknown_names);
-        unknown_names = joined;
+                buf_str(&text, n > 0 && strncmp(line + 1 + n, " = ", 3) == 0 ? line + 1 : line);
+        }
+        (void) fclose(file);
+        free(line);
+        return buf_take(&text);
 }
 
-static void a_document_goes_where_the_catalogue_and_the_emitter_say(void **state) {
-        static const struct {
-                const char *story, *region, *demand, *channels, *carriers, *goes_to, *unknown;
-        } rows[] = {
-                { "a carrier by its name", "530581", "政府网站", NULL, NULL, "portal ", "" },
-                { "the box serves what is in it", "530581", "两微一端", NULL, NULL,
-                  "wechat weibo ", "" },
-                { "who serves the box serves each of it", "530626", "政务微信", NULL, NULL, "media ",
-                  "" },
-                { "but a sister is no sister's stand-in", "530581", "政务微信", NULL, NULL, "wechat ",
-                  "" },
-                { "a channel of another region is none", "530626", "政府网站", NULL, NULL, "", "" },
-                { "what is switched off shows nothing", "530581", "短信", NULL, NULL, "", "" },
-                { "nothing demanded", "530581", NULL, NULL, NULL, "", "" },
-                { "a wish by channel adds", "530581", "政府网站", "[\"hook\", \"portal\"]", NULL,
-                  "hook portal ", "" },
-                { "a wish by carrier adds", "530581", "政府网站", NULL, "[\"微博\"]",
-                  "portal weibo ", "" },
-                { "wishes that nobody can fill are named", "530581", NULL,
-                  "[\"fax\", \"sms\", \"media\", 7]", "[\"飞鸽\", \"短信\", null]", "",
-                  "飞鸽;短信;fax;sms;media;" },
+static void assert_shows(const char *text, const struct setting *row) {
+        struct buf line = { 0 };
+
+        buf_fmt(&line, "\n%s = %s", row->key, row->fallback ? row->fallback : "");
+        if (row->fallback)
+                buf_char(&line, '\n');
+        if (!strstr(text, buf_text(&line)))
+                fail_msg("the file does not show: %s", buf_text(&line));
+        buf_done(&line);
+}
+
+/* Run from the root of the tree, as tests/run does. */
+static void the_shipped_files_show_every_setting_with_its_default(void **state) {
+        static const char *const examples[][2] = {
+                { "conf/channels.d/portal.conf.example", "channels.d/portal.conf" },
+                { "conf/channels.d/display-hall.conf.example", "channels.d/display-hall.conf" },
+                { "conf/channels.d/webhook.conf.example", "channels.d/webhook.conf" },
+                { "conf/emitters.d/oa.conf.example", "emitters.d/oa.conf" },
         };
-        static const char *const names[][2] = {
-                { "portal", "driver = nothing\ncarrier = 政府网站\nregions = 530581\n" },
-                { "wechat", "driver = nothing\ncarrier = 政务微信\nregions = 530581\n" },
-                { "weibo", "driver = nothing\ncarrier = 政务微博\nregions = 530581\n" },
-                { "media", "driver = nothing\ncarrier = 政务新媒体\nregions = 530626\n" },
-                { "sms", "driver = nothing\ncarrier = 短信\nenabled = no\n" },
-                { "hook", "driver = nothing\n" },
-        };
+        struct configuration *c = NULL;
         struct problems problems = { 0 };
-        struct configuration *c;
-        int mark = 42;
+        char path[96], *text;
 
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
-                char name[64];
-
-                (void) snprintf(name, sizeof(name), "channels.d/%s.conf", names[i][0]);
-                put(name, names[i][1]);
+        if (access("conf/gongkai.conf", R_OK) < 0)
+                skip();
+        text = uncommented("conf/gongkai.conf");
+        for (size_t i = 0; i < n_config_settings; i++)
+                assert_shows(text, config_settings + i);
+        put("gongkai.conf", text);
+        free(text);
+        for (size_t i = 0; i < ELEMENTS(examples); i++) {
+                text = uncommented(examples[i][0]);
+                put(examples[i][1], text);
+                for (size_t j = 0; i == 3 && j < n_emitter_settings; j++)
+                        assert_shows(text, emitter_settings + j);
+                free(text);
         }
-        c = load(&problems);
+        (void) snprintf(path, sizeof(path), "%s/gongkai.conf", folder);
+        assert_int_equal(configuration_load(path, NULL, &problems, &c), 0);
+        problems_print(&problems, stdout);
         assert_int_equal(problems.n, 0);
-        for (size_t i = 0; i < ELEMENTS(rows); i++) {
-                json_t *channels = rows[i].channels ? json_loads(rows[i].channels, 0, NULL) : NULL;
-                json_t *wished = rows[i].carriers ? json_loads(rows[i].carriers, 0, NULL) : NULL;
-                uint64_t demand = rows[i].demand ? UINT64_C(1) << carrier_find(rows[i].demand) : 0;
-                size_t chosen[8], n;
-                char goes_to[128] = "";
-
-                print_message("%s\n", rows[i].story);
-                free(unknown_names);
-                unknown_names = strdup("");
-                n = route(c, rows[i].region, demand, channels, wished, on_unknown, &mark, chosen);
-                for (size_t j = 0; j < n; j++)
-                        (void) snprintf(goes_to + strlen(goes_to),
-                                        sizeof(goes_to) - strlen(goes_to), "%s ",
-                                        c->channels[chosen[j]].name);
-                assert_string_equal(goes_to, rows[i].goes_to);
-                assert_string_equal(unknown_names, rows[i].unknown);
-                json_decref(channels);
-                json_decref(wished);
-        }
-        free(unknown_names);
-        unknown_names = NULL;
+        assert_int_equal(c->n_channels, 3);
+        assert_int_equal(c->n_emitters, 1);
+        for (size_t i = 0; i < c->n_channels; i++)
+                assert_true(c->channels[i].carrier_bits != 0);
         configuration_free(c);
 }
 
@@ -591,9 +586,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_credential_of_systemd_comes_first, begin, end),
                 cmocka_unit_test_setup_teardown(a_secret_is_read_only_from_a_closed_file, begin,
                                                 end),
-                cmocka_unit_test_setup_teardown(
-                        a_document_goes_where_the_catalogue_and_the_emitter_say, begin, end),
                 cmocka_unit_test(the_tables_are_whole),
+                cmocka_unit_test_setup_teardown(
+                        the_shipped_files_show_every_setting_with_its_default, begin, end),
         };
 
         return cmocka_run_group_tests_name("config", tests, NULL, NULL);

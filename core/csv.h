@@ -1,5 +1,5 @@
-/* Reads CSV (RFC 4180) from memory, row by row: fields parted by commas, perhaps in double quotes, a
- * quote inside written twice; lines end in CRLF, LF or CR. Linear time. */
+/* Reads CSV (RFC 4180) from memory, row by row: fields parted by commas, perhaps in double quotes,
+ * a quote inside written twice; lines end in CRLF, LF or CR. Linear time. */
 #ifndef CORE_CSV_H
 #define CORE_CSV_H
 

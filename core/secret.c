@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "core/config_parts.h"
+#include "core/files.h"
 #include "core/memory.h"
-#include "core/textfile.h"
 
 #define SECRET_MAX_BYTES ((size_t) 64 << 10)
 

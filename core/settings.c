@@ -121,31 +121,42 @@ static void unknown_key(const struct settings_part *parts, size_t n_parts,
         free(name);
 }
 
+static void written_twice(const struct conf *conf, const struct conf_entry *entry, unsigned first,
+                          struct problems *problems) {
+        char number[16];
+
+        (void) snprintf(number, sizeof(number), "%u", first);
+        problems_add(problems, conf->path, entry->line, MESSAGE_CONF_TWICE, "key", entry->key,
+                     "line", number, NULL);
+}
+
 static int apply_entry(const struct settings_part *parts, size_t n_parts, const struct conf *conf,
                        const struct conf_entry *entry, unsigned *lines,
                        struct problems *problems) {
         const struct setting *setting;
+        bool is_known = false;
         void *target;
 
         for (size_t i = 0; (setting = row_at(parts, n_parts, i, &target)); i++) {
-                struct setting_value value = { setting, entry->value, conf->path, entry->line, problems,
-                                       NULL };
-                char number[16];
+                struct setting_value value = { setting, entry->value, conf->path, entry->line,
+                                               problems, place_of(setting, target) };
+                int r;
 
                 if (strcmp(setting->key, entry->key) != 0 ||
                     strcmp(setting->section, entry->section) != 0)
                         continue;
                 if (lines[i]) {
-                        (void) snprintf(number, sizeof(number), "%u", lines[i]);
-                        problems_add(problems, conf->path, entry->line, MESSAGE_CONF_TWICE, "key",
-                                     entry->key, "line", number, NULL);
+                        written_twice(conf, entry, lines[i], problems);
                         return 0;
                 }
+                is_known = true;
                 lines[i] = entry->line;
-                value.place = place_of(setting, target);
-                return setting_store(&value);
+                r = setting_store(&value);
+                if (r != 0) /* what is wrong is said once, though another part knows the key too */
+                        return r < 0 ? r : 0;
         }
-        unknown_key(parts, n_parts, conf, entry, problems);
+        if (!is_known)
+                unknown_key(parts, n_parts, conf, entry, problems);
         return 0;
 }
 
@@ -170,7 +181,7 @@ static int apply_conf(const struct settings_part *parts, size_t n_parts, const s
                         return r;
         }
         for (size_t i = 0; (setting = row_at(parts, n_parts, i, &target)); i++)
-                if (setting->required && !lines[i])
+                if (setting->required && !conf_find(conf, setting->section, setting->key))
                         problems_add(problems, conf->path, 0, MESSAGE_CONF_REQUIRED, "key",
                                      setting->key, "meaning", setting_meaning(setting), NULL);
         return 0;

@@ -47,7 +47,8 @@ struct setting {
 
 /* Fills `target` (zeroed by the caller) with fallbacks, then with what `conf` says (NULL: only
  * fallbacks). Wrong values, unknown keys and sections, doubled and missing ones go to `problems`.
- * Rows of several tables may share a file: pass the tables as parts; one setting has one row.
+ * Rows of several tables may share a file: pass the tables as parts; a key that two parts know
+ * fills both.
  * Negative errno only when memory is short. */
 struct settings_part {
         const struct setting *settings;

@@ -19,7 +19,9 @@ static char *kind_text(const struct setting *setting) {
         case SETTING_CHOICE:
                 break;
         }
-        return setting->choices ? setting_choices_text(setting, " | ") : say(MESSAGE_SETTING_TEXT, NULL);
+        if (setting->choices)
+                return setting_choices_text(setting, " | ");
+        return say(MESSAGE_SETTING_TEXT, NULL);
 }
 
 /* Default and bounds as one sentence each, parted by blanks. */

@@ -3,7 +3,8 @@
 #include <utf8proc.h>
 
 bool visible_is_hidden(int32_t c) {
-        return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f || (c >= 0x80 && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
+        return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f ||
+               (c >= 0x80 && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
                (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
                (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
 }
