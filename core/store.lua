@@ -20,15 +20,19 @@
 -- of the same event a duplicate is written last.
 --
 -- The document (cmsgpack; absent means nothing, zero or no):
---   o owner source   t {source = greatest accepted time}   C revision to be shown now
---   P embargoed revisions by publish_at, ranks rising      c {channel = state}   h held event
+--   o owner source   t {source = greatest time seen}       C revision to be shown now
+--   P embargoed revisions by publish_at, ranks rising      c {channel = state}
+--   g greatest number an emitter gave to what is shown already (a duplicate by content)
+--   h held event {ULID, digest, revision, evid, time, source}
 -- A revision record is an array:
 local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 --   (REV, LVL) is the rank: LVL 0 is shown, 1 and more is withdrawn or expired (a second withdrawal,
 --   say erase after mark, is one higher). KIND P publish, W withdraw, X expired.
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
---   d in doubt since                k second look at     m memo         q last lease settled
+--   d in doubt since                m memo               q last lease settled
+--   k second look owed from then on, 0 while somebody has it in hand
+--   j references of stale settles that the holder did not know of when it loaded ("" without one)
 --   e, v rank that is dead          p times found with a passed lease   z sentence of the last trouble
 --   y its code                      T something may have been sent      a the channel to wait for
 
@@ -58,9 +62,9 @@ end
 local function time_score(ms, class) return math.ceil(ms / 8) * 8 + class * 2 end
 
 local function ready_score(now, class, deadline)
-    local day = 20000
+    local day = 19999 -- the last one of the class: 20000 would be the first of the next
     if deadline and deadline > 0 then
-        day = math.max(0, math.min(19999, math.floor((deadline - EPOCH_2020) / 86400000)))
+        day = math.max(0, math.min(19998, math.floor((deadline - EPOCH_2020) / 86400000)))
     end
     return class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
 end
@@ -111,19 +115,18 @@ local function shows(c, r) return c.s == r[REV] and c.l == r[LVL] end
 local function is_dead(c, r) return c.e == r[REV] and c.v == r[LVL] end
 
 -- Record r becomes what is to be shown. What a channel had not shown yet of the one before is
--- superseded there; its patience and memo were for that one. `leased`, where known, tells for which
--- channels somebody is at work: the settle says what became of that.
+-- superseded there, unless somebody is at work on it (`leased`, where known): the settle says what
+-- became of that. Patience and memo were for the one before.
 local function succeed(d, r, log, document, leased)
     local before = d.C
     d.C = r
+    if not before then return end
     for name, c in pairs(d.c) do
-        if not (leased and leased[name]) then
-            if before and before[LVL] == 0 and r[KIND] ~= 'X' and not shows(c, before)
-                and not is_dead(c, before) then
-                log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
-            end
-            c.n, c.b, c.m = nil, nil, nil
+        if before[LVL] == 0 and r[KIND] ~= 'X' and not (leased and leased[name])
+            and not shows(c, before) and not is_dead(c, before) then
+            log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
         end
+        c.n, c.b, c.m = nil, nil, nil
     end
 end
 
@@ -159,11 +162,14 @@ local function work(d, name, c, log, document)
 end
 
 -- `after` is looked at, not waited for: ready when the other shows the same, or has no part [10].
-local function ready(d, c)
+local function ready(d, name, c, log, document)
     local cur, other = d.C, c.a and d.c[c.a]
     if not other or cur[LVL] > 0 then return true end
     if shows(other, cur) then return true end
-    if is_dead(other, cur) then c.e, c.v, c.y = cur[REV], cur[LVL], 'after/dead' end
+    if is_dead(other, cur) then
+        c.e, c.v, c.y, c.z = cur[REV], cur[LVL], 'after/dead', c.a
+        log_add(log, 'dead', document, cur, name, c.n or 0, 'after/dead', nil, nil, c.a)
+    end
     return false
 end
 
@@ -174,11 +180,11 @@ local function place(d, name, c, score, own, now, log, document)
     advance(d, now, log, document)
     local t, class, deadline
     local cur = d.C
-    if work(d, name, c, log, document) and ready(d, c) then
+    if work(d, name, c, log, document) and ready(d, name, c, log, document) then
         t, class, deadline = math.max(now, c.b or 0), cur[CLASS], cur[DEADLINE]
         if c.d and cur[LVL] > 0 then class = 0 end
     end
-    if c.k then -- a second look is owed, whatever came since
+    if c.k and not (cur and is_dead(c, cur)) then -- a second look is owed, whatever came since
         local look = math.max(now, c.k, c.b or 0)
         if not t or look < t then t, class = look, cur and cur[CLASS] or 2 end
     end
@@ -242,6 +248,16 @@ local function is_type(key, wanted)
     return t == 'none' or t == wanted
 end
 
+-- Many values at once; false where there is none, or a key of another type (MGET does not raise).
+local function mget(keys, first)
+    local values = {}
+    for i = first, #keys, 2000 do
+        local some = redis.call('MGET', unpack(keys, i, math.min(i + 1999, #keys)))
+        for k = 1, #some do values[#values + 1] = some[k] end
+    end
+    return values
+end
+
 local function mset(pairs_list)
     for i = 1, #pairs_list, 2000 do
         redis.call('MSET', unpack(pairs_list, i, math.min(i + 1999, #pairs_list)))
@@ -274,33 +290,53 @@ local function judge(d, e, now, window)
     local greatest = d.t and d.t[e.source]
 
     if d.o and d.o ~= e.source and not may_revise(e.may, d.o) then return 'not_owner', d.o end
-    if newest and newest[DG] == e.digest and (newest[LVL] > 0) == (e.kind == 'W') and newest[KIND] ~= 'X' then
-        return 'same', newest
-    end
+    -- The rank to be beaten. A duplicate by content may have had a higher number than what it equals.
+    local number, level = 0, 0
+    if newest then number, level = newest[REV], newest[LVL] end
+    if d.g and d.g > number then number = d.g end
+
+    if newest and newest[DG] == e.digest and newest[KIND] == e.kind then return 'same', newest end
     if e.revision == 0 or (newest and newest[REV] == 0) then
         -- Time orders what carries no number, and everything against a withdrawal that came first [7].
         if e.revision == 0 and not e.backfill and now - e.time > window then return 'too_old' end
         if greatest and e.time < greatest then return 'stale' end
-        if greatest and e.time == greatest and e.kind == 'P' and newest and newest[LVL] > 0 then
+        if greatest and e.time == greatest and e.kind == 'P' and newest and newest[KIND] == 'W' then
             return 'stale'
         end
     end
-    if e.kind == 'P' then
-        if e.revision == 0 then return 'accepted', (newest and newest[REV] or 0) + 1, 0 end
-        if newest then
-            if e.revision < newest[REV] then return 'stale' end
-            if e.revision == newest[REV] then
-                if newest[LVL] > 0 then return 'stale' end
-                return 'conflict_revision'
-            end
-        end
-        return 'accepted', e.revision, 0
+    if e.revision == 0 then
+        -- A withdrawal takes the newest one's number and uses up none [6].
+        if e.kind == 'W' then return 'accepted', number, level + 1 end
+        return 'accepted', number + 1, 0
     end
-    -- A withdrawal takes the newest one's number, uses up none, and wins the tie [6].
-    if not newest then return 'accepted', e.revision, 1 end
-    if e.revision > newest[REV] then return 'accepted', e.revision, 1 end
-    if e.revision ~= 0 and (e.revision < newest[REV] or newest[LVL] > 0) then return 'stale' end
-    return 'accepted', newest[REV], newest[LVL] + 1
+    if e.revision > number or not newest then
+        return 'accepted', e.revision, e.kind == 'W' and 1 or 0
+    end
+    if e.revision < number then return 'stale' end
+    if e.kind == 'P' then return level > 0 and 'stale' or 'conflict_revision' end
+    -- A withdrawal wins the tie with what is shown or expired; with another withdrawal the later one
+    -- does (erase after mark, and not the mark again after the erase).
+    if newest[KIND] == 'W' and greatest and e.time <= greatest then return 'stale' end
+    return 'accepted', number, level + 1
+end
+
+-- A duplicate by content is not entered, but what it tells of order must not be forgotten: A, B, A
+-- resent in another order ends with A. Whether the document changed.
+local function heed(d, e)
+    local changed = false
+    d.t = d.t or {}
+    if e.time > (d.t[e.source] or 0) then d.t[e.source], changed = e.time, true end
+    local newest = top(d)
+    if e.revision > newest[REV] and e.revision > (d.g or 0) then d.g, changed = e.revision, true end
+    return changed
+end
+
+-- Whether the event is newer than the one that is held: by the emitter's numbers, else by its time;
+-- events of two sources go by arrival.
+local function newer_than_held(e, held)
+    if e.revision > 0 and held[3] > 0 then return e.revision >= held[3] end
+    if e.source == held[6] then return e.time >= held[5] end
+    return true
 end
 
 local function channel_names(list)
@@ -348,27 +384,31 @@ local function ev_header(value)
 end
 
 -- Puts an accepted event into its document: embargo list, current revision, channels, due entries.
-local function enter(s, d, e, rev, lvl, document)
-    local r = { rev, lvl, e.ulid, e.evid, e.digest, e.at, e.expires, e.kind == 'W' and 0 or e.class,
-        e.deadline, s.now, e.kind }
+-- `extra` is the accepted record's; that record stands before all that follows from it.
+local function enter(s, d, e, rev, lvl, document, extra)
     local now = s.now
+    local embargo = e.kind == 'P' and e.at > now and e.at or 0
+    local r = { rev, lvl, e.ulid, e.evid, e.digest, embargo, e.expires, e.kind == 'W' and 0 or e.class,
+        e.deadline, now, e.kind }
 
-    d.o = d.o or e.source
+    log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil, extra)
+    if e.kind == 'P' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
     d.t = d.t or {}
     d.t[e.source] = math.max(d.t[e.source] or 0, e.time)
-    if d.h and (d.h[3] == 0 or rev == 0 or d.h[3] <= rev) then
+    d.g = nil -- the rank given is above it
+    if d.h and newer_than_held(e, d.h) then
         -- A newer one came while a person was to look at that one.
         s.unheld[#s.unheld + 1] = d.h[1]
         log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
         d.h = nil
     end
     if d.P then
-        while #d.P > 0 and d.P[#d.P][AT] >= r[AT] do
+        while #d.P > 0 and d.P[#d.P][AT] >= embargo do
             local gone = table.remove(d.P)
             log_add(s.log, 'superseded', document, gone, nil, nil, 'embargo')
         end
     end
-    if r[AT] > now then
+    if embargo > 0 then
         d.P = d.P or {}
         d.P[#d.P + 1] = r
     else
@@ -377,7 +417,6 @@ local function enter(s, d, e, rev, lvl, document)
             local scores = s.known[s.due_key[name]]
             leased[name] = scores and scores[document] and scores[document] % 2 == 1
         end
-        r[AT] = 0
         succeed(d, r, s.log, document, leased)
     end
     for _, spec in ipairs(e.channels) do
@@ -401,6 +440,19 @@ local function enter(s, d, e, rev, lvl, document)
     return r
 end
 
+-- A channel, of the document or of the event, that cannot take part: its due key was not given
+-- ("again", nothing is written), or is of another type ("broken").
+local function lacks_channel(s, d, specs)
+    local why, which
+    local function look(name)
+        if s.spoilt[name] then why, which = why or 'broken', which or name end
+        if not s.due_key[name] then why, which = 'again', name end
+    end
+    for name in pairs(d.c) do look(name) end
+    for _, spec in ipairs(specs) do look(spec[1]) end
+    return why, which
+end
+
 local FIELDS = 19
 
 -- KEYS: meta log held, then C due keys, then ev doc same per event.
@@ -421,9 +473,9 @@ local function gk_accept(keys, argv)
     local at_ev, at_doc = #prefix + 4, #prefix + 5
 
     if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
-    s.due_key, s.known, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
+    s.due_key, s.spoilt, s.known, s.log, s.due, s.unheld = {}, {}, {}, log_new(), due_new(), {}
     for i = 1, n_due do
-        if not is_type(keys[3 + i], 'zset') then return { 'type' } end
+        if not is_type(keys[3 + i], 'zset') then s.spoilt[names[i]] = true end
         s.due_key[names[i]] = keys[3 + i]
     end
 
@@ -453,7 +505,7 @@ local function gk_accept(keys, argv)
                 local document = string.sub(key, at_doc)
                 for name in pairs(d.c) do
                     local due = s.due_key[name]
-                    if due then
+                    if due and not s.spoilt[name] then
                         local list = leases[due] or {}
                         leases[due] = list
                         list[#list + 1] = document
@@ -498,6 +550,8 @@ local function gk_accept(keys, argv)
             local digest, h = ev_header(value)
             if digest ~= e.digest then
                 status = 'conflict'
+            elseif h[1] == 'held' and not (d and d.h and d.h[1] == h[2]) then
+                status = 'stale' -- a newer one came while it was held
             elseif h[1] == 'held' or h[1] == 'refused' then
                 status = h[1]
             else
@@ -511,19 +565,16 @@ local function gk_accept(keys, argv)
             status, rev, lvl = judge(d, e, s.now, window)
             if status == 'same' then
                 status, ulid, rev, channels = 'duplicate', rev[ULID], rev[REV], joined_channels(d)
+                if not dry and heed(d, e) then docs[doc_key], dirty[doc_key] = d, true end
             elseif status == 'not_owner' then
                 extra, rev = rev, 0
             elseif status ~= 'accepted' then
                 local newest = top(d)
                 rev, extra = newest and newest[REV] or 0, newest and newest[ULID] or ''
             elseif status == 'accepted' then
-                for name in pairs(d.c) do
-                    if not s.due_key[name] then status, extra = 'again', name end
-                end
-                for _, spec in ipairs(e.channels) do
-                    if not s.due_key[spec[1]] then status, extra = 'again', spec[1] end
-                end
-                if status == 'again' then blocked[doc_key] = extra end
+                local why, name = lacks_channel(s, d, e.channels)
+                if why then status, extra = why, name end
+                if why == 'again' then blocked[doc_key] = name end
             end
             if status == 'accepted' then
                 local other = e.kind == 'P' and (same[same_key] or found[3 * i])
@@ -540,14 +591,16 @@ local function gk_accept(keys, argv)
                 if hold then
                     status = 'held'
                     if d.h and d.h[2] == e.digest then
-                        status, ulid = 'held', d.h[1]
+                        ulid = d.h[1]
+                    elseif d.h and not newer_than_held(e, d.h) then
+                        status, extra = 'stale', d.h[1]
                     elseif not dry then
                         if d.h then
                             s.unheld[#s.unheld + 1] = d.h[1]
                             log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
                         end
-                        d.o = d.o or e.source
-                        d.h = { e.ulid, e.digest, e.revision, e.evid }
+                        if e.kind == 'P' then d.o = d.o or e.source end
+                        d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
                         held[#held + 1] = e.ulid
                         held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, argv[a + 14],
                             e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
@@ -568,10 +621,8 @@ local function gk_accept(keys, argv)
                     end
                     channels = joined_channels({ c = names_now })
                 else
-                    local r = enter(s, d, e, rev, lvl, document)
+                    local r = enter(s, d, e, rev, lvl, document, argv[a + 15] .. ' ' .. e.evid)
                     channels = joined_channels(d)
-                    log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil,
-                        argv[a + 15] .. ' ' .. e.evid)
                     evs[ev_key] = ev_value(e, 'accepted', r, channels, s.now, document)
                     ev_writes[#ev_writes + 1] = ev_key
                     if e.kind == 'P' and not other then
@@ -615,67 +666,80 @@ end
 -- Held events ------------------------------------------------------------------------------------
 
 -- KEYS: meta log held ev doc, then the due keys. ARGV: epoch, ULID, "release" or "refuse", who,
--- reason, names of the due keys' channels. Reply: {status, revision, channels}.
+-- reason, names of the due keys' channels. Reply: {status, revision, channels}; "stale" and its like
+-- mean that something newer is in: the event is held no more, and is superseded.
 local function gk_held(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
-    local prefix = string.sub(keys[1], 1, -5)
-    local packed = redis.call('HGET', keys[3], argv[2])
+    local prefix, ulid, names = string.sub(keys[1], 1, -5), argv[2], channel_names(argv[6])
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
+    local packed = redis.call('HGET', keys[3], ulid)
     if not packed then return { 'unknown' } end
     local h = cmsgpack.unpack(packed)
-    local value, d = redis.call('GET', keys[4]), unpack_doc(redis.call('GET', keys[5]))
     if keys[4] ~= prefix .. 'ev:' .. h[1] or keys[5] ~= prefix .. 'doc:' .. h[2] then return { 'keys', h[1], h[2] } end
+    local found = mget(keys, 4)
+    local value, d = found[1], unpack_doc(found[2])
     if not value or not d then return { 'broken' } end
-    local names = channel_names(argv[6])
-    s.due_key, s.known, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
-    for i, name in ipairs(names) do s.due_key[name] = keys[5 + i] end
+
+    s.due_key, s.spoilt, s.known, s.log, s.due, s.unheld = {}, {}, {}, log_new(), due_new(), {}
+    for i, name in ipairs(names) do
+        if not is_type(keys[5 + i], 'zset') then s.spoilt[name] = true end
+        s.due_key[name] = keys[5 + i]
+    end
     local digest, header, ending = ev_header(value)
-    local bytes = string.sub(value, ending + 1) -- with the byte behind
     local e = {
-        kind = h[6], ulid = argv[2], source = h[7], time = h[8], revision = h[9], digest = digest,
+        kind = h[6], ulid = ulid, source = h[7], time = h[8], revision = h[9], digest = digest,
         at = h[10], expires = h[11], class = h[12], deadline = h[13], may = '*', backfill = true,
-        channels = channel_specs(h[5], {}), due = header[7], bytes = bytes, evid = h[1],
+        channels = channel_specs(h[5], {}), due = header[7], evid = h[1],
+        bytes = string.sub(value, ending + 1), -- with the byte behind
     }
-    d.h = nil
+    local r, state, channels, status = { e.revision, 0, ulid }, nil, '', nil
+    if d.h and d.h[1] == ulid then d.h = nil end
+
     if argv[3] == 'refuse' then
-        log_add(s.log, 'refused', h[2], { e.revision, 0, e.ulid }, nil, nil, '', nil, nil, argv[5], argv[4])
-        redis.call('HDEL', keys[3], argv[2])
-        log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
-        mset({ keys[5], cmsgpack.pack(d), keys[4],
-            ev_value(e, 'refused', { e.revision, 0 }, '', s.now, h[2]) })
-        return { 'ok', '0', '' }
+        if not top(d) and not d.h then d.o = nil end -- it never was published, so nobody owns it
+        log_add(s.log, 'refused', h[2], r, nil, nil, '', nil, nil, argv[5], argv[4])
+        status, state, r = 'ok', 'refused', { 0, 0 }
+    else
+        local rev, lvl
+        status, rev, lvl = judge(d, e, s.now, 0)
+        if status == 'accepted' then
+            local lacking, name = lacks_channel(s, d, e.channels)
+            if lacking then return { lacking, name } end
+            for name in pairs(d.c) do
+                local score = redis.call('ZSCORE', s.due_key[name], h[2])
+                s.known[s.due_key[name]] = { [h[2]] = score and tonumber(score) or nil }
+            end
+            log_add(s.log, 'released', h[2], r, nil, nil, '', nil, nil, argv[5], argv[4])
+            r = enter(s, d, e, rev, lvl, h[2], argv[4] .. ' ' .. e.evid)
+            channels = joined_channels(d)
+            status, state = 'ok', 'accepted'
+        else
+            log_add(s.log, 'superseded', h[2], r, nil, nil, 'held')
+            if status == 'same' then status = 'duplicate' end
+            state, r = 'held', { 0, 0 } -- held by no document: answered as stale from now on
+        end
     end
-    local status, rev, lvl = judge(d, e, s.now, 0)
-    if status ~= 'accepted' then return { status == 'same' and 'duplicate' or status } end
-    for _, spec in ipairs(e.channels) do
-        if not s.due_key[spec[1]] then return { 'again', spec[1] } end
-    end
-    for name in pairs(d.c) do
-        local key = s.due_key[name]
-        if not key then return { 'again', name } end
-        local score = redis.call('ZSCORE', key, h[2])
-        s.known[key] = { [h[2]] = score and tonumber(score) or nil }
-    end
-    log_add(s.log, 'released', h[2], { e.revision, 0, e.ulid }, nil, nil, '', nil, nil, argv[5], argv[4])
-    local r = enter(s, d, e, rev, lvl, h[2])
-    local channels = joined_channels(d)
-    log_add(s.log, 'accepted', h[2], r, nil, nil, e.kind, nil, nil, nil, argv[4] .. ' ' .. e.evid)
     due_write(s.due)
-    redis.call('HDEL', keys[3], argv[2])
+    redis.call('HDEL', keys[3], ulid)
     log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[5], cmsgpack.pack(d), keys[4], ev_value(e, 'accepted', r, channels, s.now, h[2]) })
-    return { 'ok', fmt(rev), channels }
+    mset({ keys[5], cmsgpack.pack(d), keys[4], ev_value(e, state, r, channels, s.now, h[2]) })
+    return { status, fmt(r[REV]), channels }
 end
 
 -- Work -------------------------------------------------------------------------------------------
 
 -- KEYS: due lease ctl. ARGV: channel, how many, lease ms.
 -- Reply: {"ok", next time or 0, document, lease, passed (1: found with a passed lease), ...} or
--- {"paused", why}. Only the due set is touched: documents are read by gk_load.
+-- {"paused", why}. Only the due set is touched: documents are read by gk_load, which must be told of
+-- every passed one before it is settled, or the doubt is forgotten. With "stopped" for "ok" only
+-- withdrawals are due; a passed lease comes out all the same, and its holder releases what gk_load
+-- then calls a publication.
 local function gk_take(keys, argv)
     local now = now_ms()
     local count = tonumber(argv[2])
     local ctl = redis.call('HMGET', keys[3], 'stop', 'pause:' .. argv[1])
+    local last = tonumber(redis.call('GET', keys[2]) or 0)
     if ctl[2] then return { 'paused', ctl[2] } end
 
     -- What has come of age moves into the ready zone; a passed lease is handed out at once, since
@@ -706,8 +770,7 @@ local function gk_take(keys, argv)
     local reply = { 'ok', '0' }
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
-        local lease = math.max(math.ceil((now + tonumber(argv[3])) / 8) * 8,
-            tonumber(redis.call('GET', keys[2]) or 0) + 8)
+        local lease = math.max(math.ceil((now + tonumber(argv[3])) / 8) * 8, last + 8)
         local adds = {}
         for _, x in ipairs(taken) do
             local value = fmt(lease + x[2] * 2 + 1)
@@ -732,21 +795,26 @@ local function gk_take(keys, argv)
 end
 
 -- KEYS: meta log, then documents. ARGV: epoch, channel, then per document "1" where its lease had
--- passed. Reply: {"ok", now, array per document}; see core/store_work.h for its fields.
+-- passed. Reply: {"ok", now, array per document}: {"work", revision, level, kind, ULID, EVID, accepted,
+-- reference, url, first shown, attempts, doubt, memo, url on the channel it waits for, shown revision,
+-- shown level, in doubt since}, or {"none"}: nothing is to be done now, release it; or {"broken"}.
+-- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local name, prefix = argv[2], string.sub(keys[1], 1, -5)
     local reply, writes = { 'ok', fmt(s.now) }, {}
     local log = log_new()
+    if not is_type(keys[2], 'stream') then return { 'type' } end
+    local found = mget(keys, 3)
     for i = 3, #keys do
-        local d = unpack_doc(redis.call('GET', keys[i]))
+        local d = unpack_doc(found[i - 2])
         local document = string.sub(keys[i], #prefix + 5)
         local c = d and d.c[name]
         if not c then
             reply[i] = { d == false and 'broken' or 'none' }
         else
-            local before = d.C
+            local before, n_before = d.C, log.n
             advance(d, s.now, log, document)
             local changed = d.C ~= before
             if argv[i] == '1' then
@@ -759,22 +827,27 @@ local function gk_load(keys, argv)
                     log_add(log, 'dead', document, d.C, name, c.n or 0, 'poison')
                 end
             end
-            if changed then
-                writes[#writes + 1] = keys[i]
-                writes[#writes + 1] = cmsgpack.pack(d)
-            end
+            -- What place() would call due, and nothing else: the rest would come back at once.
             local cur = d.C
-            local todo = cur and not is_dead(c, cur) and
-                (c.d or (c.k and c.k <= s.now) or not shows(c, cur))
-            if not todo or (cur[LVL] > 0 and not c.T) then
-                reply[i] = { 'none' }
-            else
+            local look = cur and c.k and c.k <= s.now and not is_dead(c, cur)
+            if look or (work(d, name, c, log, document) and ready(d, name, c, log, document)) then
+                if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
+                if c.j then
+                    if c.j ~= '' then c.r = c.r and c.r .. ' ' .. c.j or c.j end
+                    c.j, changed = nil, true
+                end
                 local other = c.a and d.c[c.a]
                 reply[i] = {
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
-                    c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or c.k and c.k <= s.now) and '1' or '0', c.m or '',
-                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '',
+                    c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
+                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0),
                 }
+            else
+                reply[i] = { 'none' }
+            end
+            if changed or log.n > n_before then
+                writes[#writes + 1] = keys[i]
+                writes[#writes + 1] = cmsgpack.pack(d)
             end
         end
     end
@@ -805,27 +878,60 @@ local SETTLE_FIELDS = 12
 -- verdict: done later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
 -- "-" keeps. bound: ms after which a late effect at the carrier can no longer come; 0 = no second
 -- look is needed.
--- Reply: {"ok", outcome per item: ok already stale broken}.
+-- Reply: {"ok", outcome per item: ok already stale broken}, or {"again", channel} when a document has
+-- a channel that waits for this one and is not among the D: nothing is written, call again with it.
+-- The D are those that wait for this channel directly or through others, the nearest first.
 local function gk_settle(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local name, n_after = argv[2], tonumber(argv[3])
-    local dependants = channel_names(argv[4])
+    local waiting = channel_names(argv[4])
+    local first, n_items = 3 + n_after, (#argv - 4) / SETTLE_FIELDS
     local prefix = string.sub(keys[1], 1, -5)
     local log, due = log_new(), due_new()
     local docs, dirty = {}, {}
     local reply = { 'ok' }
 
-    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'zset') then return { 'type' } end
-    for i = 1, (#argv - 4) / SETTLE_FIELDS do
-        local a, key = 4 + SETTLE_FIELDS * (i - 1), keys[3 + n_after + i]
-        local document = string.sub(key, #prefix + 5)
+    if not is_type(keys[2], 'stream') then return { 'type' } end
+    for i = 3, first do
+        if not is_type(keys[i], 'zset') then return { 'type' } end
+    end
+    local waits = {}
+    for i = 1, n_after do waits[waiting[i]] = true end
+
+    local documents = {}
+    local found = mget(keys, first + 1)
+    for i = 1, n_items do
+        local key = keys[first + i]
+        documents[i] = string.sub(key, #prefix + 5)
+        if docs[key] == nil then docs[key] = unpack_doc(found[i]) or false end
+        for other, c in pairs(docs[key] and docs[key].c or {}) do
+            if c.a and (c.a == name or waits[c.a]) and not waits[other] and other ~= name then return { 'again', other } end
+        end
+    end
+    local scores = {} -- due key -> document -> score, as this call leaves it
+    for i = 3, first do
+        local list = redis.call('ZMSCORE', keys[i], unpack(documents))
+        scores[keys[i]] = {}
+        for k, document in ipairs(documents) do
+            scores[keys[i]][document] = list[k] and tonumber(list[k]) or nil
+        end
+    end
+    local function put(key, channel, d, c, own, document)
+        local new = place(d, channel, c, scores[key][document], own, s.now, log, document)
+        if new ~= nil and (new or scores[key][document]) then
+            due_change(due, key, document, new)
+            scores[key][document] = new or nil
+        end
+    end
+
+    for i = 1, n_items do
+        local a, key, document = 4 + SETTLE_FIELDS * (i - 1), keys[first + i], documents[i]
         local lease, rev, lvl = tonumber(argv[a + 1]), tonumber(argv[a + 2]), tonumber(argv[a + 3])
         local verdict, sent = argv[a + 4], argv[a + 5] == '1'
         local ref, url, code, sentence = argv[a + 6], argv[a + 7], argv[a + 8], argv[a + 9]
         local at, memo, bound = tonumber(argv[a + 10]), argv[a + 11], tonumber(argv[a + 12])
         local d = docs[key]
-        if d == nil then d = unpack_doc(redis.call('GET', key)) or false end
         local c = d and d.c[name]
 
         if not c then
@@ -833,37 +939,46 @@ local function gk_settle(keys, argv)
         elseif c.q == lease then
             reply[1 + i] = 'already' -- the reply to this settle was lost [11]
         else
-            local map = due.set[keys[3]]
-            local score = map and map[document]
-            if score == nil then score = tonumber(redis.call('ZSCORE', keys[3], document) or 0) end
-            local own = score == lease
+            local own = scores[keys[3]][document] == lease
             local r = { rev, lvl, '' }
-            docs[key], dirty[key] = d, true
+            dirty[key] = true
             advance(d, s.now, log, document)
             local cur = d.C
             local newest = cur and cur[REV] == rev and cur[LVL] == lvl
             if newest then r[ULID] = cur[ULID] end
-            if own then
+            if not own then
+                -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
+                log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
+                if sent then
+                    c.d, c.T, c.j = s.now, true, c.j or ''
+                    if ref ~= '' and ref ~= c.r then c.j = c.j == '' and ref or c.j .. ' ' .. ref end
+                end
+                reply[1 + i] = 'stale'
+            else
                 c.q, c.p = lease, nil
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
                 if verdict == 'done' then
-                    local looked = c.k and c.k <= s.now
                     c.s, c.l, c.r, c.u = rev, lvl, ref ~= '' and ref or nil, url ~= '' and url or nil
                     c.T = true
                     if lvl == 0 and not c.f then c.f = s.now end
-                    -- Done under doubt: the unknown one may still come; look once more when it cannot [12].
-                    if c.d and bound > 0 then c.k = s.now + bound elseif looked then c.k = nil end
-                    c.d, c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil, nil
+                    if c.k == 0 then c.k = nil end -- this was the second look
+                    if c.d and not c.j then
+                        -- Done under doubt: the unknown one may still come; look once more when it
+                        -- cannot [12]. A doubt that the holder did not know of stays.
+                        c.d = nil
+                        if bound > 0 then c.k = math.max(c.k or 0, s.now + bound) end
+                    end
+                    c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
-                    if cur and cur[KIND] == 'X' and newest then state = 'ended' end
+                    if newest and cur[KIND] == 'X' then state = 'ended' end
                     log_add(log, state, document, r, name, attempt, code, ref, url)
-                elseif verdict == 'release' then
-                    -- Nothing was sent; somebody else may have it at once.
-                    c.q = lease
-                else
-                    if verdict == 'uncertain' then c.d, c.T = s.now, true end
-                    local state = ({ later = 'attempted', wait = 'parked', ask = 'deferred', dead = 'dead',
+                elseif verdict ~= 'release' then -- released: nothing was sent, nothing is to be told
+                    if verdict == 'uncertain' then
+                        if sent or not c.d then c.d = s.now end
+                        c.T = true
+                    end
+                    local state = ({ wait = 'parked', ask = 'deferred', dead = newest and 'dead',
                         uncertain = 'uncertain' })[verdict] or 'attempted'
                     log_add(log, state, document, r, name, attempt, code, ref, url, sentence)
                     -- A verdict on an overtaken revision never delays or buries the newest [4].
@@ -875,35 +990,18 @@ local function gk_settle(keys, argv)
                             c.b = at
                             if verdict == 'later' or verdict == 'uncertain' then c.n = attempt end
                         end
-                    else
-                        c.n, c.b = nil, nil
-                        if lvl == 0 and not shows(c, r) and verdict ~= 'uncertain' then
-                            log_add(log, 'superseded', document, r, name, attempt, 'overtaken')
-                        end
+                        if memo ~= '-' then c.m = memo ~= '' and memo or nil end
+                    elseif lvl == 0 and verdict ~= 'uncertain' and not shows(c, r) then
+                        log_add(log, 'superseded', document, r, name, attempt, 'overtaken')
                     end
-                    if memo == '' or not newest then c.m = nil elseif memo ~= '-' then c.m = memo end
                     if ref ~= '' then c.r = ref end
                 end
                 reply[1 + i] = 'ok'
-            else
-                -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
-                log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
-                if sent then
-                    c.d, c.T = s.now, true
-                    if ref ~= '' and c.r ~= ref then c.r = c.r and (c.r .. ' ' .. ref) or ref end
-                end
-                reply[1 + i] = 'stale'
             end
-            local new = place(d, name, c, score ~= 0 and score or nil, own, s.now, log, document)
-            if new ~= nil then due_change(due, keys[3], document, new) end
+            put(keys[3], name, d, c, own, document)
             for k = 1, n_after do
-                local other = d.c[dependants[k]]
-                if other and other.a == name then
-                    local score2 = tonumber(redis.call('ZSCORE', keys[3 + k], document) or 0)
-                    local new2 = place(d, dependants[k], other, score2 ~= 0 and score2 or nil, false,
-                        s.now, log, document)
-                    if new2 ~= nil then due_change(due, keys[3 + k], document, new2) end
-                end
+                local other = d.c[waiting[k]]
+                if other then put(keys[3 + k], waiting[k], d, other, false, document) end
             end
         end
     end
@@ -919,7 +1017,8 @@ local function gk_settle(keys, argv)
 end
 
 -- A checkpoint: the memo is on disk before the step that must not be repeated unknown.
--- KEYS: meta due doc. ARGV: epoch, channel, lease, memo.
+-- KEYS: meta due doc. ARGV: epoch, channel, lease, memo, revision, level. The memo of a revision that
+-- was overtaken meanwhile is not kept: the next one would take it for its own.
 local function gk_checkpoint(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
@@ -929,7 +1028,8 @@ local function gk_checkpoint(keys, argv)
     local d = unpack_doc(redis.call('GET', keys[3]))
     local c = d and d.c[argv[2]]
     if not c then return { 'broken' } end
-    c.m, c.T = argv[4], true
+    c.T = true
+    if d.C and d.C[REV] == tonumber(argv[5]) and d.C[LVL] == tonumber(argv[6]) then c.m = argv[4] end
     redis.call('SET', keys[3], cmsgpack.pack(d))
     return { 'ok' }
 end
@@ -952,6 +1052,7 @@ local function gk_control(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local log = log_new()
+    if not is_type(keys[2], 'stream') then return { 'type' } end
     if argv[3] == '' then
         redis.call('HDEL', keys[3], argv[2])
     else
