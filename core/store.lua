@@ -7,10 +7,11 @@
 --   {R}:log         stream one entry per call: e epoch, n first number, r records by line
 --   {R}:ctl         hash   stop, pause:CHANNEL -> who and why
 --   {R}:held        hash   ULID -> packed {evid, document, ms, reasons}
---   {R}:ev:EVID     string "1" digest(32 raw) header "\n" bytes and a byte; EVID = source, blank, id.
---                   Lua hashes a long string by 32 of its bytes, the last among them: the byte of the
---                   digest behind the bytes keeps a thousand events of one form out of one bucket
---                   (2 KB events that differ in few places: 127 us each without, 26 with)
+--   {R}:ev:EVID     string "1" digest(32 raw) header: the identity and its first answer; EVID = source,
+--                   blank, id
+--   {R}:body:EVID   string the event's bytes, and one byte more (see gk_accept). They have a key of their
+--                   own, because Lua hashes every byte of every string that is made: a value put
+--                   together of header and bytes would cost 3 us for 2 KB
 --   {R}:doc:DOC     string packed document, see below
 --   {R}:same:DIGEST string document with that content, for the length of the dedup window
 --   {R}:due:CHANNEL zset   document -> when it wants attention, or its lease
@@ -61,12 +62,16 @@ end
 -- Scores are numbers of ms, rounded up to 8; bits 1 and 2 carry the class, bit 0 says leased.
 local function time_score(ms, class) return math.ceil(ms / 8) * 8 + class * 2 end
 
+local last_now, last_class, last_deadline, last_score -- the events of a batch are much alike
 local function ready_score(now, class, deadline)
+    if now == last_now and class == last_class and deadline == last_deadline then return last_score end
     local day = 19999 -- the last one of the class: 20000 would be the first of the next
     if deadline and deadline > 0 then
         day = math.max(0, math.min(19998, math.floor((deadline - EPOCH_2020) / 86400000)))
     end
-    return class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
+    last_now, last_class, last_deadline = now, class, deadline
+    last_score = class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
+    return last_score
 end
 
 local function class_of_score(score)
@@ -84,7 +89,10 @@ local function top(d) -- the newest accepted revision [3]
     return d.C
 end
 
-local function clean(text) return (string.gsub(text, '[%c]', ' ')) end
+local function clean(text)
+    if not text or text == '' then return '' end
+    return (string.gsub(text, '[%c]', ' '))
+end
 
 -- Log ------------------------------------------------------------------------------------------
 
@@ -93,11 +101,10 @@ local function log_new() return { n = 0 } end
 -- state document revision level event channel attempt code reference url sentence extra
 local function log_add(log, state, document, r, channel, attempt, code, ref, url, sentence, extra)
     log.n = log.n + 1
-    log[log.n] = table.concat({
-        state, document, fmt(r and r[REV] or 0), fmt(r and r[LVL] or 0), r and r[ULID] or '',
-        channel or '', attempt and fmt(attempt) or '', code or '', ref and clean(ref) or '',
-        url and clean(url) or '', sentence and clean(sentence) or '', extra and clean(extra) or '',
-    }, '\t')
+    log[log.n] = state .. '\t' .. document .. '\t' .. fmt(r and r[REV] or 0) .. '\t' ..
+        fmt(r and r[LVL] or 0) .. '\t' .. (r and r[ULID] or '') .. '\t' .. (channel or '') .. '\t' ..
+        (attempt and fmt(attempt) or '') .. '\t' .. (code or '') .. '\t' .. clean(ref) .. '\t' ..
+        clean(url) .. '\t' .. clean(sentence) .. '\t' .. clean(extra)
 end
 
 local function log_write(log, meta, key, epoch, n, now)
@@ -174,10 +181,9 @@ local function ready(d, name, c, log, document)
 end
 
 -- When this channel wants attention for the document: a score, or false for never. nil: somebody
--- holds a lease, which nobody else may touch [1].
+-- holds a lease, which nobody else may touch [1]. The document has been through advance().
 local function place(d, name, c, score, own, now, log, document)
     if score and score % 2 == 1 and not own then return nil end
-    advance(d, now, log, document)
     local t, class, deadline
     local cur = d.C
     if work(d, name, c, log, document) and ready(d, name, c, log, document) then
@@ -206,17 +212,37 @@ local function unpack_doc(value)
     return d
 end
 
--- Changes to the due sets, written at the end in few commands.
-local function due_new() return { set = {}, gone = {}, keys = {} } end
+-- The due sets in a call: the scores that were found, and the changes, written at the end in few
+-- commands.
+local function due_new() return { known = {}, set = {}, keys = {} } end
 
-local function due_change(due, key, document, score)
+local function due_read(due, key, documents)
+    local scores = redis.call('ZMSCORE', key, unpack(documents))
+    local map = {}
+    due.known[key] = map
+    for i, document in ipairs(documents) do
+        map[document] = scores[i] and tonumber(scores[i]) or nil
+    end
+end
+
+local function due_score(due, key, document) -- as this call leaves it so far; nil: not due
+    local map = due.set[key]
+    local score = map and map[document]
+    if score == nil and due.known[key] then score = due.known[key][document] end
+    return score or nil
+end
+
+local function due_place(due, key, d, name, c, own, now, log, document)
+    local score = due_score(due, key, document)
+    local new = place(d, name, c, score, own, now, log, document)
+    if new == nil or (new == false and not score) then return end
     local map = due.set[key]
     if not map then
         map = {}
         due.set[key] = map
         due.keys[#due.keys + 1] = key
     end
-    map[document] = score
+    map[document] = new
 end
 
 local function due_write(due)
@@ -345,15 +371,23 @@ local function channel_names(list)
     return names
 end
 
+local function joined(names)
+    table.sort(names)
+    return table.concat(names, ',')
+end
+
 -- "portal,wechat<portal" -> {name, channel to wait for or nil} each; most events of a batch share it.
 local function channel_specs(list, seen)
     local specs = seen[list]
     if not specs then
+        local names = {}
         specs = {}
         for _, spec in ipairs(channel_names(list)) do
             local name, after = string.match(spec, '^([^<]+)<?(.*)$')
             specs[#specs + 1] = { name, after ~= '' and after or nil }
+            names[#names + 1] = name
         end
+        specs.joined = joined(names)
         seen[list] = specs
     end
     return specs
@@ -362,25 +396,21 @@ end
 local function joined_channels(d)
     local names = {}
     for name in pairs(d.c) do names[#names + 1] = name end
-    table.sort(names)
-    return table.concat(names, ',')
+    return joined(names)
 end
 
 local function ev_value(e, status, r, channels, now, document)
-    return '1' .. e.digest .. table.concat({
-        status, e.ulid, fmt(r[REV]), fmt(r[LVL]), fmt(now), channels, e.due, document,
-    }, '\t') .. '\n' .. e.bytes
+    return '1' .. e.digest .. status .. '\t' .. e.ulid .. '\t' .. fmt(r[REV]) .. '\t' .. fmt(r[LVL]) ..
+        '\t' .. fmt(now) .. '\t' .. channels .. '\t' .. e.due .. '\t' .. document
 end
 
 -- The header of a stored event: status ulid revision level accepted channels due document.
 local function ev_header(value)
-    local digest = string.sub(value, 2, 33)
-    local ending = string.find(value, '\n', 34, true)
     local fields = {}
-    for field in string.gmatch(string.sub(value, 34, ending - 1) .. '\t', '([^\t]*)\t') do
+    for field in string.gmatch(string.sub(value, 34) .. '\t', '([^\t]*)\t') do
         fields[#fields + 1] = field
     end
-    return digest, fields, ending
+    return string.sub(value, 2, 33), fields
 end
 
 -- Puts an accepted event into its document: embargo list, current revision, channels, due entries.
@@ -414,11 +444,12 @@ local function enter(s, d, e, rev, lvl, document, extra)
     else
         local leased = {}
         for name in pairs(d.c) do
-            local scores = s.known[s.due_key[name]]
-            leased[name] = scores and scores[document] and scores[document] % 2 == 1
+            local score = due_score(s.due, s.due_key[name], document)
+            leased[name] = score and score % 2 == 1
         end
         succeed(d, r, s.log, document, leased)
     end
+    advance(d, now, s.log, document)
     for _, spec in ipairs(e.channels) do
         local c = d.c[spec[1]]
         if not c then
@@ -428,14 +459,7 @@ local function enter(s, d, e, rev, lvl, document, extra)
         c.a = spec[2]
     end
     for name, c in pairs(d.c) do
-        local key = s.due_key[name]
-        local score = s.known[key] and s.known[key][document]
-        local new = place(d, name, c, score, false, now, s.log, document)
-        if new ~= nil and (new or score) then
-            due_change(s.due, key, document, new)
-            if not s.known[key] then s.known[key] = {} end
-            s.known[key][document] = new or nil
-        end
+        due_place(s.due, s.due_key[name], d, name, c, false, now, s.log, document)
     end
     return r
 end
@@ -444,13 +468,81 @@ end
 -- ("again", nothing is written), or is of another type ("broken").
 local function lacks_channel(s, d, specs)
     local why, which
-    local function look(name)
-        if s.spoilt[name] then why, which = why or 'broken', which or name end
-        if not s.due_key[name] then why, which = 'again', name end
+    for name in pairs(d.c) do
+        if not s.due_key[name] then return 'again', name end
+        if s.spoilt[name] then why, which = 'broken', name end
     end
-    for name in pairs(d.c) do look(name) end
-    for _, spec in ipairs(specs) do look(spec[1]) end
+    for i = 1, #specs do
+        local name = specs[i][1]
+        if not s.due_key[name] then return 'again', name end
+        if s.spoilt[name] then why, which = 'broken', name end
+    end
     return why, which
+end
+
+-- What accept and release know of the region beside what open() said.
+local function prepare(s, names, keys, at)
+    s.due_key, s.spoilt, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
+    for i, name in ipairs(names) do
+        if not is_type(keys[at + i], 'zset') then s.spoilt[name] = true end
+        s.due_key[name] = keys[at + i]
+    end
+end
+
+-- The values of the events' keys, and which of these keys are of a wrong type: MGET answers nil for
+-- them, and writing would destroy them.
+local function accept_read(wanted)
+    local found, absent, wrong = redis.call('MGET', unpack(wanted)), {}, {}
+    for i = 1, #wanted do
+        if not found[i] then absent[#absent + 1] = wanted[i] end
+    end
+    if #absent > 0 and redis.call('EXISTS', unpack(absent)) > 0 then
+        for _, key in ipairs(absent) do
+            if redis.call('EXISTS', key) == 1 then wrong[key] = true end
+        end
+    end
+    return found, wrong
+end
+
+-- The documents of a batch by key (false: spoilt), and their scores where they are known already.
+local function accept_documents(s, wanted, found, at_doc)
+    local docs, listed = {}, {}
+    for i = 2, #wanted, 3 do
+        local key = wanted[i]
+        if found[i] and docs[key] == nil then
+            local d = unpack_doc(found[i])
+            docs[key] = d
+            for name in pairs(d and d.c or {}) do
+                local due = s.due_key[name]
+                if due and not s.spoilt[name] then
+                    listed[due] = listed[due] or {}
+                    table.insert(listed[due], string.sub(key, at_doc))
+                end
+            end
+        end
+    end
+    for due, documents in pairs(listed) do due_read(s.due, due, documents) end
+    return docs
+end
+
+-- The event waits for a person. Its status: held, or stale where a newer one is held.
+local function hold_event(s, d, e, document, reasons, specs, held)
+    if d.h and d.h[2] == e.digest then return 'held', d.h[1] end
+    if d.h and not newer_than_held(e, d.h) then return 'stale', d.h[1] end
+    if held then
+        if d.h then
+            s.unheld[#s.unheld + 1] = d.h[1]
+            log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
+        end
+        if e.kind == 'P' then d.o = d.o or e.source end
+        d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
+        held[#held + 1] = e.ulid
+        held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
+            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
+        log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
+            e.extra)
+    end
+    return 'held'
 end
 
 local FIELDS = 19
@@ -459,86 +551,47 @@ local FIELDS = 19
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
 --   kind ulid source time revision digest(raw) content-digest(raw) publish_at expires class deadline
 --   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
---   unused bytes+1 (the event's, and the digest's first byte)
+--   unused bytes+1 (the event's, and the digest's first byte: in a Lua that hashes long strings by
+--   some of their bytes only, it keeps a thousand events of one form out of one bucket)
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
 -- channels, due, n, extra by tab.
 local function gk_accept(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local n_due, window = tonumber(argv[2]), tonumber(argv[4])
-    local names = channel_names(argv[3])
     local first = 3 + n_due
     local n_events = (#argv - 4) / FIELDS
     local prefix = string.sub(keys[1], 1, -5)
     local at_ev, at_doc = #prefix + 4, #prefix + 5
 
     if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
-    s.due_key, s.spoilt, s.known, s.log, s.due, s.unheld = {}, {}, {}, log_new(), due_new(), {}
-    for i = 1, n_due do
-        if not is_type(keys[3 + i], 'zset') then s.spoilt[names[i]] = true end
-        s.due_key[names[i]] = keys[3 + i]
-    end
-
+    prepare(s, channel_names(argv[3]), keys, 3)
     local wanted = {}
-    for i = first + 1, first + 3 * n_events do wanted[#wanted + 1] = keys[i] end
-    local found = redis.call('MGET', unpack(wanted))
-    local absent = {}
-    for i = 1, #wanted do
-        if not found[i] then absent[#absent + 1] = wanted[i] end
-    end
-    -- MGET answers nil for a key of another type too, and writing would then destroy it.
-    local wrong = {}
-    if #absent > 0 and redis.call('EXISTS', unpack(absent)) > 0 then
-        for _, key in ipairs(absent) do
-            if redis.call('EXISTS', key) == 1 then wrong[key] = true end
-        end
-    end
+    for i = 1, 3 * n_events do wanted[i] = keys[first + i] end
+    local found, wrong = accept_read(wanted)
+    local docs = accept_documents(s, wanted, found, at_doc)
 
-    local docs, evs, same, blocked, dirty = {}, {}, {}, {}, {}
-    local leases = {} -- due key -> documents whose score must be known
-    for i = 1, n_events do
-        local value, key = found[3 * i - 1], wanted[3 * i - 1]
-        if value and docs[key] == nil then
-            local d = unpack_doc(value)
-            docs[key] = d
-            if d then
-                local document = string.sub(key, at_doc)
-                for name in pairs(d.c) do
-                    local due = s.due_key[name]
-                    if due and not s.spoilt[name] then
-                        local list = leases[due] or {}
-                        leases[due] = list
-                        list[#list + 1] = document
-                    end
-                end
-            end
-        end
-    end
-    for due, list in pairs(leases) do
-        local scores = redis.call('ZMSCORE', due, unpack(list))
-        local map = {}
-        s.known[due] = map
-        for i, document in ipairs(list) do
-            map[document] = scores[i] and tonumber(scores[i]) or nil
-        end
-    end
-
-    local answers, held, ev_writes, same_writes, specs_seen = {}, {}, {}, {}, {}
+    -- What the batch has done so far, so that each event sees what the earlier ones did [8].
+    local evs, same, blocked, dirty = {}, {}, {}, {}
+    local held, bodies, ev_keys, specs_seen = {}, {}, {}, {}
+    local reply = { 'ok', s.epoch, '' }
+    local e = {} -- one table for all events: nothing keeps it
     for i = 1, n_events do
         local a = 4 + FIELDS * (i - 1)
         local ev_key, doc_key, same_key = wanted[3 * i - 2], wanted[3 * i - 1], wanted[3 * i]
         local document = string.sub(doc_key, at_doc)
         local flags = argv[a + 12]
-        local e = {
-            kind = argv[a + 1], ulid = argv[a + 2], source = argv[a + 3], time = tonumber(argv[a + 4]),
-            revision = tonumber(argv[a + 5]), digest = argv[a + 6], at = tonumber(argv[a + 8]),
-            expires = tonumber(argv[a + 9]), class = tonumber(argv[a + 10]),
-            deadline = tonumber(argv[a + 11]), may = argv[a + 13],
-            channels = channel_specs(argv[a + 14], specs_seen), due = argv[a + 16], bytes = argv[a + 19],
-            evid = string.sub(ev_key, at_ev), backfill = flags ~= '' and string.find(flags, 'b', 1, true) ~= nil,
-        }
-        local dry = flags ~= '' and string.find(flags, 'd', 1, true) ~= nil
-        local hold = flags ~= '' and string.find(flags, 'h', 1, true) ~= nil
+        local dry, hold = false, false
+        e.kind, e.ulid, e.source, e.time = argv[a + 1], argv[a + 2], argv[a + 3], tonumber(argv[a + 4])
+        e.revision, e.digest, e.at = tonumber(argv[a + 5]), argv[a + 6], tonumber(argv[a + 8])
+        e.expires, e.class = tonumber(argv[a + 9]), tonumber(argv[a + 10])
+        e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 11]), argv[a + 13], argv[a + 15], argv[a + 16]
+        e.channels, e.evid = channel_specs(argv[a + 14], specs_seen), string.sub(ev_key, at_ev)
+        e.backfill = false
+        if flags ~= '' then
+            dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
+            e.backfill = string.find(flags, 'b', 1, true)
+        end
         local value = evs[ev_key] or found[3 * i - 2]
         local d = docs[doc_key]
         local status, rev, lvl, extra = nil, 0, 0, ''
@@ -561,7 +614,8 @@ local function gk_accept(keys, argv)
         elseif blocked[doc_key] then
             status, extra = 'again', blocked[doc_key]
         else
-            if not d then d = { c = {} } end
+            local new = not d
+            if new then d = { c = {} } end
             status, rev, lvl = judge(d, e, s.now, window)
             if status == 'same' then
                 status, ulid, rev, channels = 'duplicate', rev[ULID], rev[REV], joined_channels(d)
@@ -571,10 +625,10 @@ local function gk_accept(keys, argv)
             elseif status ~= 'accepted' then
                 local newest = top(d)
                 rev, extra = newest and newest[REV] or 0, newest and newest[ULID] or ''
-            elseif status == 'accepted' then
-                local why, name = lacks_channel(s, d, e.channels)
-                if why then status, extra = why, name end
-                if why == 'again' then blocked[doc_key] = name end
+            else
+                local lacking, name = lacks_channel(s, d, e.channels)
+                if lacking then status, extra = lacking, name end
+                if lacking == 'again' then blocked[doc_key] = name end
             end
             if status == 'accepted' then
                 local other = e.kind == 'P' and (same[same_key] or found[3 * i])
@@ -589,77 +643,54 @@ local function gk_accept(keys, argv)
                     extra = 'unknown_document'
                 end
                 if hold then
-                    status = 'held'
-                    if d.h and d.h[2] == e.digest then
-                        ulid = d.h[1]
-                    elseif d.h and not newer_than_held(e, d.h) then
-                        status, extra = 'stale', d.h[1]
-                    elseif not dry then
-                        if d.h then
-                            s.unheld[#s.unheld + 1] = d.h[1]
-                            log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
-                        end
-                        if e.kind == 'P' then d.o = d.o or e.source end
-                        d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
-                        held[#held + 1] = e.ulid
-                        held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, argv[a + 14],
-                            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
-                        local r = { e.revision, 0, e.ulid }
-                        log_add(s.log, 'held', document, r, nil, nil, reasons, nil, nil, nil, argv[a + 15])
-                        value = ev_value(e, 'held', r, (string.gsub(argv[a + 14], '<[^,]*', '')), s.now, document)
-                        evs[ev_key] = value
-                        ev_writes[#ev_writes + 1] = ev_key
-                        docs[doc_key] = d
-                        dirty[doc_key] = true
-                    end
+                    local n = s.log.n
+                    local holder
+                    status, holder = hold_event(s, d, e, document, reasons, argv[a + 14], not dry and held)
+                    if status == 'stale' then extra = holder else ulid = holder or ulid end
                     rev = 0
+                    if s.log.n > n then
+                        value = ev_value(e, 'held', { e.revision, 0 }, e.channels.joined, s.now, document)
+                    end
                 elseif dry then
-                    local names_now = {}
-                    for name in pairs(d.c) do names_now[name] = {} end
-                    for _, spec in ipairs(e.channels) do
-                        names_now[spec[1]] = {}
-                    end
-                    channels = joined_channels({ c = names_now })
+                    local all = {}
+                    for name in pairs(d.c) do all[name] = true end
+                    for _, spec in ipairs(e.channels) do all[spec[1]] = true end
+                    channels = joined_channels({ c = all })
                 else
-                    local r = enter(s, d, e, rev, lvl, document, argv[a + 15] .. ' ' .. e.evid)
-                    channels = joined_channels(d)
-                    evs[ev_key] = ev_value(e, 'accepted', r, channels, s.now, document)
-                    ev_writes[#ev_writes + 1] = ev_key
-                    if e.kind == 'P' and not other then
-                        same[same_key] = document
-                        same_writes[#same_writes + 1] = same_key
-                    end
-                    docs[doc_key] = d
-                    dirty[doc_key] = true
+                    local r = enter(s, d, e, rev, lvl, document, e.extra .. ' ' .. e.evid)
+                    channels = new and e.channels.joined or joined_channels(d)
+                    value = ev_value(e, 'accepted', r, channels, s.now, document)
+                    if e.kind == 'P' and not other then same[same_key] = document end
+                end
+                if value then
+                    docs[doc_key], dirty[doc_key] = d, true
+                    evs[ev_key], ev_keys[#ev_keys + 1] = value, ev_key
+                    bodies[#bodies + 1] = prefix .. 'body:' .. e.evid
+                    bodies[#bodies + 1] = argv[a + 19]
                 end
             end
         end
-        answers[i] = { status, ulid, rev, channels, due, s.log.n, extra }
+        reply[3 + i] = status .. '\t' .. ulid .. '\t' .. fmt(rev) .. '\t' .. channels .. '\t' .. due ..
+            '\t' .. s.n + s.log.n .. '\t' .. extra
     end
 
     -- Everything is known; from here on only writes, the identities last.
+    mset(bodies)
     due_write(s.due)
     for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
     if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
-    for _, key in ipairs(same_writes) do
-        redis.call('SET', key, same[key], 'PX', fmt(window))
-    end
-    local n = log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
+    for key, document in pairs(same) do redis.call('SET', key, document, 'PX', argv[4]) end
+    reply[3] = fmt(log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now))
     local writes = {}
     for key in pairs(dirty) do
         writes[#writes + 1] = key
         writes[#writes + 1] = cmsgpack.pack(docs[key])
     end
-    for _, key in ipairs(ev_writes) do
+    for _, key in ipairs(ev_keys) do
         writes[#writes + 1] = key
         writes[#writes + 1] = evs[key]
     end
     mset(writes)
-
-    local reply = { 'ok', s.epoch, fmt(n) }
-    for i, x in ipairs(answers) do
-        reply[3 + i] = table.concat({ x[1], x[2], fmt(x[3]), x[4], x[5], fmt(s.n + x[6]), x[7] }, '\t')
-    end
     return reply
 end
 
@@ -671,7 +702,7 @@ end
 local function gk_held(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
-    local prefix, ulid, names = string.sub(keys[1], 1, -5), argv[2], channel_names(argv[6])
+    local prefix, ulid = string.sub(keys[1], 1, -5), argv[2]
     if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
     local packed = redis.call('HGET', keys[3], ulid)
     if not packed then return { 'unknown' } end
@@ -681,17 +712,12 @@ local function gk_held(keys, argv)
     local value, d = found[1], unpack_doc(found[2])
     if not value or not d then return { 'broken' } end
 
-    s.due_key, s.spoilt, s.known, s.log, s.due, s.unheld = {}, {}, {}, log_new(), due_new(), {}
-    for i, name in ipairs(names) do
-        if not is_type(keys[5 + i], 'zset') then s.spoilt[name] = true end
-        s.due_key[name] = keys[5 + i]
-    end
-    local digest, header, ending = ev_header(value)
+    prepare(s, channel_names(argv[6]), keys, 5)
+    local digest, header = ev_header(value)
     local e = {
         kind = h[6], ulid = ulid, source = h[7], time = h[8], revision = h[9], digest = digest,
         at = h[10], expires = h[11], class = h[12], deadline = h[13], may = '*', backfill = true,
         channels = channel_specs(h[5], {}), due = header[7], evid = h[1],
-        bytes = string.sub(value, ending + 1), -- with the byte behind
     }
     local r, state, channels, status = { e.revision, 0, ulid }, nil, '', nil
     if d.h and d.h[1] == ulid then d.h = nil end
@@ -706,10 +732,7 @@ local function gk_held(keys, argv)
         if status == 'accepted' then
             local lacking, name = lacks_channel(s, d, e.channels)
             if lacking then return { lacking, name } end
-            for name in pairs(d.c) do
-                local score = redis.call('ZSCORE', s.due_key[name], h[2])
-                s.known[s.due_key[name]] = { [h[2]] = score and tonumber(score) or nil }
-            end
+            for name in pairs(d.c) do due_read(s.due, s.due_key[name], { h[2] }) end
             log_add(s.log, 'released', h[2], r, nil, nil, '', nil, nil, argv[5], argv[4])
             r = enter(s, d, e, rev, lvl, h[2], argv[4] .. ' ' .. e.evid)
             channels = joined_channels(d)
@@ -858,13 +881,18 @@ end
 
 -- KEYS: evs. The bytes of events, with their digests: {digest, bytes, ...}; "" where none.
 local function gk_bytes(keys, argv)
-    local reply = {}
-    for i, value in ipairs(redis.call('MGET', unpack(keys))) do
-        if value then
-            local digest, _, ending = ev_header(value)
-            reply[2 * i - 1], reply[2 * i] = digest, string.sub(value, ending + 1, -2)
+    local reply, wanted = {}, {}
+    for i, key in ipairs(keys) do
+        wanted[2 * i - 1] = key
+        wanted[2 * i] = string.gsub(key, '}:ev:', '}:body:', 1)
+    end
+    for i, value in ipairs(mget(wanted, 1)) do
+        if not value then
+            reply[i] = ''
+        elseif i % 2 == 1 then
+            reply[i] = string.sub(value, 2, 33)
         else
-            reply[2 * i - 1], reply[2 * i] = '', ''
+            reply[i] = string.sub(value, 1, -2)
         end
     end
     return reply
@@ -909,21 +937,7 @@ local function gk_settle(keys, argv)
             if c.a and (c.a == name or waits[c.a]) and not waits[other] and other ~= name then return { 'again', other } end
         end
     end
-    local scores = {} -- due key -> document -> score, as this call leaves it
-    for i = 3, first do
-        local list = redis.call('ZMSCORE', keys[i], unpack(documents))
-        scores[keys[i]] = {}
-        for k, document in ipairs(documents) do
-            scores[keys[i]][document] = list[k] and tonumber(list[k]) or nil
-        end
-    end
-    local function put(key, channel, d, c, own, document)
-        local new = place(d, channel, c, scores[key][document], own, s.now, log, document)
-        if new ~= nil and (new or scores[key][document]) then
-            due_change(due, key, document, new)
-            scores[key][document] = new or nil
-        end
-    end
+    for i = 3, first do due_read(due, keys[i], documents) end
 
     for i = 1, n_items do
         local a, key, document = 4 + SETTLE_FIELDS * (i - 1), keys[first + i], documents[i]
@@ -939,7 +953,7 @@ local function gk_settle(keys, argv)
         elseif c.q == lease then
             reply[1 + i] = 'already' -- the reply to this settle was lost [11]
         else
-            local own = scores[keys[3]][document] == lease
+            local own = due_score(due, keys[3], document) == lease
             local r = { rev, lvl, '' }
             dirty[key] = true
             advance(d, s.now, log, document)
@@ -998,10 +1012,12 @@ local function gk_settle(keys, argv)
                 end
                 reply[1 + i] = 'ok'
             end
-            put(keys[3], name, d, c, own, document)
+            due_place(due, keys[3], d, name, c, own, s.now, log, document)
             for k = 1, n_after do
                 local other = d.c[waiting[k]]
-                if other then put(keys[3 + k], waiting[k], d, other, false, document) end
+                if other then
+                    due_place(due, keys[3 + k], d, waiting[k], other, false, s.now, log, document)
+                end
             end
         end
     end
