@@ -91,7 +91,7 @@ end
 
 local function clean(text)
     if not text or text == '' then return '' end
-    return (string.gsub(text, '[%c]', ' '))
+    return (string.gsub(text, '%c', ' '))
 end
 
 -- Log ------------------------------------------------------------------------------------------
@@ -232,40 +232,36 @@ local function due_score(due, key, document) -- as this call leaves it so far; n
     return score or nil
 end
 
-local function due_place(due, key, d, name, c, own, now, log, document)
-    local score = due_score(due, key, document)
-    local new = place(d, name, c, score, own, now, log, document)
-    if new == nil or (new == false and not score) then return end
+local function due_change(due, key, document, score)
     local map = due.set[key]
     if not map then
         map = {}
         due.set[key] = map
         due.keys[#due.keys + 1] = key
     end
-    map[document] = new
+    map[document] = score
+end
+
+local function due_place(due, key, d, name, c, own, now, log, document)
+    local score = due_score(due, key, document)
+    local new = place(d, name, c, score, own, now, log, document)
+    if new == nil or (new == false and not score) then return end
+    due_change(due, key, document, new)
+    return new
 end
 
 local function due_write(due)
     for _, key in ipairs(due.keys) do
-        local add, gone = {}, {}
+        local add, gone, n = {}, {}, 0
         for document, score in pairs(due.set[key]) do
             if score then
-                add[#add + 1] = fmt(score)
-                add[#add + 1] = document
+                add[n + 1], add[n + 2], n = fmt(score), document, n + 2
             else
                 gone[#gone + 1] = document
             end
-            if #add >= 2000 then
-                redis.call('ZADD', key, unpack(add))
-                add = {}
-            end
-            if #gone >= 2000 then
-                redis.call('ZREM', key, unpack(gone))
-                gone = {}
-            end
         end
-        if #add > 0 then redis.call('ZADD', key, unpack(add)) end
-        if #gone > 0 then redis.call('ZREM', key, unpack(gone)) end
+        for i = 1, n, 2000 do redis.call('ZADD', key, unpack(add, i, math.min(i + 1999, n))) end
+        for i = 1, #gone, 2000 do redis.call('ZREM', key, unpack(gone, i, math.min(i + 1999, #gone))) end
     end
 end
 
@@ -450,16 +446,25 @@ local function enter(s, d, e, rev, lvl, document, extra)
         succeed(d, r, s.log, document, leased)
     end
     advance(d, now, s.log, document)
-    for _, spec in ipairs(e.channels) do
-        local c = d.c[spec[1]]
+    local channels = d.c
+    for i = 1, #e.channels do
+        local name, after = e.channels[i][1], e.channels[i][2]
+        local c = channels[name]
         if not c then
             c = {}
-            d.c[spec[1]] = c
+            channels[name] = c
         end
-        c.a = spec[2]
+        c.a = after
     end
-    for name, c in pairs(d.c) do
-        due_place(s.due, s.due_key[name], d, name, c, false, now, s.log, document)
+    local alike -- channels without any state of their own get the same score
+    for name, c in pairs(channels) do
+        if alike and next(c) == nil and not s.due.known[s.due_key[name]] then
+            due_change(s.due, s.due_key[name], document, alike)
+        else
+            local untouched = next(c) == nil
+            local score = due_place(s.due, s.due_key[name], d, name, c, false, now, s.log, document)
+            if untouched and next(c) == nil then alike = score end
+        end
     end
     return r
 end
@@ -573,7 +578,7 @@ local function gk_accept(keys, argv)
 
     -- What the batch has done so far, so that each event sees what the earlier ones did [8].
     local evs, same, blocked, dirty = {}, {}, {}, {}
-    local held, bodies, ev_keys, specs_seen = {}, {}, {}, {}
+    local held, bodies, specs_seen = {}, {}, {}
     local reply = { 'ok', s.epoch, '' }
     local e = {} -- one table for all events: nothing keeps it
     for i = 1, n_events do
@@ -593,7 +598,7 @@ local function gk_accept(keys, argv)
             e.backfill = string.find(flags, 'b', 1, true)
         end
         local value = evs[ev_key] or found[3 * i - 2]
-        local d = docs[doc_key]
+        local d = dirty[doc_key] or docs[doc_key]
         local status, rev, lvl, extra = nil, 0, 0, ''
         local ulid, channels, due = e.ulid, '', e.due
 
@@ -619,7 +624,7 @@ local function gk_accept(keys, argv)
             status, rev, lvl = judge(d, e, s.now, window)
             if status == 'same' then
                 status, ulid, rev, channels = 'duplicate', rev[ULID], rev[REV], joined_channels(d)
-                if not dry and heed(d, e) then docs[doc_key], dirty[doc_key] = d, true end
+                if not dry and heed(d, e) then dirty[doc_key] = d end
             elseif status == 'not_owner' then
                 extra, rev = rev, 0
             elseif status ~= 'accepted' then
@@ -663,8 +668,7 @@ local function gk_accept(keys, argv)
                     if e.kind == 'P' and not other then same[same_key] = document end
                 end
                 if value then
-                    docs[doc_key], dirty[doc_key] = d, true
-                    evs[ev_key], ev_keys[#ev_keys + 1] = value, ev_key
+                    dirty[doc_key], evs[ev_key] = d, value
                     bodies[#bodies + 1] = prefix .. 'body:' .. e.evid
                     bodies[#bodies + 1] = argv[a + 19]
                 end
@@ -682,13 +686,12 @@ local function gk_accept(keys, argv)
     for key, document in pairs(same) do redis.call('SET', key, document, 'PX', argv[4]) end
     reply[3] = fmt(log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now))
     local writes = {}
-    for key in pairs(dirty) do
-        writes[#writes + 1] = key
-        writes[#writes + 1] = cmsgpack.pack(docs[key])
+    local n = 0
+    for key, d in pairs(dirty) do
+        writes[n + 1], writes[n + 2], n = key, cmsgpack.pack(d), n + 2
     end
-    for _, key in ipairs(ev_keys) do
-        writes[#writes + 1] = key
-        writes[#writes + 1] = evs[key]
+    for key, value in pairs(evs) do
+        writes[n + 1], writes[n + 2], n = key, value, n + 2
     end
     mset(writes)
     return reply
