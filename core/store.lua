@@ -180,19 +180,28 @@ local function ready(d, name, c, log, document)
     return false
 end
 
+-- Whether there is something to do for the channel now, and whether a second look is owed, now or
+-- later. A newer revision does not cancel the look, but what it would show may have to wait.
+local function wants(d, name, c, log, document)
+    local todo = work(d, name, c, log, document)
+    if not todo and not c.k then return false, false end
+    if not shows(c, d.C) and not ready(d, name, c, log, document) then return false, false end
+    return todo, c.k ~= nil and not is_dead(c, d.C)
+end
+
 -- When this channel wants attention for the document: a score, or false for never. nil: somebody
 -- holds a lease, which nobody else may touch [1]. The document has been through advance().
 local function place(d, name, c, score, own, now, log, document)
     if score and score % 2 == 1 and not own then return nil end
     local t, class, deadline
     local cur = d.C
-    if work(d, name, c, log, document) and ready(d, name, c, log, document) then
+    local todo, look = wants(d, name, c, log, document)
+    if todo then
         t, class, deadline = math.max(now, c.b or 0), cur[CLASS], cur[DEADLINE]
-        if c.d and cur[LVL] > 0 then class = 0 end
     end
-    if c.k and not (cur and is_dead(c, cur)) then -- a second look is owed, whatever came since
-        local look = math.max(now, c.k, c.b or 0)
-        if not t or look < t then t, class = look, cur and cur[CLASS] or 2 end
+    if look then
+        local at = math.max(now, c.k, c.b or 0)
+        if not t or at < t then t, class = at, cur[CLASS] end
     end
     local p = d.P and d.P[1]
     if p and (not t or p[AT] < t) then t, class, deadline = p[AT], p[CLASS], p[DEADLINE] end
@@ -820,59 +829,65 @@ local function gk_take(keys, argv)
     return reply
 end
 
--- KEYS: meta log, then documents. ARGV: epoch, channel, then per document "1" where its lease had
--- passed. Reply: {"ok", now, array per document}: {"work", revision, level, kind, ULID, EVID, accepted,
--- reference, url, first shown, attempts, doubt, memo, url on the channel it waits for, shown revision,
--- shown level, in doubt since}, or {"none"}: nothing is to be done now, release it; or {"broken"}.
+-- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease, and "1"
+-- where gk_take found a passed one. Reply: {"ok", now, array per document}: {"work", revision, level,
+-- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
+-- waits for, shown revision, shown level, in doubt since}; {"none"}: nothing is to be done now, release
+-- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
 -- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local name, prefix = argv[2], string.sub(keys[1], 1, -5)
     local reply, writes = { 'ok', fmt(s.now) }, {}
-    local log = log_new()
-    if not is_type(keys[2], 'stream') then return { 'type' } end
-    local found = mget(keys, 3)
-    for i = 3, #keys do
-        local d = unpack_doc(found[i - 2])
-        local document = string.sub(keys[i], #prefix + 5)
+    local log, due, documents = log_new(), due_new(), {}
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'zset') then return { 'type' } end
+    for i = 4, #keys do documents[i - 3] = string.sub(keys[i], #prefix + 5) end
+    due_read(due, keys[3], documents)
+    local found = mget(keys, 4)
+    for i = 1, #documents do
+        local lease, passed = tonumber(argv[2 * i + 1]), argv[2 * i + 2] == '1'
+        local d, document = unpack_doc(found[i]), documents[i]
         local c = d and d.c[name]
         if not c then
-            reply[i] = { d == false and 'broken' or 'none' }
+            reply[2 + i] = { d == false and 'broken' or 'none' }
+        elseif due_score(due, keys[3], document) ~= lease then
+            reply[2 + i] = { 'stale' } -- what it would note down here is the holder's affair
         else
             local before, n_before = d.C, log.n
             advance(d, s.now, log, document)
             local changed = d.C ~= before
-            if argv[i] == '1' then
+            if passed then
                 -- Its holder died, stalled, or lost its reply: what it did is unknown [2].
                 c.d, c.T, c.p = s.now, true, (c.p or 0) + 1
                 changed = true
                 if d.C and c.p >= POISON then
                     c.e, c.v, c.y, c.z = d.C[REV], d.C[LVL], 'poison', ''
-                    c.d, c.p = nil, nil
+                    c.p = nil -- the doubt stays for whatever comes next
                     log_add(log, 'dead', document, d.C, name, c.n or 0, 'poison')
                 end
             end
             -- What place() would call due, and nothing else: the rest would come back at once.
             local cur = d.C
-            local look = cur and c.k and c.k <= s.now and not is_dead(c, cur)
-            if look or (work(d, name, c, log, document) and ready(d, name, c, log, document)) then
+            local todo, look = wants(d, name, c, log, document)
+            look = look and c.k <= s.now
+            if todo or look then
                 if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
                 if c.j then
                     if c.j ~= '' then c.r = c.r and c.r .. ' ' .. c.j or c.j end
                     c.j, changed = nil, true
                 end
                 local other = c.a and d.c[c.a]
-                reply[i] = {
+                reply[2 + i] = {
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
                     other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0),
                 }
             else
-                reply[i] = { 'none' }
+                reply[2 + i] = { 'none' }
             end
             if changed or log.n > n_before then
-                writes[#writes + 1] = keys[i]
+                writes[#writes + 1] = keys[3 + i]
                 writes[#writes + 1] = cmsgpack.pack(d)
             end
         end

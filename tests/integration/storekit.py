@@ -264,8 +264,9 @@ class Store:
         return self.take_of(self.redis.call(*self.take_words(channel, **more)))[2]
 
     def load_words(self, channel, items):
-        return self.words("gk1_load", self.keys("meta", "log", *["doc:" + i.document for i in items]),
-                          EPOCH, channel, *["1" if i.passed else "0" for i in items])
+        keys = self.keys("meta", "log", "due:" + channel, *["doc:" + i.document for i in items])
+        leases = [word for i in items for word in (i.lease, int(i.passed))]
+        return self.words("gk1_load", keys, EPOCH, channel, *leases)
 
     @staticmethod
     def load_of(reply, items):

@@ -459,6 +459,21 @@ def test_a_stale_settle_makes_a_finished_document_due_again(store):
     assert work.doubt and work.reference == "a b"
 
 
+def test_a_load_that_comes_after_the_lease_was_handed_on_notes_nothing_down(store):
+    store.accept1(publish("1"))
+    store.take("portal", lease=1000)
+    store.wait(2000)
+    late = store.take("portal", lease=1000)
+    store.wait(2000)
+    holder = store.one("portal")
+    before = store.contents()
+    assert late[0].passed and store.load("portal", late) == ["stale"]
+    assert store.contents() == before
+    store.settle("portal", holder, "done")
+    assert store.load("portal", late) == ["stale"]
+    assert store.channel("portal").state == "published"
+
+
 def test_five_passed_leases_are_poison(store):
     store.accept1(publish("1"))
     for n in range(5):
@@ -467,8 +482,9 @@ def test_five_passed_leases_are_poison(store):
     assert store.work("portal", lease=1000) == []
     assert store.channel("portal").state == "dead" and store.channel("portal").code == "poison"
     assert store.due("portal") == {}
-    store.accept1(withdraw("2", time=START + 1))
-    assert rank(store.one("portal")) == (1, 1)
+    store.accept1(publish("2", content="y", time=START + 1))
+    work = store.one("portal")
+    assert rank(work) == (2, 0) and work.doubt
 
 
 def test_settles_between_passed_leases_are_no_poison(store):
