@@ -33,6 +33,7 @@ static void region_later(struct region *region, int64_t wait_ms) {
 struct take {
         struct region *region;
         int64_t deadline_boot_ms;
+        bool stopped; /* only withdrawals leave */
         struct attempt **attempts; /* NULL where one has ended already */
         size_t n;
 };
@@ -155,7 +156,8 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
                 return;
         }
         for (size_t i = 0; i < take->n; i++) {
-                if (attempt_load(take->attempts[i], reply_at(reply, 2 + i)))
+                if (attempt_load(take->attempts[i], reply_at(reply, 2 + i)) &&
+                    (!take->stopped || take->attempts[i]->level > 0))
                         continue;
                 attempt_release(take->attempts[i]);
                 take->attempts[i] = NULL;
@@ -245,7 +247,8 @@ static void on_taken(struct store *store, const redisReply *reply, int error, co
         wait = reply_number(reply, 1); /* ms until something is due; -1 = nothing is */
         if (wait < 0 || wait > FALLBACK_MS)
                 wait = FALLBACK_MS;
-        if (reply_is(reply, 0, "stopped") && wait > PAUSED_MS)
+        take->stopped = reply_is(reply, 0, "stopped");
+        if (take->stopped && wait > PAUSED_MS)
                 wait = PAUSED_MS;
         n = reply && reply->elements > 2 ? (reply->elements - 2) / 3 : 0;
         if (n == 0) {
