@@ -110,6 +110,8 @@ void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, c
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
 /* Ends without having sent anything: somebody may have it at once. */
 void attempt_release(struct attempt *attempt);
+/* Ends without a word to the store. */
+void attempt_drop(struct attempt *attempt);
 void attempt_free(struct attempt *attempt);
 /* Runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the verdict's sentence
  * in *ret_sentence and -EIO. */
