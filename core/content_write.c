@@ -8,20 +8,34 @@
 #include "core/memory.h"
 
 static const char *const names[N_ELEMENTS] = {
-        [ELEMENT_P] = "p",           [ELEMENT_PRE] = "pre",
-        [ELEMENT_CAPTION] = "caption", [ELEMENT_DT] = "dt",
-        [ELEMENT_BLOCKQUOTE] = "blockquote", [ELEMENT_LI] = "li",
-        [ELEMENT_DD] = "dd",         [ELEMENT_TD] = "td",
-        [ELEMENT_TH] = "th",         [ELEMENT_UL] = "ul",
-        [ELEMENT_OL] = "ol",         [ELEMENT_DL] = "dl",
-        [ELEMENT_TABLE] = "table",   [ELEMENT_THEAD] = "thead",
-        [ELEMENT_TBODY] = "tbody",   [ELEMENT_TFOOT] = "tfoot",
-        [ELEMENT_TR] = "tr",         [ELEMENT_A] = "a",
-        [ELEMENT_B] = "b",           [ELEMENT_CODE] = "code",
-        [ELEMENT_DEL] = "del",       [ELEMENT_EM] = "em",
-        [ELEMENT_I] = "i",           [ELEMENT_INS] = "ins",
-        [ELEMENT_S] = "s",           [ELEMENT_STRONG] = "strong",
-        [ELEMENT_SUB] = "sub",       [ELEMENT_SUP] = "sup",
+        [ELEMENT_P] = "p",
+        [ELEMENT_PRE] = "pre",
+        [ELEMENT_CAPTION] = "caption",
+        [ELEMENT_DT] = "dt",
+        [ELEMENT_BLOCKQUOTE] = "blockquote",
+        [ELEMENT_LI] = "li",
+        [ELEMENT_DD] = "dd",
+        [ELEMENT_TD] = "td",
+        [ELEMENT_TH] = "th",
+        [ELEMENT_UL] = "ul",
+        [ELEMENT_OL] = "ol",
+        [ELEMENT_DL] = "dl",
+        [ELEMENT_TABLE] = "table",
+        [ELEMENT_THEAD] = "thead",
+        [ELEMENT_TBODY] = "tbody",
+        [ELEMENT_TFOOT] = "tfoot",
+        [ELEMENT_TR] = "tr",
+        [ELEMENT_A] = "a",
+        [ELEMENT_B] = "b",
+        [ELEMENT_CODE] = "code",
+        [ELEMENT_DEL] = "del",
+        [ELEMENT_EM] = "em",
+        [ELEMENT_I] = "i",
+        [ELEMENT_INS] = "ins",
+        [ELEMENT_S] = "s",
+        [ELEMENT_STRONG] = "strong",
+        [ELEMENT_SUB] = "sub",
+        [ELEMENT_SUP] = "sup",
         [ELEMENT_U] = "u",
 };
 
@@ -223,9 +237,9 @@ void tree_write_html(const struct tree *tree, struct buf *out) {
 struct plain {
         const struct tree *tree;
         struct buf *out;
-        unsigned gap; /* line ends between blocks here */
+        unsigned gap;    /* line ends between blocks here */
         unsigned wanted; /* line ends before what comes next */
-        bool fresh; /* behind a mark or a tab: no line end */
+        bool fresh;      /* behind a mark or a tab: no line end */
         bool in_row;
 };
 
