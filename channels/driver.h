@@ -89,7 +89,14 @@ struct http_reply {
  * OPEN begins a transaction: it refuses (TREE_NEWER) when the index has a higher rank of this
  * document, puts the entry and answers the views as they are with the entry in. COMMIT writes the
  * files (each appears whole or not at all, on disk before the answer), removes the others, and
- * only then keeps the index. Any verdict instead of COMMIT rolls back. */
+ * only then keeps the index. Any verdict instead of COMMIT rolls back.
+ *
+ * A driver may answer the reply to an OPEN with another OPEN: both belong to one transaction, which
+ * ends with the COMMIT. So it can look first (has_entry = false) and put its entry when it knows
+ * what was there. `previous` is always this document's data from before the transaction, with or
+ * without has_entry; the entry that an earlier OPEN of the transaction put counts in the views of
+ * the later ones. The reply to a COMMIT may be answered with an OPEN too: that is a new
+ * transaction. The same rank as the index has is not newer: a delivery may come twice. */
 struct tree_view {
         const char *tag;   /* entries with this tag ("county:530581"); NULL = all */
         const char *month; /* "2026-11" by `date_ms` in Asia/Shanghai; NULL = any */
