@@ -26,7 +26,7 @@ struct site_options {
 struct place {
         char name[21];   /* 20 hex digits, from region and document only */
         char page[64];   /* 530581/ab/NAME.html */
-        char folder[64]; /* 530581/ab/NAME, where its attachments lie */
+        char folder[48]; /* 530581/ab/NAME, where its attachments lie */
 };
 
 #define SLUG_TEXT 24
