@@ -138,6 +138,35 @@ static size_t number_length(const char *at) {
         return n + digits + strlen("号");
 }
 
+/* Bytes of a date at `at`, 2026年11月20日 or 2026 年 11 月; 0 when it is none. */
+static size_t date_length(const char *at) {
+        static const char *const signs[] = { "年", "月", "日" };
+        static const size_t most[] = { 4, 2, 2 };
+        size_t n = 0, whole = 0;
+
+        for (size_t i = 0; i < 3; i++) {
+                size_t next = n + (n > 0 && at[n] == ' '), digits = strspn(at + next, "0123456789");
+
+                if (digits == 0 || digits > most[i] || (i == 0 && digits != 4))
+                        break;
+                next += digits;
+                next += at[next] == ' ';
+                if (strncmp(at + next, signs[i], 3) != 0)
+                        break;
+                n = next + 3;
+                if (i > 0)
+                        whole = n; /* a year alone is short enough */
+        }
+        return whole;
+}
+
+/* Bytes of what must stay on one line. */
+static size_t whole_length(const char *at, bool after_digit) {
+        return *at == "〔"[0]                                      ? number_length(at)
+               : isdigit((unsigned char) *at) && !after_digit ? date_length(at)
+                                                              : 0;
+}
+
 /* Bytes of the tag at `at`, quoted ">" included. */
 static size_t tag_length(const char *at) {
         char quote = '\0';
@@ -185,13 +214,15 @@ int body_dress(const char *html, struct buf *ret) {
                                 buf_add(ret, at, length);
                         if (tag_is(at, "</table") && depth > 0 && --depth == 0)
                                 buf_str(ret, "</div>");
-                } else if ((length = number_length(at)) > 0) {
+                } else if ((length = whole_length(at, false)) > 0) {
                         buf_str(ret, "<span class=\"whole\">");
                         buf_add(ret, at, length);
                         buf_str(ret, "</span>");
                 } else {
                         length = 1;
-                        while (at[length] && at[length] != '<' && strncmp(at + length, "〔", 3) != 0)
+                        while (at[length] && at[length] != '<' &&
+                               whole_length(at + length,
+                                            isdigit((unsigned char) at[length - 1])) == 0)
                                 length++;
                         buf_add(ret, at, length);
                 }
