@@ -35,7 +35,7 @@ int feed_write(struct press *press, const char *folder, const char *title,
         buf_fmt(&page, "%s%s", folder, folder[0] ? "/" : "");
         buf_fmt(&path, "%sfeed.xml", buf_text(&page));
         context = press_context(press, buf_text(&page), title);
-        r = context && newest ? 0 : -ENOMEM;
+        r = context && newest && !path.error ? 0 : -ENOMEM;
         for (size_t i = 0; i < json_array_size(entries) && i < FEED_ENTRIES; i++)
                 if (json_array_append(newest, json_array_get(entries, i)) < 0)
                         r = -ENOMEM;

@@ -74,8 +74,8 @@ static inline void deliver(struct fake_tree *tree, const struct act *act, struct
                      (struct delivery) {
                              .kind = act->kind,
                              .channel = "portal",
-                             .region = none ? NULL : OR(act->region, "530581"),
-                             .region_name = none ? NULL : "腾冲市",
+                             .region = none ? act->region : OR(act->region, "530581"),
+                             .region_name = none && !act->region ? NULL : "腾冲市",
                              .document = none ? NULL : OR(act->document, "oa-1"),
                              .revision = OR(act->revision, 1),
                              .event_id = OR(act->event_id, buf_text(&event_id)),

@@ -380,7 +380,7 @@ static int write_column(struct press *press, const struct list *list, const json
                 name);
         buf_fmt(&words, "政务公开,信息公开,%s", name);
         context = press_context(press, buf_text(&path), name);
-        r = context ? 0 : -ENOMEM;
+        r = context && !file.error && !path.error ? 0 : -ENOMEM;
         r = r < 0 ? r : press_column(context, name, buf_text(&description), buf_text(&words),
                                      "信息公开");
         r = r < 0 ? r : add_entries(context, entries);
@@ -447,7 +447,7 @@ static int write_shelf(struct press *press, const struct list *list, const json_
                 buf_fmt(&heading, "（第 %u 页）", list->shelf);
         shelf_path(&path, list, list->shelf);
         context = press_context(press, buf_text(&path), buf_text(&heading));
-        r = context ? 0 : -ENOMEM;
+        r = context && !path.error ? 0 : -ENOMEM;
         r = r < 0 ? r : press_column(context, "历史归档", "按月份归档的全部政务公开信息",
                                      "政务公开,信息公开,历史归档", "信息公开");
         r = r < 0 ? r : add_entries(context, entries);

@@ -171,6 +171,17 @@ static void a_setup_writes_what_is_always_there(void **state) {
         fake_tree_done(&tree);
 }
 
+static void a_setup_for_a_county_opens_its_page(void **state) {
+        struct fake_tree tree;
+
+        (void) state;
+        fake_tree_init(&tree);
+        deliver_well(&tree, &(struct act) { .kind = DELIVER_SETUP, .region = "530581" });
+        assert_true(has(fake_file(&tree, "530581/index.html"), "目前没有公开信息"));
+        assert_true(has(fake_file(&tree, "530581/feed.xml"), "<feed"));
+        fake_tree_done(&tree);
+}
+
 static void a_setup_renews_every_list(void **state) {
         enum { N = 45 };
         struct fake_tree tree;
@@ -274,6 +285,7 @@ int main(void) {
                 cmocka_unit_test(counties_have_lists_of_their_own),
                 cmocka_unit_test(feeds_are_good_atom),
                 cmocka_unit_test(a_setup_writes_what_is_always_there),
+                cmocka_unit_test(a_setup_for_a_county_opens_its_page),
                 cmocka_unit_test(a_setup_renews_every_list),
                 cmocka_unit_test(a_sample_portal_can_be_looked_at),
         };

@@ -18,11 +18,10 @@ bool region_is_plain(const char *region) {
  * address; and no character of what a stranger wrote becomes part of a path. */
 void place_of(const char *region, const char *document, struct place *ret) {
         char digest[DIGEST_TEXT];
-        struct buf text = { 0 };
+        char text[1024]; /* a document's name has 128 characters at most */
 
-        buf_fmt(&text, "%s/%s", region, document);
-        digest_bytes(buf_text(&text), text.len, digest);
-        buf_done(&text);
+        (void) snprintf(text, sizeof(text), "%s/%s", region, document);
+        digest_bytes(text, strlen(text), digest);
 
         (void) snprintf(ret->name, sizeof(ret->name), "%.20s", digest);
         (void) snprintf(ret->folder, sizeof(ret->folder), "%.12s/%.2s/%s", region, digest,
