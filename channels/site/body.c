@@ -207,9 +207,10 @@ int body_dress(const char *html, struct buf *ret) {
                                         "<div class=\"wide\" role=\"region\" "
                                         "aria-label=\"表格 %u\" tabindex=\"0\">",
                                         ++tables);
-                        if (tag_is(at, "<p") && length == 3 && (i >= signature || (addressee && i == 0)))
-                                buf_str(ret, i >= signature ? "<p class=\"sign\">"
-                                                            : "<p class=\"to\">");
+                        if (strncmp(at, "<p>", 3) == 0 && i >= signature)
+                                buf_str(ret, "<p class=\"sign\">");
+                        else if (strncmp(at, "<p>", 3) == 0 && i == 0 && addressee)
+                                buf_str(ret, "<p class=\"to\">");
                         else
                                 buf_add(ret, at, length);
                         if (tag_is(at, "</table") && depth > 0 && --depth == 0)

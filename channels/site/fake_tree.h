@@ -199,10 +199,11 @@ static void fake_check_path(const char *path) {
         assert_true(path[0] != '/' && path[0] != '\0');
         assert_null(strstr(path, "//"));
         assert_null(strchr(path, '\\'));
-        assert_true(strncmp(path, "../", 3) != 0 && !strstr(path, "/../") && strcmp(path, "..") != 0);
         for (const char *at = path; *at; at += strcspn(at, "/"), at += *at == '/') {
-                assert_true(strcspn(at, "/") <= 255);
-                assert_true(strcspn(at, "/") > 0);
+                size_t n = strcspn(at, "/");
+
+                assert_true(n > 0 && n <= 255);
+                assert_false(n <= 2 && strncmp(at, "..", n) == 0);
         }
         for (const char *at = path; *at; at++)
                 assert_true((unsigned char) *at > 0x20 && *at != 0x7F);
