@@ -1,0 +1,741 @@
+#include "core/content_tree.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/content_char.h"
+#include "core/memory.h"
+
+#define NODES_MAX ((uint32_t) 1 << 20)
+#define BYTES_MAX ((size_t) 8 << 20)
+#define ALT_MAX 1000
+
+/* The most that opening one block can add: a table, its section, row, cell and paragraph. */
+#define DEPTH_RESERVE 5
+
+enum { PENDING_BLANK = 1, PENDING_LINE_END = 2 };
+
+static bool holds_phrases(enum element element) {
+        return element >= ELEMENT_P && element <= ELEMENT_DT;
+}
+
+static bool holds_blocks(enum element element) {
+        return element == ELEMENT_ROOT ||
+               (element >= ELEMENT_BLOCKQUOTE && element <= ELEMENT_TH);
+}
+
+static bool is_list(enum element element) {
+        return element == ELEMENT_UL || element == ELEMENT_OL;
+}
+
+static bool is_cell(enum element element) {
+        return element == ELEMENT_TD || element == ELEMENT_TH;
+}
+
+static bool is_section(enum element element) {
+        return element >= ELEMENT_THEAD && element <= ELEMENT_TFOOT;
+}
+
+static bool is_bound(enum element element) { /* formats do not cross it */
+        return is_cell(element) || element == ELEMENT_CAPTION;
+}
+
+int tree_init(struct tree *tree) {
+        *tree = (struct tree) {
+                .bytes = buf_init_max(BYTES_MAX),
+                .n_open = 1,
+                .at_line_start = true,
+                .next_value = -1,
+        };
+        tree->nodes = calloc(64, sizeof(*tree->nodes));
+        if (!tree->nodes)
+                return -ENOMEM;
+        tree->n_allocated = 64;
+        tree->n_nodes = 1;
+        return 0;
+}
+
+void tree_done(struct tree *tree) {
+        free(tree->nodes);
+        tree->nodes = NULL;
+        buf_done(&tree->bytes);
+}
+
+/* -- nodes -- */
+
+static enum element top(const struct tree *tree) {
+        return tree_node(tree, tree->open[tree->n_open - 1])->element;
+}
+
+/* A new node, not yet anywhere; 0 when there can be none. */
+static uint32_t node_new(struct tree *tree, enum element element) {
+        if (tree->error)
+                return 0;
+        if (tree->n_nodes >= NODES_MAX) {
+                tree->error = -E2BIG;
+                return 0;
+        }
+        if (tree->n_nodes == tree->n_allocated) {
+                uint32_t n = tree->n_allocated * 2;
+                struct node *nodes = realloc(tree->nodes, n * sizeof(*nodes));
+
+                if (!nodes) {
+                        tree->error = -ENOMEM;
+                        return 0;
+                }
+                tree->nodes = nodes;
+                tree->n_allocated = n;
+        }
+        tree->nodes[tree->n_nodes] = (struct node) { .element = (uint8_t) element, .value = -1 };
+        return tree->n_nodes++;
+}
+
+/* Puts a node into its parent, before `next` (0: at the end). */
+static void node_insert(struct tree *tree, uint32_t parent, uint32_t number, uint32_t next) {
+        struct node *node = tree_node(tree, number), *above = tree_node(tree, parent);
+
+        node->parent = parent;
+        node->next = next;
+        node->before = next ? tree_node(tree, next)->before : above->last;
+        if (node->before)
+                tree_node(tree, node->before)->next = number;
+        else
+                above->first = number;
+        if (next)
+                tree_node(tree, next)->before = number;
+        else
+                above->last = number;
+}
+
+static void node_unlink(struct tree *tree, uint32_t number) {
+        struct node *node = tree_node(tree, number), *above = tree_node(tree, node->parent);
+
+        if (node->before)
+                tree_node(tree, node->before)->next = node->next;
+        else
+                above->first = node->next;
+        if (node->next)
+                tree_node(tree, node->next)->before = node->before;
+        else
+                above->last = node->before;
+        node->before = node->next = 0;
+}
+
+static uint32_t append(struct tree *tree, uint32_t parent, enum element element) {
+        uint32_t number = node_new(tree, element);
+
+        if (number)
+                node_insert(tree, parent, number, 0);
+        return number;
+}
+
+static struct span keep_bytes(struct tree *tree, const char *bytes, size_t n_bytes) {
+        struct span span = { (uint32_t) tree->bytes.len, (uint32_t) n_bytes };
+
+        buf_add(&tree->bytes, bytes, n_bytes);
+        if (tree->bytes.error && !tree->error)
+                tree->error = tree->bytes.error;
+        return span;
+}
+
+/* -- the open blocks -- */
+
+static void start_line(struct tree *tree) {
+        tree->at_line_start = true;
+        tree->behind_break = false;
+        tree->pending = 0;
+        tree->last = 0;
+}
+
+/* Takes blanks and line breaks from the end of a paragraph, and what becomes empty by that. */
+static void trim(struct tree *tree, uint32_t container) {
+        for (;;) {
+                uint32_t number = container;
+                struct node *node;
+
+                while (tree_node(tree, number)->last)
+                        number = tree_node(tree, number)->last;
+                if (number == container)
+                        return;
+                node = tree_node(tree, number);
+                if (node->element == ELEMENT_IMG)
+                        return;
+                if (node->element == ELEMENT_TEXT) {
+                        const char *text = buf_text(&tree->bytes) + node->text.offset;
+                        const char *end = text + node->text.n_bytes;
+
+                        while (end > text) {
+                                const char *one = end - 1, *at;
+                                uint32_t c;
+
+                                while (one > text && ((unsigned char) *one & 0xc0) == 0x80)
+                                        one--;
+                                at = one;
+                                c = char_next(&at, end);
+                                if (!char_is_space(c) && !char_is_blank(c))
+                                        break;
+                                end = one;
+                        }
+                        node->text.n_bytes = (uint32_t) (end - text);
+                        if (node->text.n_bytes)
+                                return;
+                }
+                node_unlink(tree, number);
+        }
+}
+
+static bool row_is_header(const struct tree *tree, uint32_t row) {
+        uint32_t number = tree_node(tree, row)->first;
+
+        for (; number; number = tree_node(tree, number)->next) {
+                const struct node *cell = tree_node(tree, number);
+
+                if (cell->element != ELEMENT_TH || cell->rowspan > 1)
+                        return false;
+        }
+        return true;
+}
+
+/* A first row of nothing but <th> becomes the table's head, when other rows follow. */
+static void arrange_header(struct tree *tree, uint32_t table) {
+        uint32_t body = tree_node(tree, table)->first, row, head;
+
+        if (body && tree_node(tree, body)->element == ELEMENT_CAPTION)
+                body = tree_node(tree, body)->next;
+        if (!body || tree_node(tree, body)->element != ELEMENT_TBODY)
+                return;
+        row = tree_node(tree, body)->first;
+        if (!row || !row_is_header(tree, row) ||
+            (!tree_node(tree, row)->next && !tree_node(tree, body)->next))
+                return;
+        head = node_new(tree, ELEMENT_THEAD);
+        if (!head)
+                return;
+        node_insert(tree, table, head, body);
+        node_unlink(tree, row);
+        node_insert(tree, head, row, 0);
+        if (!tree_node(tree, body)->first)
+                node_unlink(tree, body);
+}
+
+static void pop(struct tree *tree) {
+        uint32_t number = tree->open[--tree->n_open];
+        enum element element = tree_node(tree, number)->element;
+
+        if (holds_phrases(element) && element != ELEMENT_PRE)
+                trim(tree, number);
+        if (element == ELEMENT_TABLE)
+                arrange_header(tree, number);
+        if (is_bound(element))
+                tree->formats = tree->outer[tree->n_open];
+        if (!tree_node(tree, number)->first && !is_cell(element))
+                node_unlink(tree, number);
+        tree->n_inlines = 0;
+        tree->next_value = -1;
+        start_line(tree);
+}
+
+static void push_number(struct tree *tree, uint32_t number) {
+        enum element element = tree_node(tree, number)->element;
+
+        if (is_bound(element)) {
+                tree->outer[tree->n_open] = tree->formats;
+                tree->formats.n = 0;
+        }
+        tree->open[tree->n_open++] = number;
+        tree->n_inlines = 0;
+        start_line(tree);
+}
+
+static struct node *push(struct tree *tree, enum element element) {
+        uint32_t number = append(tree, tree->open[tree->n_open - 1], element);
+
+        if (!number)
+                return NULL;
+        if (element == ELEMENT_LI) {
+                tree_node(tree, number)->value = tree->next_value;
+                tree->next_value = -1;
+        }
+        push_number(tree, number);
+        return tree_node(tree, number);
+}
+
+/* The innermost open `element`, looked for no further than `bound` says; 0 when there is none. */
+static unsigned find_open(const struct tree *tree, enum element element,
+                          bool (*bound)(enum element)) {
+        for (unsigned i = tree->n_open - 1; i > 0; i--) {
+                enum element open = tree_node(tree, tree->open[i])->element;
+
+                if (open == element)
+                        return i;
+                if (bound(open))
+                        return 0;
+        }
+        return 0;
+}
+
+static bool bound_table(enum element element) {
+        return element == ELEMENT_TABLE;
+}
+
+static bool bound_list(enum element element) {
+        return is_list(element) || element == ELEMENT_DL || is_bound(element);
+}
+
+static void pop_until(struct tree *tree, unsigned n_open) {
+        while (tree->n_open > n_open)
+                pop(tree);
+}
+
+/* Makes the innermost open element one that holds blocks. */
+static void ensure_blocks(struct tree *tree) {
+        while (!tree->error && !holds_blocks(top(tree))) {
+                enum element element = top(tree);
+
+                if (holds_phrases(element))
+                        pop(tree);
+                else if (is_list(element))
+                        (void) push(tree, ELEMENT_LI);
+                else if (element == ELEMENT_DL)
+                        (void) push(tree, ELEMENT_DD);
+                else if (element == ELEMENT_TABLE)
+                        (void) push(tree, ELEMENT_TBODY);
+                else if (element == ELEMENT_TR)
+                        (void) push(tree, ELEMENT_TD);
+                else
+                        (void) push(tree, ELEMENT_TR);
+        }
+}
+
+static void ensure_phrases(struct tree *tree) {
+        if (holds_phrases(top(tree)))
+                return;
+        ensure_blocks(tree);
+        if (!tree->error)
+                (void) push(tree, ELEMENT_P);
+}
+
+void tree_boundary(struct tree *tree) {
+        enum element element = top(tree);
+
+        if (element == ELEMENT_P)
+                pop(tree);
+        else if (element == ELEMENT_PRE && !tree->at_line_start)
+                tree->pending += tree->pending ? 0 : 1;
+        else if (element != ELEMENT_PRE && holds_phrases(element))
+                tree->pending |= PENDING_BLANK;
+}
+
+/* -- phrases -- */
+
+static uint32_t inline_parent(const struct tree *tree) {
+        return tree->n_inlines ? tree->inlines[tree->n_inlines - 1] : tree->open[tree->n_open - 1];
+}
+
+static void append_bytes(struct tree *tree, const char *bytes, size_t n_bytes) {
+        uint32_t parent = inline_parent(tree), last = tree_node(tree, parent)->last;
+        struct node *node = last ? tree_node(tree, last) : NULL;
+
+        if (tree->error)
+                return;
+        if (node && node->element == ELEMENT_TEXT &&
+            node->text.offset + node->text.n_bytes == tree->bytes.len) {
+                node->text.n_bytes += keep_bytes(tree, bytes, n_bytes).n_bytes;
+                return;
+        }
+        last = append(tree, parent, ELEMENT_TEXT);
+        if (last)
+                tree_node(tree, last)->text = keep_bytes(tree, bytes, n_bytes);
+}
+
+static bool is_open_as(const struct tree *tree, unsigned i) {
+        const struct node *node = tree_node(tree, tree->inlines[i]);
+        const struct format *format = &tree->formats.list[i];
+
+        return node->element == format->element &&
+               (format->element != ELEMENT_A || node->text.offset == format->address.offset);
+}
+
+/* Opens in the tree the phrase elements that are open in the source. A blank that waits is written
+ * outside of those that change. */
+static void align(struct tree *tree, bool blank) {
+        unsigned n = 0;
+
+        while (n < tree->n_inlines && n < tree->formats.n && is_open_as(tree, n))
+                n++;
+        tree->n_inlines = n;
+        if (blank)
+                append_bytes(tree, " ", 1);
+        for (; n < tree->formats.n; n++) {
+                const struct format *format = &tree->formats.list[n];
+                uint32_t number = append(tree, inline_parent(tree), format->element);
+
+                if (!number)
+                        return;
+                tree_node(tree, number)->text = format->address;
+                tree_node(tree, number)->outside = format->outside;
+                tree->inlines[tree->n_inlines++] = number;
+        }
+}
+
+/* Something that is seen follows; `c` is its first character or 0. */
+static void before_phrase(struct tree *tree, uint32_t c) {
+        bool blank;
+
+        ensure_phrases(tree);
+        if (tree->error)
+                return;
+        blank = tree->pending && !tree->at_line_start &&
+                !((tree->pending & PENDING_LINE_END) && char_joins(tree->last, c));
+        align(tree, blank);
+        tree->pending = 0;
+        tree->at_line_start = tree->behind_break = false;
+}
+
+static void pre_text(struct tree *tree, uint32_t c, const char *bytes, size_t n_bytes) {
+        if (c == '\n') { /* kept until something follows: none at the edges */
+                tree->pending += tree->at_line_start ? 0 : 1;
+                return;
+        }
+        align(tree, false);
+        for (; tree->pending; tree->pending--)
+                append_bytes(tree, "\n", 1);
+        append_bytes(tree, bytes, n_bytes);
+        tree->at_line_start = false;
+}
+
+static void flowing_text(struct tree *tree, uint32_t c, const char *bytes, size_t n_bytes) {
+        if (char_is_space(c)) {
+                tree->pending |= c == ' ' || c == '\t' ? PENDING_BLANK : PENDING_LINE_END;
+                return;
+        }
+        if (char_is_blank(c) && (tree->at_line_start || !holds_phrases(top(tree)))) {
+                /* The page indents. A line that the author indented is a paragraph. */
+                if (c == 0x3000 && tree->behind_break && top(tree) == ELEMENT_P)
+                        pop(tree);
+                return;
+        }
+        before_phrase(tree, c);
+        append_bytes(tree, bytes, n_bytes);
+        tree->last = c;
+}
+
+void tree_text(struct tree *tree, const char *text, size_t n_bytes) {
+        const char *end = text + n_bytes;
+
+        while (text < end && !tree->error) {
+                const char *from = text;
+                uint32_t c = char_next(&text, end);
+                size_t n = (size_t) (text - from);
+                char written[4];
+
+                if (c == '\r') { /* of "\r\n" the second is the line end */
+                        if (text < end && *text == '\n')
+                                continue;
+                        c = '\n';
+                }
+                if (char_is_invisible(c)) {
+                        tree->stripped = true;
+                        continue;
+                }
+                if (c == '\f' || c == 0x2028 || c == 0x2029) /* XML knows no form feed */
+                        c = '\n';
+                if (c == 0xfffd) { /* perhaps in place of a malformed byte */
+                        n = char_write(c, written);
+                        from = written;
+                }
+                if (top(tree) == ELEMENT_PRE)
+                        pre_text(tree, c, from, n);
+                else
+                        flowing_text(tree, c, from, n);
+        }
+}
+
+void tree_break(struct tree *tree) {
+        if (tree->error)
+                return;
+        if (top(tree) == ELEMENT_PRE) {
+                pre_text(tree, '\n', "\n", 1);
+                return;
+        }
+        if (tree->at_line_start || !holds_phrases(top(tree))) {
+                if (tree->behind_break && top(tree) == ELEMENT_P)
+                        pop(tree);
+                return;
+        }
+        tree->pending = 0;
+        align(tree, false);
+        (void) append(tree, inline_parent(tree), ELEMENT_BR);
+        start_line(tree);
+        tree->behind_break = true;
+}
+
+void tree_image(struct tree *tree, const char *address, const char *alt, size_t n_alt) {
+        const char *at = alt, *end = alt + n_alt;
+        struct span source, words;
+        uint32_t number;
+        bool blank = false;
+        size_t n = 0;
+
+        if (top(tree) == ELEMENT_PRE)
+                align(tree, false);
+        else
+                before_phrase(tree, 0);
+        for (; tree->pending && !tree->error; tree->pending--)
+                append_bytes(tree, "\n", 1);
+        tree->at_line_start = false;
+        tree->last = 0;
+        number = append(tree, inline_parent(tree), ELEMENT_IMG);
+        if (!number)
+                return;
+
+        source = keep_bytes(tree, address, strlen(address));
+        words = keep_bytes(tree, "", 0);
+        while (at < end && n < ALT_MAX) {
+                char bytes[4];
+                uint32_t c = char_next(&at, end);
+
+                if (char_is_invisible(c)) {
+                        tree->stripped = true;
+                } else if (char_is_space(c)) {
+                        blank = n > 0;
+                } else {
+                        if (blank)
+                                words.n_bytes += keep_bytes(tree, " ", 1).n_bytes;
+                        words.n_bytes += keep_bytes(tree, bytes, char_write(c, bytes)).n_bytes;
+                        blank = false;
+                        n++;
+                }
+        }
+        tree_node(tree, number)->text = source;
+        tree_node(tree, number)->alt = words;
+}
+
+static struct format *find_format(struct tree *tree, enum element element) {
+        for (unsigned i = 0; i < tree->formats.n; i++)
+                if (tree->formats.list[i].element == element)
+                        return &tree->formats.list[i];
+        return NULL;
+}
+
+static void remove_format(struct tree *tree, struct format *format) {
+        struct format *end = &tree->formats.list[tree->formats.n--];
+
+        memmove(format, format + 1, (size_t) (end - format - 1) * sizeof(*format));
+}
+
+void tree_format(struct tree *tree, enum element element, bool open) {
+        struct format *format = find_format(tree, element);
+
+        if (open && format)
+                format->depth++;
+        else if (open)
+                tree->formats.list[tree->formats.n++] =
+                        (struct format) { .element = element, .depth = 1 };
+        else if (format && --format->depth == 0)
+                remove_format(tree, format);
+}
+
+void tree_link(struct tree *tree, const char *address, bool outside) {
+        struct format *format = find_format(tree, ELEMENT_A);
+
+        if (format)
+                remove_format(tree, format);
+        if (address)
+                tree->formats.list[tree->formats.n++] = (struct format) {
+                        .element = ELEMENT_A,
+                        .address = keep_bytes(tree, address, strlen(address)),
+                        .outside = outside,
+                };
+}
+
+/* -- blocks -- */
+
+static bool may_nest(enum element element) { /* without end */
+        return element == ELEMENT_BLOCKQUOTE || is_list(element) || element == ELEMENT_DL ||
+               element == ELEMENT_TABLE;
+}
+
+static bool is_part(enum element element) {
+        return element == ELEMENT_LI || element == ELEMENT_DT || element == ELEMENT_DD ||
+               is_cell(element) || is_section(element) || element == ELEMENT_TR ||
+               element == ELEMENT_CAPTION;
+}
+
+/* Opens a block that holds blocks, where there is room below. */
+static bool push_nesting(struct tree *tree, enum element element) {
+        ensure_blocks(tree);
+        if (tree->n_open + DEPTH_RESERVE > TREE_DEPTH_MAX) {
+                tree->refused++;
+                return false;
+        }
+        return !tree->error && push(tree, element);
+}
+
+static void open_item(struct tree *tree, enum element element, enum element list) {
+        bool in_list;
+
+        if (holds_phrases(top(tree)))
+                pop(tree);
+        if (top(tree) == element || (list == ELEMENT_DL && top(tree) == ELEMENT_DD))
+                pop(tree);
+        in_list = list == ELEMENT_DL ? top(tree) == ELEMENT_DL : is_list(top(tree));
+        if (!in_list) {
+                ensure_blocks(tree);
+                if (tree->n_open + DEPTH_RESERVE > TREE_DEPTH_MAX)
+                        return;
+                if (!tree->error)
+                        (void) push(tree, list);
+        }
+        if (!tree->error)
+                (void) push(tree, element);
+}
+
+static void open_list(struct tree *tree, enum element element, int start) {
+        uint32_t last;
+
+        if (holds_phrases(top(tree)))
+                pop(tree);
+        /* A list right in a list, as many write it, belongs to the item before it. */
+        last = is_list(top(tree)) ? tree_node(tree, tree->open[tree->n_open - 1])->last : 0;
+        if (last)
+                push_number(tree, last);
+        if (push_nesting(tree, element))
+                tree->next_value = element == ELEMENT_OL ? start : -1;
+}
+
+static void open_table_part(struct tree *tree, enum element element, const struct detail *detail) {
+        unsigned table = find_open(tree, ELEMENT_TABLE, bound_table), least;
+        uint32_t first;
+        struct node *node;
+
+        if (!table) {
+                tree_boundary(tree);
+                return;
+        }
+        /* What of the table may stay open around the new part. */
+        least = table + 1;
+        if (element == ELEMENT_TR || is_cell(element)) {
+                least += least < tree->n_open &&
+                         is_section(tree_node(tree, tree->open[least])->element);
+                if (is_cell(element))
+                        least += least < tree->n_open &&
+                                 tree_node(tree, tree->open[least])->element == ELEMENT_TR;
+        }
+        pop_until(tree, least);
+        first = tree_node(tree, tree->open[table])->first;
+
+        if (element == ELEMENT_CAPTION) {
+                uint32_t number;
+
+                if (first && tree_node(tree, first)->element == ELEMENT_CAPTION)
+                        return;
+                number = node_new(tree, ELEMENT_CAPTION);
+                if (!number)
+                        return;
+                node_insert(tree, tree->open[table], number, first);
+                push_number(tree, number);
+                return;
+        }
+        if (element == ELEMENT_THEAD && first && tree_node(tree, first)->element == ELEMENT_CAPTION)
+                first = tree_node(tree, first)->next;
+        if (element == ELEMENT_THEAD && first)
+                element = ELEMENT_TBODY;
+        if ((element == ELEMENT_TR || is_cell(element)) && top(tree) == ELEMENT_TABLE &&
+            !push(tree, ELEMENT_TBODY))
+                return;
+        if (is_cell(element) && top(tree) != ELEMENT_TR && !push(tree, ELEMENT_TR))
+                return;
+        node = push(tree, element);
+        if (node && detail) {
+                node->colspan = (uint16_t) detail->colspan;
+                node->rowspan = (uint16_t) detail->rowspan;
+                node->scope = element == ELEMENT_TH ? (uint8_t) detail->scope : SCOPE_NONE;
+        }
+}
+
+void tree_open(struct tree *tree, enum element element, const struct detail *detail) {
+        bool in_words = top(tree) == ELEMENT_CAPTION || top(tree) == ELEMENT_DT;
+        struct node *node;
+
+        if (tree->error)
+                return;
+        if (tree->refused && (may_nest(element) || is_part(element))) {
+                tree->refused += may_nest(element);
+                tree_boundary(tree);
+                return;
+        }
+        if (in_words &&
+            (element == ELEMENT_HEADING || element == ELEMENT_PRE || element == ELEMENT_HR)) {
+                tree_boundary(tree);
+                return;
+        }
+        switch (element) {
+        case ELEMENT_BLOCKQUOTE:
+        case ELEMENT_DL:
+        case ELEMENT_TABLE:
+                (void) push_nesting(tree, element);
+                break;
+        case ELEMENT_HEADING:
+        case ELEMENT_PRE:
+                ensure_blocks(tree);
+                node = tree->error ? NULL : push(tree, element);
+                if (node && element == ELEMENT_HEADING)
+                        node->level = detail ? (uint8_t) detail->level : 2;
+                break;
+        case ELEMENT_HR:
+                ensure_blocks(tree);
+                (void) append(tree, tree->open[tree->n_open - 1], ELEMENT_HR);
+                break;
+        case ELEMENT_UL:
+        case ELEMENT_OL:
+                open_list(tree, element, detail ? detail->value : -1);
+                break;
+        case ELEMENT_LI:
+                open_item(tree, ELEMENT_LI, ELEMENT_UL);
+                node = tree_node(tree, tree->open[tree->n_open - 1]);
+                if (detail && detail->value >= 0 && node->element == ELEMENT_LI &&
+                    tree_node(tree, node->parent)->element == ELEMENT_OL)
+                        node->value = detail->value;
+                break;
+        case ELEMENT_DT:
+        case ELEMENT_DD:
+                open_item(tree, element, ELEMENT_DL);
+                break;
+        default:
+                open_table_part(tree, element, detail);
+        }
+}
+
+void tree_close(struct tree *tree, enum element element) {
+        unsigned found;
+
+        if (tree->error)
+                return;
+        if (tree->refused && may_nest(element)) {
+                tree->refused--;
+                tree_boundary(tree);
+                return;
+        }
+        if (element == ELEMENT_HEADING || element == ELEMENT_PRE)
+                found = top(tree) == element ? tree->n_open - 1 : 0;
+        else if (is_cell(element) || is_section(element) || element == ELEMENT_TR ||
+                 element == ELEMENT_CAPTION || element == ELEMENT_TABLE)
+                found = find_open(tree, element, bound_table);
+        else if (may_nest(element))
+                found = find_open(tree, element, is_bound);
+        else
+                found = find_open(tree, element, bound_list);
+
+        if (!found || (tree->refused && is_part(element)))
+                tree_boundary(tree);
+        else
+                pop_until(tree, found);
+}
+
+int tree_finish(struct tree *tree) {
+        if (!tree->error)
+                pop_until(tree, 1);
+        return tree->error;
+}
