@@ -39,6 +39,7 @@ struct delivery {
         const char *region_name; /* 腾冲市 */
         const char *document;
         int64_t revision;
+        unsigned level;            /* 0 shown; 1 and more gone: the rank is (revision, level) */
         const char *revision_part; /* "7", "7w", "7x": the part of the key */
         const char *event_id;      /* ULID of the event to be shown */
         const json_t *event;       /* the CloudEvent; NULL for SETUP and TEST */

@@ -266,6 +266,20 @@ void conf_freep(struct conf **conf) {
         *conf = conf_free(*conf);
 }
 
+const struct conf_entry *conf_find(const struct conf *conf, const char *section, const char *key) {
+        for (size_t i = 0; i < conf->n; i++)
+                if (strcmp(conf->entries[i].key, key) == 0 &&
+                    strcmp(conf->entries[i].section, section) == 0)
+                        return conf->entries + i;
+        return NULL;
+}
+
+unsigned conf_line(const struct conf *conf, const char *section, const char *key) {
+        const struct conf_entry *entry = conf_find(conf, section, key);
+
+        return entry ? entry->line : 0;
+}
+
 int conf_name_is_valid(const char *name) {
         size_t n = strlen(name);
 

@@ -66,6 +66,8 @@ void settings_manual(const struct setting *settings, size_t n, FILE *to);
 /* Bytes that a value of this kind takes in the target. */
 size_t setting_value_size(enum setting_kind kind);
 
+/* Adds a copy. -ENOMEM. */
+int string_list_add(struct string_list *list, const char *string, size_t n_bytes);
 bool string_list_has(const struct string_list *list, const char *string);
 void string_list_done(struct string_list *list);
 /* "30s", "5 min" -> milliseconds; -EINVAL when it is no duration with a unit, -ERANGE when greater

@@ -216,30 +216,9 @@ static int store_string(const struct setting_value *value) {
         return 0;
 }
 
-static int list_add(struct string_list *list, size_t *allocated, const char *at, const char *end) {
-        while (at < end && strchr(" \t", *at))
-                at++;
-        while (at < end && strchr(" \t", end[-1]))
-                end--;
-        if (at == end)
-                return 0;
-        if (list->n == *allocated) {
-                size_t wanted = *allocated ? *allocated * 2 : 8;
-                char **items = reallocarray(list->items, wanted, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                list->items = items;
-                *allocated = wanted;
-        }
-        list->items[list->n] = strndup(at, (size_t) (end - at));
-        return list->items[list->n] ? (list->n++, 0) : -ENOMEM;
-}
-
 static int store_list(const struct setting_value *value) {
         static const char *const wide_commas[] = { "，", "、", "；" };
         struct string_list list freed_by(string_list_done) = { 0 };
-        size_t allocated = 0;
 
         for (size_t i = 0; i < ELEMENTS(wide_commas); i++) {
                 if (!strstr(value->text, wide_commas[i]))
@@ -250,13 +229,17 @@ static int store_list(const struct setting_value *value) {
                 return 1;
         }
         for (const char *at = value->text; at;) {
-                const char *comma = strchrnul(at, ',');
-                int r = list_add(&list, &allocated, at, comma);
+                const char *comma = strchrnul(at, ','), *end = comma;
 
-                if (r < 0)
-                        return r;
+                at += strspn(at, " \t");
+                while (end > at && strchr(" \t", end[-1]))
+                        end--;
+                if (end > at && string_list_add(&list, at, (size_t) (end - at)) < 0)
+                        return -ENOMEM;
                 at = *comma ? comma + 1 : NULL;
         }
+        if (list.n == 0)
+                return wrong(value, MESSAGE_CONF_EMPTY_VALUE, NULL);
         string_list_done(value->place);
         *(struct string_list *) value->place = list;
         list = (struct string_list) { 0 };
@@ -281,6 +264,23 @@ int setting_store(const struct setting_value *value) {
                 return store_list(value);
         }
         return -EINVAL;
+}
+
+int string_list_add(struct string_list *list, const char *string, size_t n_bytes) {
+        char **items;
+
+        /* Room doubles at each power of two, so nothing more than n need be kept. */
+        if ((list->n & (list->n - 1)) == 0) {
+                items = reallocarray(list->items, list->n ? list->n * 2 : 1, sizeof(*items));
+                if (!items)
+                        return -ENOMEM;
+                list->items = items;
+        }
+        list->items[list->n] = strndup(string, n_bytes);
+        if (!list->items[list->n])
+                return -ENOMEM;
+        list->n++;
+        return 0;
 }
 
 bool string_list_has(const struct string_list *list, const char *string) {

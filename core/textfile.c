@@ -1,80 +1,55 @@
 #include "core/textfile.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <utf8proc.h>
 
 #include "core/memory.h"
+#include "core/unicode.h"
 
 #define DISTANCE_MAX 64 /* code points */
 
-static void closep(int *fd) {
-        if (*fd >= 0)
-                (void) close(*fd);
+static void closedirp(DIR **folder) {
+        if (*folder)
+                (void) closedir(*folder);
 }
 
-int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
-        /* A named pipe put in a configuration folder must not hang the daemon. */
-        int fd freed_by(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        char *bytes freed_by(freep) = NULL;
-        size_t n = 0, room;
-        struct stat st;
+static int by_name(const void *a, const void *b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
 
-        if (fd < 0 || fstat(fd, &st) < 0)
+int folder_list(const char *folder, const char *suffix, struct string_list *ret) {
+        struct string_list names freed_by(string_list_done) = { 0 };
+        DIR *open_folder freed_by(closedirp) = opendir(folder);
+        size_t n_suffix = strlen(suffix);
+
+        if (!open_folder)
                 return -errno;
-        if (!S_ISREG(st.st_mode))
-                return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-        if (st.st_size < 0 || (uint64_t) st.st_size > max)
-                return -E2BIG;
-        room = (size_t) st.st_size + 1;
-        bytes = malloc(room + 1);
-        if (!bytes)
-                return -ENOMEM;
         for (;;) {
-                ssize_t got = read(fd, bytes + n, room - n);
+                struct dirent *entry;
+                size_t n;
 
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got < 0)
+                errno = 0;
+                entry = readdir(open_folder);
+                if (!entry && errno)
                         return -errno;
-                if (got == 0)
+                if (!entry)
                         break;
-                n += (size_t) got;
-                if (n == room) /* it grows while we read: an editor at work */
-                        return -EAGAIN;
+                n = strlen(entry->d_name);
+                /* An editor's and an office program's locks begin with a dot. */
+                if (entry->d_name[0] == '.' || n < n_suffix ||
+                    strcasecmp(entry->d_name + n - n_suffix, suffix) != 0)
+                        continue;
+                if (string_list_add(&names, entry->d_name, n) < 0)
+                        return -ENOMEM;
         }
-        bytes[n] = '\0';
-        *ret = give_away(bytes);
-        *ret_n = n;
+        if (names.n)
+                qsort(names.items, names.n, sizeof(*names.items), by_name);
+        *ret = names;
+        names = (struct string_list) { 0 };
         return 0;
-}
-
-bool text_looks_like_gb18030(const void *bytes, size_t n_bytes) {
-        const uint8_t *at = bytes, *end = at + n_bytes;
-        size_t n_double = 0;
-
-        while (at < end) {
-                if (at[0] < 0x80) {
-                        at++;
-                        continue;
-                }
-                if (at[0] == 0x80 || at[0] == 0xff || end - at < 2)
-                        return false;
-                if (at[1] >= 0x40 && at[1] != 0x7f && at[1] != 0xff) {
-                        n_double++;
-                        at += 2;
-                        continue;
-                }
-                if (end - at < 4 || at[1] < 0x30 || at[1] > 0x39 || at[2] < 0x81 ||
-                    at[2] == 0xff || at[3] < 0x30 || at[3] > 0x39)
-                        return false;
-                at += 4;
-        }
-        return n_double > 0;
 }
 
 static unsigned line_of(const char *bytes, size_t offset) {
@@ -87,30 +62,26 @@ static unsigned line_of(const char *bytes, size_t offset) {
 
 bool text_check(const char *path, const char *bytes, size_t n_bytes, struct problems *problems,
                 size_t *ret_begin) {
-        const utf8proc_uint8_t *text = (const utf8proc_uint8_t *) bytes;
-        bool is_utf16 = n_bytes >= 2 && ((text[0] == 0xff && text[1] == 0xfe) ||
-                                         (text[0] == 0xfe && text[1] == 0xff));
         const char *nul = n_bytes ? memchr(bytes, '\0', n_bytes) : NULL;
+        bool is_utf16 = n_bytes >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 ||
+                                         memcmp(bytes, "\xfe\xff", 2) == 0);
+        size_t n_valid = unicode_valid(bytes, n_bytes);
 
-        if (nul && !is_utf16) {
+        if (is_utf16) {
+                problems_add(problems, path, 0, MESSAGE_CONF_NOT_UTF8, NULL);
+                return false;
+        }
+        if (nul) {
                 problems_add(problems, path, line_of(bytes, (size_t) (nul - bytes)),
                              MESSAGE_CONF_NUL, NULL);
                 return false;
         }
-        for (size_t at = 0; at < n_bytes;) {
-                utf8proc_int32_t c;
-                utf8proc_ssize_t n =
-                        utf8proc_iterate(text + at, (utf8proc_ssize_t) (n_bytes - at), &c);
-
-                if (n <= 0) {
-                        problems_add(problems, path, is_utf16 ? 0 : line_of(bytes, at),
-                                     !is_utf16 && text_looks_like_gb18030(bytes, n_bytes)
-                                             ? MESSAGE_CONF_GB18030
-                                             : MESSAGE_CONF_NOT_UTF8,
-                                     NULL);
-                        return false;
-                }
-                at += (size_t) n;
+        if (n_valid < n_bytes) {
+                problems_add(problems, path, line_of(bytes, n_valid),
+                             unicode_looks_gb18030(bytes, n_bytes) ? MESSAGE_CONF_GB18030 :
+                                                                     MESSAGE_CONF_NOT_UTF8,
+                             NULL);
+                return false;
         }
         *ret_begin = n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
         return true;

@@ -5,19 +5,18 @@
 
 #include <stdbool.h>
 
+#include "core/files.h"
 #include "core/problems.h"
+#include "core/settings.h"
 
-/* The whole regular file, at most `max` bytes, with a NUL behind it. Negative errno: -E2BIG, -EISDIR
- * or -EINVAL for what is no regular file, whatever open() and read() say. */
-int file_read(const char *path, size_t max, char **ret, size_t *ret_n);
+/* The names in a folder that end in `suffix` (in either case) and do not begin with a dot, in byte
+ * order. Negative errno when the folder cannot be read. */
+int folder_list(const char *folder, const char *suffix, struct string_list *ret);
 
 /* Looks at bytes before they are taken for text. Returns true and where the text begins (behind a
  * BOM) when they are UTF-8 without NUL; otherwise adds the problem, with its line, and is false. */
 bool text_check(const char *path, const char *bytes, size_t n_bytes, struct problems *problems,
                 size_t *ret_begin);
-
-/* Whether bytes that are no UTF-8 have the shape of GB18030 (so of GBK and GB2312 too). */
-bool text_looks_like_gb18030(const void *bytes, size_t n_bytes);
 
 /* How many insertions, deletions, changes and swaps of neighbours lead from a to b, in code points;
  * limit + 1 when more than `limit`. Texts of more than 64 code points are further than any limit. */

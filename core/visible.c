@@ -1,10 +1,9 @@
 #include "core/visible.h"
 
-#include <stdbool.h>
 #include <utf8proc.h>
 
-static bool is_hidden(utf8proc_int32_t c) {
-        return c == 0x7f || (c >= 0x80 && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
+bool visible_is_hidden(int32_t c) {
+        return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f || (c >= 0x80 && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
                (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
                (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
 }
@@ -26,7 +25,7 @@ void visible_add(struct buf *buf, const char *text, size_t n_bytes) {
                         buf_str(buf, "\\t");
                 else if (c < 0x20)
                         buf_fmt(buf, "\\x%02x", (unsigned) c);
-                else if (is_hidden(c))
+                else if (visible_is_hidden(c))
                         buf_fmt(buf, "<U+%04X>", (unsigned) c);
                 else
                         buf_add(buf, at, (size_t) n);

@@ -4,7 +4,12 @@
 #ifndef CORE_VISIBLE_H
 #define CORE_VISIBLE_H
 
+#include <stdbool.h>
+
 #include "core/buf.h"
+
+/* Control (but not tab and line ends), bidi, line-separating and zero-width code points. */
+bool visible_is_hidden(int32_t code_point);
 
 void visible_add(struct buf *buf, const char *text, size_t n_bytes);
 
