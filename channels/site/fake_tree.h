@@ -164,14 +164,14 @@ static void fake_put(struct fake_tree *tree, const char *key, const struct tree_
 /* The reply's parts are handed out in *ret_owned, one array to be released. */
 static void fake_open(struct fake_tree *tree, const char *key, const struct tree_open *open,
                       struct tree_reply *ret, json_t **ret_owned) {
-        const json_t *known = key ? json_object_get(tree->entries, key) : NULL;
+        json_t *found = open->has_entry ? json_incref(json_object_get(tree->entries, key)) : NULL;
         json_t *views = json_array(), *counts, *months = json_object();
 
         assert_true(open->n_views <= ELEMENTS(open->views));
         tree->open = true;
-        if (open->has_entry && known &&
-            fake_number(known, "rank") > open->revision * 2 + open->level) {
+        if (found && fake_number(found, "rank") > open->revision * 2 + open->level) {
                 ret->status = TREE_NEWER;
+                json_decref(found);
                 json_decref(views);
                 json_decref(months);
                 return;
@@ -188,9 +188,9 @@ static void fake_open(struct fake_tree *tree, const char *key, const struct tree
         ret->views = views;
         ret->tags = counts;
         ret->months = months;
-        known = tree->own ? tree->before : known;
-        ret->previous = json_object_get(known, "data");
-        *ret_owned = json_pack("[o, o, o, O?]", views, counts, months, ret->previous);
+        ret->previous = json_object_get(found, "data");
+        *ret_owned = json_pack("[o, o, o, O?]", views, counts, months, found);
+        json_decref(found);
 }
 
 /* Below the root, whatever happens: every rule that keeps a path there. */

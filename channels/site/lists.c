@@ -19,7 +19,7 @@ static struct list *plan_add(struct plan *plan, enum list_kind kind, const char 
                     strcmp(plan->lists[i].month, month) == 0)
                         return &plan->lists[i];
         if (plan->n == ELEMENTS(plan->lists))
-                return NULL; /* the largest document needs 21 */
+                return NULL; /* a document needs 21; beyond, a setup leaves a list as it is */
         list = &plan->lists[plan->n++];
         *list = (struct list) { .kind = kind, .shelf = shelf };
         (void) snprintf(list->tag, sizeof(list->tag), "%s", tag);
@@ -28,7 +28,7 @@ static struct list *plan_add(struct plan *plan, enum list_kind kind, const char 
         return list;
 }
 
-void plan_tag(struct plan *plan, const char *tag) {
+static void plan_tag(struct plan *plan, const char *tag) {
         static const struct {
                 const char *prefix;
                 enum list_kind kind;
@@ -108,11 +108,20 @@ void plan_document(struct plan *plan, const char *region, const json_t *data,
         }
 }
 
-void plan_setup(struct plan *plan) {
+void plan_setup(struct plan *plan, const struct delivery *delivery, const json_t *counts) {
+        const char *tag;
+        json_t *count;
+
         *plan = (struct plan) { 0 };
         (void) plan_add(plan, LIST_HOME, "", "", "", 0);
         for (size_t i = 0; stage_names[i]; i++)
                 plan_prefixed(plan, "stage:", stage_names[i]);
+        if (region_is_plain(delivery->region))
+                plan_prefixed(plan, "county:", delivery->region);
+        json_object_foreach((json_t *) counts, tag, count)
+                if ((strncmp(tag, "county:", 7) == 0 && region_is_plain(tag + 7)) ||
+                    strncmp(tag, "domain:", 7) == 0)
+                        plan_tag(plan, tag);
 }
 
 int plan_open(const struct plan *plan, const struct site_options *options,
@@ -169,24 +178,6 @@ static const char *county_name(const struct delivery *delivery, const json_t *co
                 best = tag + 6 + n;
         }
         return best;
-}
-
-json_t *lists_tags(const struct delivery *delivery, const json_t *counts) {
-        json_t *tags = json_array();
-        struct buf own freed_by(buf_done) = { 0 };
-        const char *tag;
-        json_t *count;
-
-        if (region_is_plain(delivery->region))
-                buf_fmt(&own, "county:%s", delivery->region);
-        if (own.len > 0)
-                json_array_append_new(tags, json_string(buf_text(&own)));
-        json_object_foreach((json_t *) counts, tag, count)
-                if ((strncmp(tag, "county:", 7) == 0 && region_is_plain(tag + 7) &&
-                     strcmp(tag, buf_text(&own)) != 0) ||
-                    strncmp(tag, "domain:", 7) == 0)
-                        json_array_append_new(tags, json_string(tag));
-        return tags;
 }
 
 static int add_link(json_t *links, const char *label, const char *path, int64_t count) {

@@ -7,8 +7,6 @@
 
 #include "core/memory.h"
 
-#define SETUP_TAGS 20 /* lists that one transaction of a setup renews */
-
 /* -- memo: which request the next reply belongs to, and what it needs of the one before -- */
 
 static bool memo_is(const struct delivery *delivery, const char *step) {
@@ -17,18 +15,14 @@ static bool memo_is(const struct delivery *delivery, const char *step) {
         return now && strcmp(now, step) == 0;
 }
 
-/* A portal needs no memory beyond the delivery: an empty memo replaces the steps' one. */
 static int done(const struct delivery *delivery, const char *path, struct step *ret) {
         const struct site_options *options = delivery->options;
         struct buf url freed_by(buf_done) = { 0 };
-        int r;
 
         buf_fmt(&url, "%s/%s", options->address, path);
         if (url.error)
                 return url.error;
-        r = step_done_verdict(ret, path[0] ? path : NULL, buf_text(&url));
-        ret->memo = r < 0 ? NULL : json_object();
-        return r;
+        return step_done_verdict(ret, path[0] ? path : NULL, buf_text(&url));
 }
 
 static int done_document(const struct delivery *delivery, struct step *ret) {
@@ -38,20 +32,28 @@ static int done_document(const struct delivery *delivery, struct step *ret) {
         return done(delivery, place.page, ret);
 }
 
-/* -- a document: LOOK, PUT, COMMIT -- */
+/* -- a document: CLAIM, PUT, COMMIT -- */
 
-/* The newest document of this month tells where the next one sits in the archive. */
-static int look(const struct delivery *delivery, struct step *ret) {
+/* Takes the document's place in the index, where nothing newer is, and learns what was there. An
+ * empty entry for now: what to write depends on it. The newest document of this month tells where
+ * the next one sits in the archive. */
+static int claim(const struct delivery *delivery, struct step *ret) {
         struct tree_open *open = &ret->tree_open;
         char month[8];
         struct buf tag freed_by(buf_done) = { 0 };
 
-        *ret = (struct step) { .kind = STEP_TREE_OPEN, .memo = json_pack("{s:s}", "step", "look") };
+        *ret = (struct step) { .kind = STEP_TREE_OPEN,
+                               .memo = json_pack("{s:s}", "step", "claim") };
         month_of(delivery->first_shown_ms ? delivery->first_shown_ms : delivery->now_ms, month);
         buf_fmt(&tag, "county:%s", delivery->region);
         open->view_strings = json_pack("[ss]", month, buf_text(&tag));
-        if (!ret->memo || !open->view_strings)
+        open->data = json_object();
+        open->tags = json_array();
+        if (!ret->memo || !open->view_strings || !open->data || !open->tags)
                 return -ENOMEM;
+        open->has_entry = true;
+        open->revision = delivery->revision;
+        open->level = delivery->kind == DELIVER_PUBLISH ? 0 : 1;
         for (size_t i = 0; i < SEATS; i++)
                 open->views[i] = (struct tree_view) {
                         .tag = i == 0 ? NULL : json_string_value(
@@ -94,9 +96,9 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
         find_seats(reply, seats);
         *ret = (struct step) {
                 .kind = STEP_TREE_OPEN,
-                .memo = json_pack("{s:s, s:I, s:[II]}", "step", "put", "now",
+                .memo = json_pack("{s:s, s:I, s:[II], s:O?}", "step", "put", "now",
                                   (json_int_t) delivery->now_ms, "seats", (json_int_t) seats[0],
-                                  (json_int_t) seats[1]),
+                                  (json_int_t) seats[1], "previous", reply->previous),
         };
         if (!ret->memo)
                 return -ENOMEM;
@@ -115,7 +117,8 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
 static int commit(const struct delivery *now, const struct tree_reply *reply, struct step *ret) {
         struct delivery then = *now;
         const struct delivery *delivery = &then;
-        const json_t *seats_json = json_object_get(delivery->memo, "seats");
+        const json_t *seats_json = json_object_get(now->memo, "seats");
+        const json_t *previous = json_object_get(now->memo, "previous");
         json_t *data freed_by(json_decrefp) = NULL, *tags freed_by(json_decrefp) = NULL;
         struct press press freed_by(press_done) = { 0 };
         int64_t seats[SEATS];
@@ -127,89 +130,56 @@ static int commit(const struct delivery *now, const struct tree_reply *reply, st
         then.now_ms = json_integer_value(json_object_get(now->memo, "now"));
         for (size_t i = 0; i < SEATS; i++)
                 seats[i] = json_integer_value(json_array_get(seats_json, i));
-        r = make_entry(delivery, reply->previous, seats, &data, &tags);
+        r = make_entry(delivery, previous, seats, &data, &tags);
         if (r < 0)
                 return r;
 
         /* The same plan as that of put(), so the views answer its lists one by one. */
-        plan_document(&plan, delivery->region, data, reply->previous);
+        plan_document(&plan, delivery->region, data, previous);
         place_of(delivery->region, delivery->document, &place);
         r = press_init(&press, delivery, ret);
         if (r == 0)
-                r = delivery->kind == DELIVER_PUBLISH
-                            ? page_shown(&press, &place, data, reply->previous)
-                            : page_gone(&press, &place, data);
-        r = r < 0 ? r : lists_write(&press, &plan, reply);
-        if (r == 0 && !(ret->memo = json_pack("{s:s}", "step", "commit")))
-                r = -ENOMEM;
-        return r;
+                r = delivery->kind == DELIVER_PUBLISH ? page_shown(&press, &place, data, previous)
+                                                      : page_gone(&press, &place, data);
+        return r < 0 ? r : lists_write(&press, &plan, reply);
 }
 
-/* -- setup: fixed files, then every list, some at a time -- */
+/* -- setup: fixed files, and every list anew -- */
 
-static int setup_open(const struct delivery *delivery, const json_t *todo, struct step *ret) {
+static int setup_open(const struct delivery *delivery, const struct tree_reply *reply,
+                      struct step *ret) {
         struct plan plan = { 0 };
-        const json_t *tag;
-        size_t i;
 
         *ret = (struct step) { .kind = STEP_TREE_OPEN };
-        ret->memo = todo ? json_pack("{s:s, s:O}", "step", "setup", "todo", todo)
-                         : json_pack("{s:s}", "step", "setup");
-        if (!ret->memo)
-                return -ENOMEM;
-        if (!todo)
-                plan_setup(&plan);
-        json_array_foreach((json_t *) todo, i, tag)
-                if (i < SETUP_TAGS)
-                        plan_tag(&plan, json_string_value(tag));
+        if (reply)
+                plan_setup(&plan, delivery, reply->tags);
         return plan_open(&plan, delivery->options, &ret->tree_open);
 }
 
-static int setup_commit(const struct delivery *delivery, const struct tree_reply *reply,
+/* The first OPEN asks for no view: it tells which lists there are. */
+static int setup_opened(const struct delivery *delivery, const struct tree_reply *reply,
                         struct step *ret) {
-        const json_t *todo = json_object_get(delivery->memo, "todo"), *tag;
         struct press press freed_by(press_done) = { 0 };
-        struct plan plan = { 0 };
-        json_t *rest;
-        size_t i;
+        struct plan plan;
         int r;
 
-        if (!todo)
-                plan_setup(&plan);
-        rest = todo ? json_array() : lists_tags(delivery, reply->tags);
-        json_array_foreach((json_t *) todo, i, tag) {
-                if (i < SETUP_TAGS)
-                        plan_tag(&plan, json_string_value(tag));
-                else if (json_array_append(rest, (json_t *) tag) < 0)
-                        break;
-        }
+        if (json_array_size(reply->views) == 0)
+                return setup_open(delivery, reply, ret);
+        plan_setup(&plan, delivery, reply->tags);
         r = press_init(&press, delivery, ret);
-        ret->memo = json_pack("{s:s, s:o}", "step", "setup", "todo", rest);
-        if (r == 0 && !ret->memo)
-                r = -ENOMEM;
-        if (r == 0 && !todo)
-                r = press_assets(&press);
+        r = r < 0 ? r : press_assets(&press);
         return r < 0 ? r : lists_write(&press, &plan, reply);
 }
 
 /* -- test: a file comes and goes -- */
 
-static int test_open(const char *step, struct step *ret) {
-        *ret = (struct step) { .kind = STEP_TREE_OPEN, .memo = json_pack("{s:s}", "step", step) };
-        return ret->memo ? 0 : -ENOMEM;
-}
-
 static int test_commit(const struct delivery *delivery, struct step *ret) {
         static const char name[] = ".gongkai-test", text[] = "gongkai\n";
         struct press press freed_by(press_done) = { 0 };
-        bool clean = memo_is(delivery, "test-clean");
         int r = press_init(&press, delivery, ret);
 
-        ret->memo = json_pack("{s:s}", "step", clean ? "test-done" : "test-clean");
-        if (r < 0 || !ret->memo)
-                return r < 0 ? r : -ENOMEM;
-        return clean ? press_removal(&press, name)
-                     : press_text(&press, name, text, strlen(text), false);
+        r = r < 0 ? r : press_text(&press, name, text, strlen(text), false);
+        return r < 0 ? r : press_removal(&press, name);
 }
 
 /* -- the driver -- */
@@ -217,35 +187,30 @@ static int test_commit(const struct delivery *delivery, struct step *ret) {
 static int site_begin(const struct delivery *delivery, struct step *ret) {
         if (delivery->kind == DELIVER_SETUP)
                 return setup_open(delivery, NULL, ret);
-        if (delivery->kind == DELIVER_TEST)
-                return test_open("test", ret);
+        if (delivery->kind == DELIVER_TEST) {
+                *ret = (struct step) { .kind = STEP_TREE_OPEN };
+                return 0;
+        }
         if (!region_is_plain(delivery->region))
                 return step_verdict(ret, VERDICT_REFUSED, "site/region", 0, MESSAGE_SITE_REGION,
                                     "region", delivery->region, NULL);
-        return look(delivery, ret);
+        return claim(delivery, ret);
 }
 
 static int opened(const struct delivery *delivery, const struct tree_reply *reply,
                   struct step *ret) {
-        if (memo_is(delivery, "look"))
-                return put(delivery, reply, ret);
-        if (memo_is(delivery, "put"))
-                return commit(delivery, reply, ret);
-        if (memo_is(delivery, "setup"))
-                return setup_commit(delivery, reply, ret);
-        return test_commit(delivery, ret);
+        if (delivery->kind == DELIVER_SETUP)
+                return setup_opened(delivery, reply, ret);
+        if (delivery->kind == DELIVER_TEST)
+                return test_commit(delivery, ret);
+        return memo_is(delivery, "put") ? commit(delivery, reply, ret)
+                                        : put(delivery, reply, ret);
 }
 
 static int committed(const struct delivery *delivery, struct step *ret) {
-        const json_t *todo = json_object_get(delivery->memo, "todo");
-
-        if (memo_is(delivery, "commit"))
-                return done_document(delivery, ret);
-        if (memo_is(delivery, "test-clean"))
-                return test_open("test-clean", ret);
-        if (memo_is(delivery, "setup") && json_array_size(todo) > 0)
-                return setup_open(delivery, todo, ret);
-        return done(delivery, "", ret);
+        if (delivery->kind == DELIVER_SETUP || delivery->kind == DELIVER_TEST)
+                return done(delivery, "", ret);
+        return done_document(delivery, ret);
 }
 
 static int site_next(const struct delivery *delivery, const struct reply *reply,

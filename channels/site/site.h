@@ -1,9 +1,10 @@
 /* The static portal: what its files share. Everything here is a pure function of its arguments.
  *
- * One delivery runs through three requests. The LOOK opens the tree and learns what the portal
- * says of this document today; the PUT enters the new state and asks for every list that it
- * touches, before and after; the COMMIT writes the document's page, its attachments, those lists
- * and the feeds in one go. The memo carries what one reply teaches the next. */
+ * One delivery runs through three requests. The CLAIM opens the tree, takes the document's place
+ * there and learns what the portal says of it today; the PUT enters the new state and asks for
+ * every list that it touches, before and after; the COMMIT writes the document's page, its
+ * attachments, those lists and the feeds in one go. The memo carries what one reply teaches the
+ * next. */
 #ifndef CHANNELS_SITE_SITE_H
 #define CHANNELS_SITE_SITE_H
 
@@ -119,7 +120,7 @@ struct list {
 };
 
 struct plan {
-        struct list lists[24];
+        struct list lists[TREE_VIEWS];
         size_t n;
 };
 
@@ -127,12 +128,9 @@ struct plan {
 
 void plan_document(struct plan *plan, const char *region, const json_t *data,
                    const json_t *previous);
-void plan_setup(struct plan *plan);
-void plan_tag(struct plan *plan, const char *tag); /* a county's or a domain's page */
+void plan_setup(struct plan *plan, const struct delivery *delivery, const json_t *counts);
 int plan_open(const struct plan *plan, const struct site_options *options, struct tree_open *ret);
 int lists_write(struct press *press, const struct plan *plan, const struct tree_reply *reply);
-/* Tags of pages beyond those of plan_setup(): a new array of strings. */
-json_t *lists_tags(const struct delivery *delivery, const json_t *counts);
 void month_of(int64_t ms, char ret[static 8]);
 int feed_write(struct press *press, const char *folder, const char *title, const json_t *entries);
 
