@@ -28,7 +28,8 @@ static void a_body_is_dressed_like_an_official_paper(void **state) {
                 { "so does a date", "<p>定于 2026 年 1 月 20 日，2027年3月底前</p>",
                   "<p>定于 <span class=\"whole\">2026 年 1 月 20 日</span>，"
                   "<span class=\"whole\">2027年3月</span>底前</p>" },
-                { "a year, a long number and a wrong date do not", "<p>2026年 12026年1月 2026年123月</p>",
+                { "a year, a long number and a wrong date do not",
+                  "<p>2026年 12026年1月 2026年123月</p>",
                   "<p>2026年 12026年1月 2026年123月</p>" },
                 { "what only looks like one does not", "<p>〔2017〕号 〔17〕9号 〔</p>",
                   "<p>〔2017〕号 〔17〕9号 〔</p>" },

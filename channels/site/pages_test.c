@@ -199,7 +199,8 @@ static void attachments_come_and_go_with_their_page(void **state) {
         deliver_well(&tree, &(struct act) { .attachments = &away, .n_attachments = 1,
                                             .revision = 3 });
         assert_null(fake_file(&tree, buf_text(&two)));
-        assert_true(has(page(&tree), "<a href=\"https://v.example/1.mp4\" rel=\"noopener noreferrer\">"));
+        assert_true(has(page(&tree),
+                        "<a href=\"https://v.example/1.mp4\" rel=\"noopener noreferrer\">"));
         assert_true(has(page(&tree), "MP4 视频，3.0 MB"));
 
         deliver_well(&tree, &(struct act) { .attachments = both, .n_attachments = 2,

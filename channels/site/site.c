@@ -258,7 +258,7 @@ static const struct setting settings[] = {
           .english = "the government site code, 10 letters or digits" },
         { "", "domain", SETTING_STRING, offsetof(struct site_options, domain),
           .chinese = "网站的英文域名（网页标签 SiteDomain）；不填则取网址中的域名",
-          .english = "the site's domain name for the SiteDomain tag; the address' host when unset" },
+          .english = "the domain name for the tag SiteDomain; the host of the address when unset" },
         { "", "organ", SETTING_STRING, offsetof(struct site_options, organ),
           .chinese = "主办单位，显示在页脚",
           .english = "the sponsoring organ, shown at the foot of each page" },

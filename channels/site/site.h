@@ -124,7 +124,7 @@ struct plan {
         size_t n;
 };
 
-#define SHELF_SIZE 200 /* documents on one page of a month's archive */
+#define SHELF_SIZE 100 /* documents on one page of a month's archive */
 
 void plan_document(struct plan *plan, const char *region, const json_t *data,
                    const json_t *previous);
