@@ -72,12 +72,12 @@ int content_render(enum content_format format, const char *source, size_t n_byte
         content.cleaned = reading.cleaned;
         content.stripped = tree.stripped;
         *ret = content;
-        content = (struct content) { 0 };
+        content = (struct content){ 0 };
         return 0;
 }
 
 void content_done(struct content *content) {
         free(content->html);
         free(content->text);
-        *content = (struct content) { 0 };
+        *content = (struct content){ 0 };
 }

@@ -12,8 +12,8 @@
 #define ITEM_NUMBER_MAX 1000000
 
 enum action {
-        UNWRAP, /* the tags go, what stands between them stays */
-        VANISH, /* it has no content */
+        UNWRAP,   /* the tags go, what stands between them stays */
+        VANISH,   /* it has no content */
         BOUNDARY, /* unwrapped, but what it holds is a block */
         BLOCK,
         PHRASE,
@@ -21,9 +21,9 @@ enum action {
         LINK,
         IMAGE,
         BREAK,
-        DROP, /* what it holds is not text for people */
-        DROP_TO_END, /* the same, also when it does not end: the rest is code then */
-        LITERAL, /* holds text without tags */
+        DROP,         /* what it holds is not text for people */
+        DROP_TO_END,  /* the same, also when it does not end: the rest is code then */
+        LITERAL,      /* holds text without tags */
         PREFORMATTED, /* holds text without tags and entities */
 };
 
@@ -31,7 +31,7 @@ struct rule {
         const char *name;
         enum action action;
         enum element element;
-        bool silent; /* taking the tag away takes nothing from people */
+        bool silent;         /* taking the tag away takes nothing from people */
         unsigned attributes; /* bits of those that it keeps or translates */
 };
 
@@ -433,8 +433,8 @@ static void open_tag(struct reading *reading, struct scan *scan, bool never_clos
         case DROP_TO_END:
         case LITERAL:
         case PREFORMATTED:
-                if (!(scan->self_closing && (!strcmp(rule->name, "svg") ||
-                                             !strcmp(rule->name, "math"))))
+                if (!(scan->self_closing &&
+                      (!strcmp(rule->name, "svg") || !strcmp(rule->name, "math"))))
                         raw_element(reading, scan, rule, &never_closed[rule - rules]);
         }
 }

@@ -22,9 +22,9 @@
 #define MEMORY_MAX ((size_t) 128 << 20)
 
 /* Each of these took 256 KiB of input past one second, some past a minute, without a limit. */
-#define DEPTH_MAX 100 /* containers that one line opens or continues */
-#define CELLS_MAX 512 /* "|" in one line */
-#define BRACKETS_MAX 4096 /* "[" without an empty line between them */
+#define DEPTH_MAX 100        /* containers that one line opens or continues */
+#define CELLS_MAX 512        /* "|" in one line */
+#define BRACKETS_MAX 4096    /* "[" without an empty line between them */
 #define INSTRUCTIONS_MAX 256 /* "<?" and "<!" but for comments */
 
 /* -- an allocator with a limit -- */

@@ -8,7 +8,7 @@
 
 /* A tag without an end is a "<" in the text: the standard would drop all that follows. Each costs
  * a look at the rest of the input, so that many and no more. */
-#define BROKEN_TAGS_MAX 64
+#define BROKEN_TAGS_MAX 16
 #define ENTITY_NAME_MAX 8 /* libxml2's longest are "thetasym" and "alefsym" */
 
 static const char *const attribute_names[N_SCAN_ATTRIBUTES] = {
@@ -34,7 +34,7 @@ static char lower(char c) {
 }
 
 void scan_init(struct scan *scan, const char *html, size_t n_bytes) {
-        *scan = (struct scan) { .at = html, .angle = html, .end = html + n_bytes };
+        *scan = (struct scan){ .at = html, .angle = html, .end = html + n_bytes };
 }
 
 void scan_done(struct scan *scan) {
@@ -46,9 +46,10 @@ void scan_done(struct scan *scan) {
 /* Numbers from 128 to 159 mean Windows-1252, as in every browser. */
 static uint32_t windows_1252(uint32_t c) {
         static const uint16_t table[32] = {
-                0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-                0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-                0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178,
+                0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
+                0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178,
         };
 
         return c >= 0x80 && c <= 0x9f ? table[c - 0x80] : c;

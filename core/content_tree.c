@@ -1,4 +1,4 @@
-#include "core/content_tree.h"
+#include "core/content_tree_inner.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,38 +11,10 @@
 #define BYTES_MAX ((size_t) 8 << 20)
 #define ALT_MAX 1000
 
-/* The most that opening one block can add: a table, its section, row, cell and paragraph. */
-#define DEPTH_RESERVE 5
-
 enum { PENDING_BLANK = 1, PENDING_LINE_END = 2 };
 
-static bool holds_phrases(enum element element) {
-        return element >= ELEMENT_P && element <= ELEMENT_DT;
-}
-
-static bool holds_blocks(enum element element) {
-        return element == ELEMENT_ROOT ||
-               (element >= ELEMENT_BLOCKQUOTE && element <= ELEMENT_TH);
-}
-
-static bool is_list(enum element element) {
-        return element == ELEMENT_UL || element == ELEMENT_OL;
-}
-
-static bool is_cell(enum element element) {
-        return element == ELEMENT_TD || element == ELEMENT_TH;
-}
-
-static bool is_section(enum element element) {
-        return element >= ELEMENT_THEAD && element <= ELEMENT_TFOOT;
-}
-
-static bool is_bound(enum element element) { /* formats do not cross it */
-        return is_cell(element) || element == ELEMENT_CAPTION;
-}
-
 int tree_init(struct tree *tree) {
-        *tree = (struct tree) {
+        *tree = (struct tree){
                 .bytes = buf_init_max(BYTES_MAX),
                 .n_open = 1,
                 .at_line_start = true,
@@ -64,12 +36,7 @@ void tree_done(struct tree *tree) {
 
 /* -- nodes -- */
 
-static enum element top(const struct tree *tree) {
-        return tree_node(tree, tree->open[tree->n_open - 1])->element;
-}
-
-/* A new node, not yet anywhere; 0 when there can be none. */
-static uint32_t node_new(struct tree *tree, enum element element) {
+uint32_t tree_node_new(struct tree *tree, enum element element) {
         if (tree->error)
                 return 0;
         if (tree->n_nodes >= NODES_MAX) {
@@ -87,12 +54,12 @@ static uint32_t node_new(struct tree *tree, enum element element) {
                 tree->nodes = nodes;
                 tree->n_allocated = n;
         }
-        tree->nodes[tree->n_nodes] = (struct node) { .element = (uint8_t) element, .value = -1 };
+        tree->nodes[tree->n_nodes] = (struct node){ .element = (uint8_t) element, .value = -1 };
         return tree->n_nodes++;
 }
 
 /* Puts a node into its parent, before `next` (0: at the end). */
-static void node_insert(struct tree *tree, uint32_t parent, uint32_t number, uint32_t next) {
+void tree_node_insert(struct tree *tree, uint32_t parent, uint32_t number, uint32_t next) {
         struct node *node = tree_node(tree, number), *above = tree_node(tree, parent);
 
         node->parent = parent;
@@ -122,19 +89,21 @@ static void node_unlink(struct tree *tree, uint32_t number) {
         node->before = node->next = 0;
 }
 
-static uint32_t append(struct tree *tree, uint32_t parent, enum element element) {
-        uint32_t number = node_new(tree, element);
+uint32_t tree_append(struct tree *tree, uint32_t parent, enum element element) {
+        uint32_t number = tree_node_new(tree, element);
 
         if (number)
-                node_insert(tree, parent, number, 0);
+                tree_node_insert(tree, parent, number, 0);
         return number;
 }
 
 static struct span keep_bytes(struct tree *tree, const char *bytes, size_t n_bytes) {
-        struct span span = { (uint32_t) tree->bytes.len, (uint32_t) n_bytes };
+        struct span span = { (uint32_t) tree->bytes.len, 0 };
 
         buf_add(&tree->bytes, bytes, n_bytes);
-        if (tree->bytes.error && !tree->error)
+        if (!tree->bytes.error)
+                span.n_bytes = (uint32_t) n_bytes;
+        else if (!tree->error)
                 tree->error = tree->bytes.error;
         return span;
 }
@@ -209,17 +178,17 @@ static void arrange_header(struct tree *tree, uint32_t table) {
         if (!row || !row_is_header(tree, row) ||
             (!tree_node(tree, row)->next && !tree_node(tree, body)->next))
                 return;
-        head = node_new(tree, ELEMENT_THEAD);
+        head = tree_node_new(tree, ELEMENT_THEAD);
         if (!head)
                 return;
-        node_insert(tree, table, head, body);
+        tree_node_insert(tree, table, head, body);
         node_unlink(tree, row);
-        node_insert(tree, head, row, 0);
+        tree_node_insert(tree, head, row, 0);
         if (!tree_node(tree, body)->first)
                 node_unlink(tree, body);
 }
 
-static void pop(struct tree *tree) {
+void tree_pop(struct tree *tree) {
         uint32_t number = tree->open[--tree->n_open];
         enum element element = tree_node(tree, number)->element;
 
@@ -236,7 +205,7 @@ static void pop(struct tree *tree) {
         start_line(tree);
 }
 
-static void push_number(struct tree *tree, uint32_t number) {
+void tree_push_number(struct tree *tree, uint32_t number) {
         enum element element = tree_node(tree, number)->element;
 
         if (is_bound(element)) {
@@ -248,8 +217,8 @@ static void push_number(struct tree *tree, uint32_t number) {
         start_line(tree);
 }
 
-static struct node *push(struct tree *tree, enum element element) {
-        uint32_t number = append(tree, tree->open[tree->n_open - 1], element);
+struct node *tree_push(struct tree *tree, enum element element) {
+        uint32_t number = tree_append(tree, tree->open[tree->n_open - 1], element);
 
         if (!number)
                 return NULL;
@@ -257,70 +226,48 @@ static struct node *push(struct tree *tree, enum element element) {
                 tree_node(tree, number)->value = tree->next_value;
                 tree->next_value = -1;
         }
-        push_number(tree, number);
+        tree_push_number(tree, number);
         return tree_node(tree, number);
 }
 
-/* The innermost open `element`, looked for no further than `bound` says; 0 when there is none. */
-static unsigned find_open(const struct tree *tree, enum element element,
-                          bool (*bound)(enum element)) {
-        for (unsigned i = tree->n_open - 1; i > 0; i--) {
-                enum element open = tree_node(tree, tree->open[i])->element;
-
-                if (open == element)
-                        return i;
-                if (bound(open))
-                        return 0;
-        }
-        return 0;
-}
-
-static bool bound_table(enum element element) {
-        return element == ELEMENT_TABLE;
-}
-
-static bool bound_list(enum element element) {
-        return is_list(element) || element == ELEMENT_DL || is_bound(element);
-}
-
-static void pop_until(struct tree *tree, unsigned n_open) {
+void tree_pop_until(struct tree *tree, unsigned n_open) {
         while (tree->n_open > n_open)
-                pop(tree);
+                tree_pop(tree);
 }
 
 /* Makes the innermost open element one that holds blocks. */
-static void ensure_blocks(struct tree *tree) {
-        while (!tree->error && !holds_blocks(top(tree))) {
-                enum element element = top(tree);
+void tree_ensure_blocks(struct tree *tree) {
+        while (!tree->error && !holds_blocks(tree_top(tree))) {
+                enum element element = tree_top(tree);
 
                 if (holds_phrases(element))
-                        pop(tree);
+                        tree_pop(tree);
                 else if (is_list(element))
-                        (void) push(tree, ELEMENT_LI);
+                        (void) tree_push(tree, ELEMENT_LI);
                 else if (element == ELEMENT_DL)
-                        (void) push(tree, ELEMENT_DD);
+                        (void) tree_push(tree, ELEMENT_DD);
                 else if (element == ELEMENT_TABLE)
-                        (void) push(tree, ELEMENT_TBODY);
+                        (void) tree_push(tree, ELEMENT_TBODY);
                 else if (element == ELEMENT_TR)
-                        (void) push(tree, ELEMENT_TD);
+                        (void) tree_push(tree, ELEMENT_TD);
                 else
-                        (void) push(tree, ELEMENT_TR);
+                        (void) tree_push(tree, ELEMENT_TR);
         }
 }
 
 static void ensure_phrases(struct tree *tree) {
-        if (holds_phrases(top(tree)))
+        if (holds_phrases(tree_top(tree)))
                 return;
-        ensure_blocks(tree);
+        tree_ensure_blocks(tree);
         if (!tree->error)
-                (void) push(tree, ELEMENT_P);
+                (void) tree_push(tree, ELEMENT_P);
 }
 
 void tree_boundary(struct tree *tree) {
-        enum element element = top(tree);
+        enum element element = tree_top(tree);
 
         if (element == ELEMENT_P)
-                pop(tree);
+                tree_pop(tree);
         else if (element == ELEMENT_PRE && !tree->at_line_start)
                 tree->pending += tree->pending ? 0 : 1;
         else if (element != ELEMENT_PRE && holds_phrases(element))
@@ -344,7 +291,7 @@ static void append_bytes(struct tree *tree, const char *bytes, size_t n_bytes) {
                 node->text.n_bytes += keep_bytes(tree, bytes, n_bytes).n_bytes;
                 return;
         }
-        last = append(tree, parent, ELEMENT_TEXT);
+        last = tree_append(tree, parent, ELEMENT_TEXT);
         if (last)
                 tree_node(tree, last)->text = keep_bytes(tree, bytes, n_bytes);
 }
@@ -369,7 +316,7 @@ static void align(struct tree *tree, bool blank) {
                 append_bytes(tree, " ", 1);
         for (; n < tree->formats.n; n++) {
                 const struct format *format = &tree->formats.list[n];
-                uint32_t number = append(tree, inline_parent(tree), format->element);
+                uint32_t number = tree_append(tree, inline_parent(tree), format->element);
 
                 if (!number)
                         return;
@@ -410,10 +357,10 @@ static void flowing_text(struct tree *tree, uint32_t c, const char *bytes, size_
                 tree->pending |= c == ' ' || c == '\t' ? PENDING_BLANK : PENDING_LINE_END;
                 return;
         }
-        if (char_is_blank(c) && (tree->at_line_start || !holds_phrases(top(tree)))) {
+        if (char_is_blank(c) && (tree->at_line_start || !holds_phrases(tree_top(tree)))) {
                 /* The page indents. A line that the author indented is a paragraph. */
-                if (c == 0x3000 && tree->behind_break && top(tree) == ELEMENT_P)
-                        pop(tree);
+                if (c == 0x3000 && tree->behind_break && tree_top(tree) == ELEMENT_P)
+                        tree_pop(tree);
                 return;
         }
         before_phrase(tree, c);
@@ -445,7 +392,7 @@ void tree_text(struct tree *tree, const char *text, size_t n_bytes) {
                         n = char_write(c, written);
                         from = written;
                 }
-                if (top(tree) == ELEMENT_PRE)
+                if (tree_top(tree) == ELEMENT_PRE)
                         pre_text(tree, c, from, n);
                 else
                         flowing_text(tree, c, from, n);
@@ -455,18 +402,18 @@ void tree_text(struct tree *tree, const char *text, size_t n_bytes) {
 void tree_break(struct tree *tree) {
         if (tree->error)
                 return;
-        if (top(tree) == ELEMENT_PRE) {
+        if (tree_top(tree) == ELEMENT_PRE) {
                 pre_text(tree, '\n', "\n", 1);
                 return;
         }
-        if (tree->at_line_start || !holds_phrases(top(tree))) {
-                if (tree->behind_break && top(tree) == ELEMENT_P)
-                        pop(tree);
+        if (tree->at_line_start || !holds_phrases(tree_top(tree))) {
+                if (tree->behind_break && tree_top(tree) == ELEMENT_P)
+                        tree_pop(tree);
                 return;
         }
         tree->pending = 0;
         align(tree, false);
-        (void) append(tree, inline_parent(tree), ELEMENT_BR);
+        (void) tree_append(tree, inline_parent(tree), ELEMENT_BR);
         start_line(tree);
         tree->behind_break = true;
 }
@@ -478,7 +425,7 @@ void tree_image(struct tree *tree, const char *address, const char *alt, size_t 
         bool blank = false;
         size_t n = 0;
 
-        if (top(tree) == ELEMENT_PRE)
+        if (tree_top(tree) == ELEMENT_PRE)
                 align(tree, false);
         else
                 before_phrase(tree, 0);
@@ -486,7 +433,7 @@ void tree_image(struct tree *tree, const char *address, const char *alt, size_t 
                 append_bytes(tree, "\n", 1);
         tree->at_line_start = false;
         tree->last = 0;
-        number = append(tree, inline_parent(tree), ELEMENT_IMG);
+        number = tree_append(tree, inline_parent(tree), ELEMENT_IMG);
         if (!number)
                 return;
 
@@ -532,7 +479,7 @@ void tree_format(struct tree *tree, enum element element, bool open) {
                 format->depth++;
         else if (open)
                 tree->formats.list[tree->formats.n++] =
-                        (struct format) { .element = element, .depth = 1 };
+                        (struct format){ .element = element, .depth = 1 };
         else if (format && --format->depth == 0)
                 remove_format(tree, format);
 }
@@ -543,199 +490,15 @@ void tree_link(struct tree *tree, const char *address, bool outside) {
         if (format)
                 remove_format(tree, format);
         if (address)
-                tree->formats.list[tree->formats.n++] = (struct format) {
+                tree->formats.list[tree->formats.n++] = (struct format){
                         .element = ELEMENT_A,
                         .address = keep_bytes(tree, address, strlen(address)),
                         .outside = outside,
                 };
 }
 
-/* -- blocks -- */
-
-static bool may_nest(enum element element) { /* without end */
-        return element == ELEMENT_BLOCKQUOTE || is_list(element) || element == ELEMENT_DL ||
-               element == ELEMENT_TABLE;
-}
-
-static bool is_part(enum element element) {
-        return element == ELEMENT_LI || element == ELEMENT_DT || element == ELEMENT_DD ||
-               is_cell(element) || is_section(element) || element == ELEMENT_TR ||
-               element == ELEMENT_CAPTION;
-}
-
-/* Opens a block that holds blocks, where there is room below. */
-static bool push_nesting(struct tree *tree, enum element element) {
-        ensure_blocks(tree);
-        if (tree->n_open + DEPTH_RESERVE > TREE_DEPTH_MAX) {
-                tree->refused++;
-                return false;
-        }
-        return !tree->error && push(tree, element);
-}
-
-static void open_item(struct tree *tree, enum element element, enum element list) {
-        bool in_list;
-
-        if (holds_phrases(top(tree)))
-                pop(tree);
-        if (top(tree) == element || (list == ELEMENT_DL && top(tree) == ELEMENT_DD))
-                pop(tree);
-        in_list = list == ELEMENT_DL ? top(tree) == ELEMENT_DL : is_list(top(tree));
-        if (!in_list) {
-                ensure_blocks(tree);
-                if (tree->n_open + DEPTH_RESERVE > TREE_DEPTH_MAX)
-                        return;
-                if (!tree->error)
-                        (void) push(tree, list);
-        }
-        if (!tree->error)
-                (void) push(tree, element);
-}
-
-static void open_list(struct tree *tree, enum element element, int start) {
-        uint32_t last;
-
-        if (holds_phrases(top(tree)))
-                pop(tree);
-        /* A list right in a list, as many write it, belongs to the item before it. */
-        last = is_list(top(tree)) ? tree_node(tree, tree->open[tree->n_open - 1])->last : 0;
-        if (last)
-                push_number(tree, last);
-        if (push_nesting(tree, element))
-                tree->next_value = element == ELEMENT_OL ? start : -1;
-}
-
-static void open_table_part(struct tree *tree, enum element element, const struct detail *detail) {
-        unsigned table = find_open(tree, ELEMENT_TABLE, bound_table), least;
-        uint32_t first;
-        struct node *node;
-
-        if (!table) {
-                tree_boundary(tree);
-                return;
-        }
-        /* What of the table may stay open around the new part. */
-        least = table + 1;
-        if (element == ELEMENT_TR || is_cell(element)) {
-                least += least < tree->n_open &&
-                         is_section(tree_node(tree, tree->open[least])->element);
-                if (is_cell(element))
-                        least += least < tree->n_open &&
-                                 tree_node(tree, tree->open[least])->element == ELEMENT_TR;
-        }
-        pop_until(tree, least);
-        first = tree_node(tree, tree->open[table])->first;
-
-        if (element == ELEMENT_CAPTION) {
-                uint32_t number;
-
-                if (first && tree_node(tree, first)->element == ELEMENT_CAPTION)
-                        return;
-                number = node_new(tree, ELEMENT_CAPTION);
-                if (!number)
-                        return;
-                node_insert(tree, tree->open[table], number, first);
-                push_number(tree, number);
-                return;
-        }
-        if (element == ELEMENT_THEAD && first && tree_node(tree, first)->element == ELEMENT_CAPTION)
-                first = tree_node(tree, first)->next;
-        if (element == ELEMENT_THEAD && first)
-                element = ELEMENT_TBODY;
-        if ((element == ELEMENT_TR || is_cell(element)) && top(tree) == ELEMENT_TABLE &&
-            !push(tree, ELEMENT_TBODY))
-                return;
-        if (is_cell(element) && top(tree) != ELEMENT_TR && !push(tree, ELEMENT_TR))
-                return;
-        node = push(tree, element);
-        if (node && detail) {
-                node->colspan = (uint16_t) detail->colspan;
-                node->rowspan = (uint16_t) detail->rowspan;
-                node->scope = element == ELEMENT_TH ? (uint8_t) detail->scope : SCOPE_NONE;
-        }
-}
-
-void tree_open(struct tree *tree, enum element element, const struct detail *detail) {
-        bool in_words = top(tree) == ELEMENT_CAPTION || top(tree) == ELEMENT_DT;
-        struct node *node;
-
-        if (tree->error)
-                return;
-        if (tree->refused && (may_nest(element) || is_part(element))) {
-                tree->refused += may_nest(element);
-                tree_boundary(tree);
-                return;
-        }
-        if (in_words &&
-            (element == ELEMENT_HEADING || element == ELEMENT_PRE || element == ELEMENT_HR)) {
-                tree_boundary(tree);
-                return;
-        }
-        switch (element) {
-        case ELEMENT_BLOCKQUOTE:
-        case ELEMENT_DL:
-        case ELEMENT_TABLE:
-                (void) push_nesting(tree, element);
-                break;
-        case ELEMENT_HEADING:
-        case ELEMENT_PRE:
-                ensure_blocks(tree);
-                node = tree->error ? NULL : push(tree, element);
-                if (node && element == ELEMENT_HEADING)
-                        node->level = detail ? (uint8_t) detail->level : 2;
-                break;
-        case ELEMENT_HR:
-                ensure_blocks(tree);
-                (void) append(tree, tree->open[tree->n_open - 1], ELEMENT_HR);
-                break;
-        case ELEMENT_UL:
-        case ELEMENT_OL:
-                open_list(tree, element, detail ? detail->value : -1);
-                break;
-        case ELEMENT_LI:
-                open_item(tree, ELEMENT_LI, ELEMENT_UL);
-                node = tree_node(tree, tree->open[tree->n_open - 1]);
-                if (detail && detail->value >= 0 && node->element == ELEMENT_LI &&
-                    tree_node(tree, node->parent)->element == ELEMENT_OL)
-                        node->value = detail->value;
-                break;
-        case ELEMENT_DT:
-        case ELEMENT_DD:
-                open_item(tree, element, ELEMENT_DL);
-                break;
-        default:
-                open_table_part(tree, element, detail);
-        }
-}
-
-void tree_close(struct tree *tree, enum element element) {
-        unsigned found;
-
-        if (tree->error)
-                return;
-        if (tree->refused && may_nest(element)) {
-                tree->refused--;
-                tree_boundary(tree);
-                return;
-        }
-        if (element == ELEMENT_HEADING || element == ELEMENT_PRE)
-                found = top(tree) == element ? tree->n_open - 1 : 0;
-        else if (is_cell(element) || is_section(element) || element == ELEMENT_TR ||
-                 element == ELEMENT_CAPTION || element == ELEMENT_TABLE)
-                found = find_open(tree, element, bound_table);
-        else if (may_nest(element))
-                found = find_open(tree, element, is_bound);
-        else
-                found = find_open(tree, element, bound_list);
-
-        if (!found || (tree->refused && is_part(element)))
-                tree_boundary(tree);
-        else
-                pop_until(tree, found);
-}
-
 int tree_finish(struct tree *tree) {
         if (!tree->error)
-                pop_until(tree, 1);
+                tree_pop_until(tree, 1);
         return tree->error;
 }

@@ -67,14 +67,14 @@ struct span {
 
 struct node {
         uint8_t element;
-        uint8_t level; /* HEADING: in the source */
-        uint8_t scope; /* TH */
-        bool outside; /* A: to another site */
-        uint16_t colspan, rowspan; /* TD, TH; 0 when not given */
-        int32_t value; /* LI: its number, -1 when not given */
+        uint8_t level;                              /* HEADING: in the source */
+        uint8_t scope;                              /* TH */
+        bool outside;                               /* A: to another site */
+        uint16_t colspan, rowspan;                  /* TD, TH; 0 when not given */
+        int32_t value;                              /* LI: its number, -1 when not given */
         uint32_t parent, first, last, before, next; /* 0 = none; node 0 is the root */
-        struct span text; /* TEXT; A: address; IMG: address */
-        struct span alt; /* IMG */
+        struct span text;                           /* TEXT; A: address; IMG: address */
+        struct span alt;                            /* IMG */
 };
 
 /* What a tag said, for tree_open(). */
@@ -103,10 +103,10 @@ struct tree {
         struct node *nodes;
         uint32_t n_nodes, n_allocated;
         struct buf bytes;
-        int error; /* -ENOMEM, -E2BIG: the first one; later events are ignored */
+        int error;     /* -ENOMEM, -E2BIG: the first one; later events are ignored */
         bool stripped; /* invisible characters were left out */
 
-        uint32_t open[TREE_DEPTH_MAX]; /* from the root to the innermost block */
+        uint32_t open[TREE_DEPTH_MAX];        /* from the root to the innermost block */
         struct formats outer[TREE_DEPTH_MAX]; /* of a cell: the formats around its table */
         unsigned n_open;
         unsigned refused; /* open elements that were too deep to be opened */
@@ -115,8 +115,8 @@ struct tree {
         unsigned n_inlines;
 
         bool at_line_start, behind_break;
-        unsigned pending; /* white space that was read and not yet written */
-        uint32_t last; /* the character before it */
+        unsigned pending;   /* white space that was read and not yet written */
+        uint32_t last;      /* the character before it */
         int32_t next_value; /* for the first item of an <ol start> */
 };
 

@@ -8,20 +8,34 @@
 #include "core/memory.h"
 
 static const char *const names[N_ELEMENTS] = {
-        [ELEMENT_P] = "p",           [ELEMENT_PRE] = "pre",
-        [ELEMENT_CAPTION] = "caption", [ELEMENT_DT] = "dt",
-        [ELEMENT_BLOCKQUOTE] = "blockquote", [ELEMENT_LI] = "li",
-        [ELEMENT_DD] = "dd",         [ELEMENT_TD] = "td",
-        [ELEMENT_TH] = "th",         [ELEMENT_UL] = "ul",
-        [ELEMENT_OL] = "ol",         [ELEMENT_DL] = "dl",
-        [ELEMENT_TABLE] = "table",   [ELEMENT_THEAD] = "thead",
-        [ELEMENT_TBODY] = "tbody",   [ELEMENT_TFOOT] = "tfoot",
-        [ELEMENT_TR] = "tr",         [ELEMENT_A] = "a",
-        [ELEMENT_B] = "b",           [ELEMENT_CODE] = "code",
-        [ELEMENT_DEL] = "del",       [ELEMENT_EM] = "em",
-        [ELEMENT_I] = "i",           [ELEMENT_INS] = "ins",
-        [ELEMENT_S] = "s",           [ELEMENT_STRONG] = "strong",
-        [ELEMENT_SUB] = "sub",       [ELEMENT_SUP] = "sup",
+        [ELEMENT_P] = "p",
+        [ELEMENT_PRE] = "pre",
+        [ELEMENT_CAPTION] = "caption",
+        [ELEMENT_DT] = "dt",
+        [ELEMENT_BLOCKQUOTE] = "blockquote",
+        [ELEMENT_LI] = "li",
+        [ELEMENT_DD] = "dd",
+        [ELEMENT_TD] = "td",
+        [ELEMENT_TH] = "th",
+        [ELEMENT_UL] = "ul",
+        [ELEMENT_OL] = "ol",
+        [ELEMENT_DL] = "dl",
+        [ELEMENT_TABLE] = "table",
+        [ELEMENT_THEAD] = "thead",
+        [ELEMENT_TBODY] = "tbody",
+        [ELEMENT_TFOOT] = "tfoot",
+        [ELEMENT_TR] = "tr",
+        [ELEMENT_A] = "a",
+        [ELEMENT_B] = "b",
+        [ELEMENT_CODE] = "code",
+        [ELEMENT_DEL] = "del",
+        [ELEMENT_EM] = "em",
+        [ELEMENT_I] = "i",
+        [ELEMENT_INS] = "ins",
+        [ELEMENT_S] = "s",
+        [ELEMENT_STRONG] = "strong",
+        [ELEMENT_SUB] = "sub",
+        [ELEMENT_SUP] = "sup",
         [ELEMENT_U] = "u",
 };
 
@@ -38,13 +52,13 @@ struct html {
         unsigned n_levels;
 };
 
-static void add_escaped(const struct html *html, struct span span) {
+static void add_escaped(const struct html *html, struct span span, bool in_quotes) {
         const char *at = buf_text(&html->tree->bytes) + span.offset, *end = at + span.n_bytes;
 
         while (at < end) {
                 size_t n = 0;
 
-                while (at + n < end && !memchr("&<>\"", at[n], 4))
+                while (at + n < end && !memchr("&<>\"", at[n], in_quotes ? 4 : 3))
                         n++;
                 buf_add(html->out, at, n);
                 at += n;
@@ -136,21 +150,21 @@ static void html_phrase(struct html *html, uint32_t number) {
 
         switch (node->element) {
         case ELEMENT_TEXT:
-                add_escaped(html, node->text);
+                add_escaped(html, node->text, false);
                 return;
         case ELEMENT_BR:
                 buf_str(html->out, "<br>");
                 return;
         case ELEMENT_IMG:
                 buf_str(html->out, "<img src=\"");
-                add_escaped(html, node->text);
+                add_escaped(html, node->text, true);
                 buf_str(html->out, "\" alt=\"");
-                add_escaped(html, node->alt);
+                add_escaped(html, node->alt, true);
                 buf_str(html->out, "\">");
                 return;
         case ELEMENT_A:
                 buf_str(html->out, "<a href=\"");
-                add_escaped(html, node->text);
+                add_escaped(html, node->text, true);
                 buf_str(html->out, node->outside ? "\" rel=\"nofollow noopener\">" : "\">");
                 break;
         default:
@@ -223,9 +237,9 @@ void tree_write_html(const struct tree *tree, struct buf *out) {
 struct plain {
         const struct tree *tree;
         struct buf *out;
-        unsigned gap; /* line ends between blocks here */
+        unsigned gap;    /* line ends between blocks here */
         unsigned wanted; /* line ends before what comes next */
-        bool fresh; /* behind a mark or a tab: no line end */
+        bool fresh;      /* behind a mark or a tab: no line end */
         bool in_row;
 };
 
