@@ -191,30 +191,55 @@ static bool tag_is(const char *at, const char *name) {
         return strncmp(at, name, n) == 0 && !isalnum((unsigned char) at[n]);
 }
 
+struct dress {
+        size_t signature; /* where it begins */
+        bool addressee;
+        unsigned depth, tables, rows; /* of tables: now open, so far, in this one */
+        bool in_head;
+};
+
+static void dress_tag(struct dress *dress, const char *at, size_t length, size_t position,
+                      struct buf *ret) {
+        bool paragraph = strncmp(at, "<p>", 3) == 0;
+
+        if (tag_is(at, "<table") && dress->depth++ == 0) {
+                dress->rows = 0;
+                /* Landmarks need names that differ, so the tables are numbered. */
+                buf_fmt(ret,
+                        "<div class=\"wide\" role=\"region\" aria-label=\"表格 %u\" tabindex=\"0\">",
+                        ++dress->tables);
+        }
+        if (tag_is(at, "<thead") || tag_is(at, "</thead"))
+                dress->in_head = at[1] != '/';
+        dress->rows += tag_is(at, "<tr");
+
+        if (paragraph && position >= dress->signature) {
+                buf_str(ret, "<p class=\"sign\">");
+        } else if (paragraph && position == 0 && dress->addressee) {
+                buf_str(ret, "<p class=\"to\">");
+        } else if (tag_is(at, "<th") && !memmem(at, length, "scope=", 6)) {
+                buf_fmt(ret, "<th scope=\"%s\"", dress->in_head || dress->rows < 2 ? "col" : "row");
+                buf_add(ret, at + 3, length - 3);
+        } else {
+                buf_add(ret, at, length);
+        }
+        if (tag_is(at, "</table") && dress->depth > 0 && --dress->depth == 0)
+                buf_str(ret, "</div>");
+}
+
 int body_dress(const char *html, struct buf *ret) {
-        size_t n = strlen(html), signature = signature_start(html, n), length;
-        bool addressee = has_addressee(html);
-        unsigned depth = 0, tables = 0;
+        size_t n = strlen(html), length;
+        struct dress dress = {
+                .signature = signature_start(html, n),
+                .addressee = has_addressee(html),
+        };
 
         for (size_t i = 0; i < n; i += length) {
                 const char *at = html + i;
 
                 if (*at == '<') {
                         length = tag_length(at);
-                        if (tag_is(at, "<table") && depth++ == 0)
-                                /* Landmarks need names that differ, so the tables are numbered. */
-                                buf_fmt(ret,
-                                        "<div class=\"wide\" role=\"region\" "
-                                        "aria-label=\"表格 %u\" tabindex=\"0\">",
-                                        ++tables);
-                        if (strncmp(at, "<p>", 3) == 0 && i >= signature)
-                                buf_str(ret, "<p class=\"sign\">");
-                        else if (strncmp(at, "<p>", 3) == 0 && i == 0 && addressee)
-                                buf_str(ret, "<p class=\"to\">");
-                        else
-                                buf_add(ret, at, length);
-                        if (tag_is(at, "</table") && depth > 0 && --depth == 0)
-                                buf_str(ret, "</div>");
+                        dress_tag(&dress, at, length, i, ret);
                 } else if ((length = whole_length(at, false)) > 0) {
                         buf_str(ret, "<span class=\"whole\">");
                         buf_add(ret, at, length);

@@ -19,6 +19,12 @@ static void a_body_is_dressed_like_an_official_paper(void **state) {
                 { "a wide table gets a box", "<table><tr><td>1</td></tr></table>",
                   "<div class=\"wide\" role=\"region\" aria-label=\"表格 1\" tabindex=\"0\">"
                   "<table><tr><td>1</td></tr></table></div>" },
+                { "headings of columns and of rows say which they are",
+                  "<table><thead><tr><th>a</th></tr></thead><tbody><tr><th colspan=\"2\">b</th>"
+                  "</tr></tbody></table>",
+                  "<div class=\"wide\" role=\"region\" aria-label=\"表格 1\" tabindex=\"0\">"
+                  "<table><thead><tr><th scope=\"col\">a</th></tr></thead><tbody><tr>"
+                  "<th scope=\"row\" colspan=\"2\">b</th></tr></tbody></table></div>" },
                 { "a table inside a table shares it",
                   "<table><tr><td><table></table></td></tr></table>",
                   "<div class=\"wide\" role=\"region\" aria-label=\"表格 1\" tabindex=\"0\">"
