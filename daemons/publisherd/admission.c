@@ -216,8 +216,6 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 
-                if (chosen[i] < 64)
-                        job->channels |= UINT64_C(1) << chosen[i];
                 buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
                 if (channel->after)
                         buf_fmt(ret, "<%s", channel->after);
