@@ -829,6 +829,18 @@ local function gk_take(keys, argv)
     return reply
 end
 
+-- Two lists of references by blank, none twice: one that stands must not be taken for one left over.
+local function join_references(list, more)
+    for reference in string.gmatch(more, '%S+') do
+        if not list or list == '' then
+            list = reference
+        elseif not string.find(' ' .. list .. ' ', ' ' .. reference .. ' ', 1, true) then
+            list = list .. ' ' .. reference
+        end
+    end
+    return list
+end
+
 -- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease, and "1"
 -- where gk_take found a passed one. Reply: {"ok", now, array per document}: {"work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
@@ -874,8 +886,7 @@ local function gk_load(keys, argv)
             if todo or look then
                 if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
                 if c.j then
-                    if c.j ~= '' then c.r = c.r and c.r .. ' ' .. c.j or c.j end
-                    c.j, changed = nil, true
+                    c.r, c.j, changed = join_references(c.r, c.j), nil, true
                 end
                 local other = c.a and d.c[c.a]
                 reply[2 + i] = {
@@ -982,8 +993,7 @@ local function gk_settle(keys, argv)
                 -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
                 log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
                 if sent then
-                    c.d, c.T, c.j = s.now, true, c.j or ''
-                    if ref ~= '' and ref ~= c.r then c.j = c.j == '' and ref or c.j .. ' ' .. ref end
+                    c.d, c.T, c.j = s.now, true, join_references(c.j, ref) or ''
                 end
                 reply[1 + i] = 'stale'
             else

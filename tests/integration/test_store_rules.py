@@ -438,6 +438,18 @@ def test_a_stale_settle_changes_no_state_but_leaves_its_reference_a_doubt_and_a_
     assert store.one("portal").doubt
 
 
+def test_a_reference_that_stands_is_not_taken_for_one_left_over(store):
+    store.accept1(publish("1"))
+    store.done("portal", reference="a")
+    store.accept1(publish("2", content="y", time=START + 1))
+    late = store.one("portal", lease=1000)
+    store.wait(2 * MINUTE)
+    holder = store.one("portal")
+    assert store.settle("portal", late, "done", reference="a") == "stale"
+    store.settle("portal", holder, "done", reference="a", bound=BOUND)
+    assert store.one("portal").reference == "a"
+
+
 def test_a_stale_settle_that_had_not_sent_leaves_no_doubt(store):
     store.accept1(publish("1"))
     late = store.one("portal", lease=1000)

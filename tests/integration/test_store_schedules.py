@@ -335,8 +335,11 @@ class Schedule:
             if wanted and wanted not in posts.values():
                 raise Wrong(where + "missing, there is %r" % posts)
             if wanted:
-                posts.pop(next(ref for ref, content in posts.items() if content == wanted
-                               and (carrier.kind != "blind" or ref == channel.reference)), None)
+                known = [ref for ref, content in posts.items() if content == wanted
+                         and (carrier.kind != "blind" or ref == channel.reference)]
+                if not known:
+                    raise Wrong(where + "the reference %r is not of %r" % (channel.reference, posts))
+                del posts[known[0]]
             if carrier.kind == "blind":
                 posts = {ref: content for ref, content in posts.items() if ref in carrier.told}
             if posts:
