@@ -1,7 +1,9 @@
 #include "core/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,27 @@ int folder_sync(const char *path) {
         if (fd < 0)
                 return -errno;
         return fsync(fd) < 0 ? -errno : 0;
+}
+
+int folder_empty(int fd) {
+        int own = dup(fd), r = 0;
+        DIR *folder = own >= 0 ? fdopendir(own) : NULL;
+        const struct dirent *entry;
+
+        if (!folder) {
+                r = -errno;
+                if (own >= 0)
+                        (void) close(own);
+                return r;
+        }
+        while ((entry = readdir(folder)) != NULL) {
+                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+                        continue;
+                if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+                        r = -errno;
+        }
+        (void) closedir(folder);
+        return r;
 }
 
 static int write_all(int fd, const char *bytes, size_t n_bytes) {
@@ -93,34 +116,25 @@ int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode)
 }
 
 int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
-        int fd freed_by(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        /* A named pipe put in a configuration folder must not hang the daemon. */
+        int fd freed_by(closep) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         char *bytes freed_by(freep) = NULL;
-        struct stat stat;
         size_t n = 0, room;
+        struct stat st;
 
-        if (fd < 0)
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        if (fstat(fd, &stat) < 0)
-                return -errno;
-        if (S_ISDIR(stat.st_mode))
-                return -EISDIR;
-        if (stat.st_size > 0 && (size_t) stat.st_size > max)
+        if (!S_ISREG(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+        if (st.st_size < 0 || (uint64_t) st.st_size > max)
                 return -E2BIG;
-        room = stat.st_size > 0 ? (size_t) stat.st_size + 1 : 4096;
+        room = (size_t) st.st_size + 1;
+        bytes = malloc(room + 1);
+        if (!bytes)
+                return -ENOMEM;
         for (;;) {
-                ssize_t got;
+                ssize_t got = read(fd, bytes + n, room - n);
 
-                if (!bytes || n + 1 >= room) {
-                        char *more;
-
-                        if (bytes)
-                                room *= 2;
-                        more = realloc(bytes, room + 1);
-                        if (!more)
-                                return -ENOMEM;
-                        bytes = more;
-                }
-                got = read(fd, bytes + n, room - n);
                 if (got < 0 && errno == EINTR)
                         continue;
                 if (got < 0)
@@ -128,8 +142,8 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {
                 if (got == 0)
                         break;
                 n += (size_t) got;
-                if (n > max)
-                        return -E2BIG;
+                if (n == room) /* it grows while we read: an editor at work */
+                        return -EAGAIN;
         }
         bytes[n] = '\0';
         *ret = give_away(bytes);

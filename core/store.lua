@@ -765,7 +765,7 @@ end
 -- Work -------------------------------------------------------------------------------------------
 
 -- KEYS: due lease ctl. ARGV: channel, how many, lease ms.
--- Reply: {"ok", next time or 0, document, lease, passed (1: found with a passed lease), ...} or
+-- Reply: {"ok", ms until the next or -1, document, lease, passed (1: found with a passed lease), ...} or
 -- {"paused", why}. Only the due set is touched: documents are read by gk_load, which must be told of
 -- every passed one before it is settled, or the doubt is forgotten. With "stopped" for "ok" only
 -- withdrawals are due; a passed lease comes out all the same, and its holder releases what gk_load
@@ -802,7 +802,7 @@ local function gk_take(keys, argv)
         end
     end
 
-    local reply = { 'ok', '0' }
+    local reply = { 'ok', '-1' }
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
         local lease = math.max(math.ceil((now + tonumber(argv[3])) / 8) * 8, last + 8)
@@ -821,9 +821,9 @@ local function gk_take(keys, argv)
     if #taken < count then
         local soon = redis.call('ZRANGE', keys[1], '(' .. fmt(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1,
             'WITHSCORES')
-        if soon[2] then reply[2] = fmt(tonumber(soon[2])) end
+        if soon[2] then reply[2] = fmt(tonumber(soon[2]) - now) end
     else
-        reply[2] = fmt(now)
+        reply[2] = '0'
     end
     if ctl[1] then reply[1] = 'stopped' end
     return reply
@@ -1162,7 +1162,50 @@ local function gk_held_list(keys, argv)
     return reply
 end
 
+-- KEYS: ctl held, then due keys. ARGV: their channels' names.
+-- Reply: {stop or "", held, {waiting, ready now, pause or ""} per due key}.
+local function gk_status(keys, argv)
+    local now = now_ms()
+    local reply = { redis.call('HGET', keys[1], 'stop') or '', fmt(redis.call('HLEN', keys[2])) }
+    for i = 3, #keys do
+        reply[i] = { fmt(redis.call('ZCARD', keys[i])), fmt(redis.call('ZCOUNT', keys[i], '-inf', fmt(now))),
+            redis.call('HGET', keys[1], 'pause:' .. argv[i - 2]) or '' }
+    end
+    return reply
+end
+
+-- KEYS: log. ARGV: entry to go back from ("+" = the end), entries to look at, document ("" = any),
+-- states by blank ("" = any). Reply: {where to go on or "", ms and record alternating}.
+local function gk_log(keys, argv)
+    local states = {}
+    for state in string.gmatch(argv[4], '%S+') do states[state] = true end
+    local reply = { '' }
+    local entries = redis.call('XREVRANGE', keys[1], argv[1], '-', 'COUNT', argv[2])
+    for _, entry in ipairs(entries) do
+        local fields, at, records = entry[2], '', ''
+        for i = 1, #fields, 2 do
+            if fields[i] == 't' then at = fields[i + 1] end
+            if fields[i] == 'r' then records = fields[i + 1] end
+        end
+        local found = {}
+        for record in string.gmatch(records, '[^\n]+') do
+            local state, document = string.match(record, '^([^\t]*)\t([^\t]*)')
+            if (argv[3] == '' or document == argv[3]) and (argv[4] == '' or states[state]) then
+                found[#found + 1] = record
+            end
+        end
+        for i = #found, 1, -1 do
+            reply[#reply + 1] = at
+            reply[#reply + 1] = found[i]
+        end
+    end
+    if #entries == tonumber(argv[2]) then reply[1] = '(' .. entries[#entries][1] end
+    return reply
+end
+
 redis.register_function('gk1_accept', gk_accept)
+redis.register_function { function_name = 'gk1_status', callback = gk_status, flags = { 'no-writes', 'allow-oom' } }
+redis.register_function { function_name = 'gk1_log', callback = gk_log, flags = { 'no-writes', 'allow-oom' } }
 redis.register_function('gk1_held', gk_held)
 redis.register_function { function_name = 'gk1_take', callback = gk_take, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_load', callback = gk_load, flags = { 'allow-oom' } }

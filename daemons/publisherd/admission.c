@@ -325,7 +325,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                            bool local, struct frame *frames, size_t n_frames) {
         struct findings errors = { 0 };
         struct buf channels = { 0 };
-        char *written freed_by(freep) = NULL;
+        struct buf written freed_by(buf_done) = { 0 };
         const struct item *item = NULL;
         int r;
 
@@ -359,9 +359,9 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         }
         route_event(daemon, job, event, item, &channels);
         if (!raw) {
-                written = json_dumps(event->json, JSON_COMPACT);
-                raw = written;
-                n_raw = written ? strlen(written) : 0;
+                event_write(event->json, &written);
+                raw = written.error ? NULL : written.data;
+                n_raw = written.len;
         }
         job->region = region_find(daemon, event->region);
         ulid_new(clock_now_ms(), job->ulid);
@@ -389,6 +389,10 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
         if (warnings.n > 0)
                 job->warnings = findings_json(&warnings);
         findings_done(&warnings);
+        if (!event && errors.n == 0) {
+                answer_busy(daemon, job, 5000);
+                return;
+        }
         if (!event) {
                 daemon->n_rejected++;
                 answer_rejected(job, &errors);

@@ -94,19 +94,9 @@ static void add_due_keys(struct publisherd *daemon, struct region *region, struc
 }
 
 /* A document has a channel that the configuration lost: its due set takes part from now on. */
-static void learn_channel(struct region *region, const char *name) {
-        struct string_list *list = &region->extra_channels;
-        char **items;
-
-        if (!conf_name_is_valid(name) || string_list_has(list, name))
-                return;
-        items = realloc(list->items, (list->n + 1) * sizeof(*items));
-        if (!items)
-                return;
-        list->items = items;
-        items[list->n] = strdup(name);
-        if (items[list->n])
-                list->n++;
+void region_learn_channel(struct region *region, const char *name) {
+        if (conf_name_is_valid(name) && !string_list_has(&region->extra_channels, name))
+                (void) string_list_add(&region->extra_channels, name, strlen(name));
 }
 
 static void on_committed(struct store *store, const redisReply *reply, int error,
@@ -134,7 +124,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 const char *line = error ? "" : reply_text(reply, 3 + i);
 
                 if (!error && strncmp(line, "again\t", 6) == 0) {
-                        learn_channel(region, strrchr(line, '\t') + 1);
+                        region_learn_channel(region, strrchr(line, '\t') + 1);
                         job->next = again;
                         again = job;
                         batch->jobs[i] = NULL;

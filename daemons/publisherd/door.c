@@ -88,7 +88,7 @@ static void request_free(struct request *request) {
         free(request);
 }
 
-static struct request *request_new(struct peer *peer, size_t n_jobs) {
+static struct request *request_new(struct publisherd *daemon, struct peer *peer, size_t n_jobs) {
         struct request *request = calloc(1, sizeof(*request));
 
         if (!request)
@@ -98,16 +98,31 @@ static struct request *request_new(struct peer *peer, size_t n_jobs) {
                 free(request);
                 return NULL;
         }
+        request->daemon = daemon;
         request->peer = peer;
         request->n_jobs = request->n_waiting = n_jobs;
         for (size_t i = 0; i < n_jobs; i++)
                 request->jobs[i].request = request;
+        daemon->n_pending += n_jobs;
+        if (!peer)
+                return request;
         if (peer->last)
                 peer->last->next = request;
         else
                 peer->first = request;
         peer->last = request;
-        peer->door->daemon->n_pending += n_jobs;
+        return request;
+}
+
+struct request *request_own(struct publisherd *daemon,
+                            void (*on_done)(struct request *request, void *userdata),
+                            void *userdata) {
+        struct request *request = request_new(daemon, NULL, 1);
+
+        if (request) {
+                request->on_done = on_done;
+                request->userdata = userdata;
+        }
         return request;
 }
 
@@ -164,9 +179,14 @@ void job_answered(struct job *job) {
         struct request *request = job->request;
         struct peer *peer = request->peer;
 
-        peer->door->daemon->n_pending--;
+        request->daemon->n_pending--;
         words_done(&job->words);
-        if (--request->n_waiting == 0 && peer->first == request)
+        if (--request->n_waiting > 0)
+                return;
+        if (!peer) {
+                request->on_done(request, request->userdata);
+                request_free(request);
+        } else if (peer->first == request)
                 peer_flush(peer);
 }
 
@@ -209,7 +229,7 @@ static const struct emitter_config *emitter_by_source(const struct publisherd *d
 }
 
 static void reject_message(struct door *door, struct peer *peer, const struct findings *errors) {
-        struct request *request = request_new(peer, 1);
+        struct request *request = request_new(door->daemon, peer, 1);
 
         if (!request)
                 return;
@@ -235,13 +255,20 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
 
                 /* libzmq 4.3.4 loses the name on the identity frame; no name, no entry. */
                 user = zmq_msg_gets(&parts[n_parts - 1], "User-Id");
-                by_key = user ? emitter_by_key(daemon, user) : NULL;
-                if (!by_key)
+                if (!user)
                         return;
+                by_key = emitter_by_key(daemon, user);
         }
         peer = peer_get(door, zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0]));
         if (!peer)
                 return;
+        if (door->curve && !by_key) {
+                /* The key was good when the connection was made, and has been revoked since. */
+                findings_add(&errors, "/source", "not_entitled", MESSAGE_EVENT_KEY_REVOKED, NULL);
+                reject_message(door, peer, &errors);
+                findings_done(&errors);
+                return;
+        }
         bytes = zmq_msg_data(&parts[2]);
         n_bytes = zmq_msg_size(&parts[2]);
         for (size_t i = 3; i < n_parts; i++) {
@@ -254,12 +281,19 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
                 n_frames++;
         }
         json = errors.n == 0 ? event_read(bytes, n_bytes, &errors) : NULL;
+        if (!json && errors.n == 0) {
+                /* Short of memory. */
+                request = request_new(daemon, peer, 1);
+                if (request)
+                        answer_busy(daemon, &request->jobs[0], 5000);
+                return;
+        }
         if (!json) {
                 reject_message(door, peer, &errors);
                 findings_done(&errors);
                 return;
         }
-        request = request_new(peer, json_is_array(json) ? json_array_size(json) : 1);
+        request = request_new(daemon, peer, json_is_array(json) ? json_array_size(json) : 1);
         if (!request) {
                 json_decref(json);
                 return;
@@ -355,13 +389,6 @@ static int door_on_again(sd_event_source *source, void *userdata) {
 
 /* -- opening -------------------------------------------------------------------------------------- */
 
-static bool is_local(const char *endpoint) {
-        return strncmp(endpoint, "ipc://", 6) == 0 || strncmp(endpoint, "inproc://", 9) == 0 ||
-               strncmp(endpoint, "tcp://127.", 10) == 0 ||
-               strncmp(endpoint, "tcp://[::1]:", 12) == 0 ||
-               strncmp(endpoint, "tcp://localhost:", 16) == 0;
-}
-
 static int set_int(void *socket, int option, int value) {
         return zmq_setsockopt(socket, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
@@ -411,7 +438,7 @@ int doors_open(struct publisherd *daemon) {
         int r;
 
         for (size_t i = 0; i < listen->n; i++)
-                wanted[is_local(listen->items[i]) ? 0 : 1] = true;
+                wanted[endpoint_is_open(listen->items[i])] = true;
         if (wanted[1] && !daemon->configuration->main.curve_secret_file) {
                 log_say(LOG_ERR, MESSAGE_DOOR_NEEDS_CURVE, NULL);
                 return -EPERM;
@@ -436,7 +463,7 @@ int doors_open(struct publisherd *daemon) {
                 for (size_t i = 0; r == 0 && i < listen->n; i++) {
                         const char *endpoint = listen->items[i];
 
-                        if (is_local(endpoint) != (k == 0))
+                        if (endpoint_is_open(endpoint) != (k == 1))
                                 continue;
                         if (zmq_bind(door->socket, endpoint) < 0) {
                                 r = -errno;

@@ -20,8 +20,11 @@ struct publisherd;
 struct peer;
 
 struct request {
-        struct peer *peer;
+        struct peer *peer; /* NULL: of our own, told by on_done */
         struct request *next; /* of the same peer */
+        struct publisherd *daemon;
+        void (*on_done)(struct request *request, void *userdata);
+        void *userdata;
         bool is_array;
         size_t n_jobs, n_waiting;
         struct job *jobs;
@@ -119,6 +122,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
 void commit_queue(struct publisherd *daemon, struct job *job);
 void commit_go(struct publisherd *daemon, struct region *region);
 void commit_busy(struct publisherd *daemon, struct region *region); /* answers all that waits */
+void region_learn_channel(struct region *region, const char *name);
 struct region *region_find(struct publisherd *daemon, const char *code);
 /* Whether events of the region can be taken now; the reason in words otherwise (borrowed). */
 bool region_is_ready(const struct publisherd *daemon, const struct region *region,
@@ -135,6 +139,11 @@ int doors_open(struct publisherd *daemon);
 void doors_stop_reading(struct publisherd *daemon);
 void doors_close(struct publisherd *daemon);
 void job_answered(struct job *job);
+/* A request of the daemon's own (an operator's withdrawal): on_done is called when its one job has
+ * its answer, and the request is freed behind it. */
+struct request *request_own(struct publisherd *daemon,
+                            void (*on_done)(struct request *request, void *userdata),
+                            void *userdata);
 
 /* zap.c: CURVE keys of emitters, fail-closed. */
 int zap_open(struct publisherd *daemon);
@@ -156,6 +165,7 @@ void query_event(struct publisherd *daemon, struct job *job, const struct event 
 
 /* control.c: gongkaictl's socket. */
 int control_open(struct publisherd *daemon);
-void control_close(struct publisherd *daemon);
+void control_close(struct publisherd *daemon); /* nothing new; what is asked may still be answered */
+void control_free(struct publisherd *daemon);
 
 #endif
