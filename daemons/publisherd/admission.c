@@ -182,13 +182,20 @@ static void screen(struct job *job, const struct event *event) {
 
 struct unknown_wish {
         struct job *job;
+        const json_t *channels; /* what the event names, or NULL */
 };
 
 static void on_unknown_channel(const char *name, void *userdata) {
         struct unknown_wish *wish = userdata;
+        const char *path = "/data/carriers";
+        const json_t *one;
+        size_t i;
 
-        job_warn(wish->job, warning("/data/channels", "unknown_channel",
-                                    MESSAGE_EVENT_UNKNOWN_CHANNEL, "channel", name, NULL));
+        json_array_foreach(wish->channels, i, one)
+                if (strcmp(json_string_value(one), name) == 0)
+                        path = "/data/channels";
+        job_warn(wish->job, warning(path, "unknown_channel", MESSAGE_EVENT_UNKNOWN_CHANNEL,
+                                    "channel", name, NULL));
 }
 
 static bool has_groups(const struct event *event) {
@@ -200,7 +207,7 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                         const struct item *item, struct buf *ret) {
         const struct configuration *configuration = daemon->configuration;
         size_t *chosen freed_by(freep) = calloc(configuration->n_channels + 1, sizeof(*chosen));
-        struct unknown_wish wish = { job };
+        struct unknown_wish wish = { job, json_object_get(event->data, "channels") };
         size_t n;
 
         if (!chosen || event->type != EVENT_PUBLISH)
@@ -210,8 +217,7 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                                       NULL));
                 return;
         }
-        n = route(configuration, event->region, item ? item->carriers : 0,
-                  json_object_get(event->data, "channels"),
+        n = route(configuration, event->region, item ? item->carriers : 0, wish.channels,
                   json_object_get(event->data, "carriers"), on_unknown_channel, &wish, chosen);
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
