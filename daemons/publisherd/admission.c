@@ -9,10 +9,8 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
-#include "core/ident.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "core/moment.h"
 
 static void event_documents_own(struct job *job, const struct event *event) {
         job->source = strdup(event->source);
@@ -116,67 +114,6 @@ static void check_attachments(struct publisherd *daemon, const struct event *eve
                                      MESSAGE_EVENT_ATTACHMENT_MISSING, "name", attachment->name,
                                      "sha256", attachment->sha256, NULL);
                 }
-        }
-}
-
-static void reason_add(struct job *job, const char *path, const char *code, enum message message,
-                       const char *name, const char *value) {
-        if (!job->reasons)
-                job->reasons = json_array();
-        (void) json_array_append_new(job->reasons, warning(path, code, message, name, value, NULL));
-}
-
-/* The text of markup, roughly: tags become blanks, so that digits around them meet. */
-static char *without_tags(const char *text, size_t n_bytes, size_t *ret_n) {
-        char *plain = malloc(n_bytes + 1);
-        size_t n = 0;
-        bool tag = false;
-
-        if (!plain)
-                return NULL;
-        for (size_t i = 0; i < n_bytes; i++) {
-                if (text[i] == '<')
-                        tag = true;
-                else if (text[i] == '>' && tag)
-                        tag = false;
-                else if (!tag && text[i] != '*' && text[i] != '`')
-                        plain[n++] = text[i];
-        }
-        plain[n] = '\0';
-        *ret_n = n;
-        return plain;
-}
-
-static void screen_text(struct job *job, const char *path, const char *text, size_t n_bytes,
-                        const char *today) {
-        const char *mark;
-
-        if (!text)
-                return;
-        mark = ident_text_has_secrecy_mark(text, n_bytes);
-        if (mark)
-                reason_add(job, path, "secrecy_mark", MESSAGE_HELD_SECRECY, "mark", mark);
-        if (ident_text_has_resident_number(text, n_bytes, today))
-                reason_add(job, path, "resident_number", MESSAGE_HELD_RESIDENT_NUMBER, "path", path);
-}
-
-static void screen(struct job *job, const struct event *event) {
-        char today[MOMENT_TEXT];
-        bool before;
-
-        (void) moment_write_date(clock_now_ms(), today);
-        screen_text(job, "/data/title", event->title, event->title ? strlen(event->title) : 0,
-                    today);
-        screen_text(job, "/data/summary", event->summary,
-                    event->summary ? strlen(event->summary) : 0, today);
-        before = job->reasons != NULL;
-        screen_text(job, "/data/body", event->body, event->n_body, today);
-        if (!before && !job->reasons && event->body && event->body_format != CONTENT_TEXT) {
-                size_t n;
-                char *plain freed_by(freep) = without_tags(event->body, event->n_body, &n);
-
-                if (plain)
-                        screen_text(job, "/data/body", plain, n, today);
         }
 }
 

@@ -76,10 +76,9 @@ static void held_free(struct held *held) {
 }
 
 static void held_fail(struct held *held, enum message message, const char *reason) {
-        struct client *client = held->client;
-
+        /* `reason` may be of `held`. */
+        control_fail(held->client, message, "reason", reason, NULL);
         held_free(held);
-        control_fail(client, message, "reason", reason, NULL);
 }
 
 static void held_decide(struct held *held);
