@@ -64,6 +64,10 @@ void attempt_release(struct attempt *attempt) {
         attempt_end(attempt, outcome); /* without one the lease passes by itself */
 }
 
+void attempt_drop(struct attempt *attempt) {
+        attempt_end(attempt, NULL);
+}
+
 static uint32_t random_number(void) {
         uint32_t number = 0;
 

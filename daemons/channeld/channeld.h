@@ -110,6 +110,8 @@ void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, c
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
 /* Ends without having sent anything: somebody may have it at once. */
 void attempt_release(struct attempt *attempt);
+/* Ends without a word to the store. */
+void attempt_drop(struct attempt *attempt);
 void attempt_free(struct attempt *attempt);
 /* Runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the verdict's sentence
  * in *ret_sentence and -EIO. */
@@ -135,7 +137,7 @@ int http_run(struct channeld *daemon, const struct http_request *request,
 
 /* tree.c */
 int tree_open_index(struct channeld *daemon);
-void tree_close(struct channeld *daemon);
+void tree_close_index(struct channeld *daemon);
 /* Both answer at once; *ret borrows from the tree until the next call. */
 void tree_open_entry(struct channeld *daemon, const char *region, const char *document,
                      const struct tree_open *open, struct tree_reply *ret);

@@ -33,6 +33,7 @@ static void region_later(struct region *region, int64_t wait_ms) {
 struct take {
         struct region *region;
         int64_t deadline_boot_ms;
+        bool stopped; /* only withdrawals leave */
         struct attempt **attempts; /* NULL where one has ended already */
         size_t n;
 };
@@ -120,7 +121,7 @@ static char *copy_or_null(const redisReply *reply, size_t i) {
 }
 
 /* The fields of gk_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl. False: nothing is to be done. */
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since. False: nothing is to be done. */
 static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (!reply_is(loaded, 0, "work"))
                 return false;
@@ -155,9 +156,13 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
                 return;
         }
         for (size_t i = 0; i < take->n; i++) {
-                if (attempt_load(take->attempts[i], reply_at(reply, 2 + i)))
+                if (attempt_load(take->attempts[i], reply_at(reply, 2 + i)) &&
+                    (!take->stopped || take->attempts[i]->level > 0))
                         continue;
-                attempt_release(take->attempts[i]);
+                if (reply_is(reply_at(reply, 2 + i), 0, "stale"))
+                        attempt_drop(take->attempts[i]); /* somebody else has it */
+                else
+                        attempt_release(take->attempts[i]);
                 take->attempts[i] = NULL;
         }
         take_bytes(take);
@@ -170,15 +175,18 @@ static void take_load(struct take *take) {
 
         words_str(&words, "FCALL");
         words_str(&words, "gk1_load");
-        words_number(&words, (int64_t) take->n + 2);
+        words_number(&words, (int64_t) take->n + 3);
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
+        words_key(&words, region->code, "due:%s", daemon->channel->name);
         for (size_t i = 0; i < take->n; i++)
                 words_key(&words, region->code, "doc:%s", take->attempts[i]->document);
         words_str(&words, region->epoch);
         words_str(&words, daemon->channel->name);
-        for (size_t i = 0; i < take->n; i++)
+        for (size_t i = 0; i < take->n; i++) {
+                words_str(&words, take->attempts[i]->lease);
                 words_str(&words, take->attempts[i]->passed ? "1" : "0");
+        }
         if (store_command(daemon->store, &words, on_loaded, take) < 0)
                 take_release(take);
         words_done(&words);
@@ -245,7 +253,8 @@ static void on_taken(struct store *store, const redisReply *reply, int error, co
         wait = reply_number(reply, 1); /* ms until something is due; -1 = nothing is */
         if (wait < 0 || wait > FALLBACK_MS)
                 wait = FALLBACK_MS;
-        if (reply_is(reply, 0, "stopped") && wait > PAUSED_MS)
+        take->stopped = reply_is(reply, 0, "stopped");
+        if (take->stopped && wait > PAUSED_MS)
                 wait = PAUSED_MS;
         n = reply && reply->elements > 2 ? (reply->elements - 2) / 3 : 0;
         if (n == 0) {
