@@ -117,6 +117,9 @@ struct frame {
 void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
            const struct emitter_config *emitter, bool local, struct frame *frames, size_t n_frames);
 
+/* screen.c: adds to job->reasons why a person must release the event. */
+void screen(struct job *job, const struct event *event);
+
 /* commit.c */
 void commit_queue(struct publisherd *daemon, struct job *job);
 void commit_go(struct publisherd *daemon, struct region *region);
