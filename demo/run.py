@@ -52,7 +52,7 @@ CHANNELS = {
 driver = site
 carrier = 政府网站
 title = 示例县政务公开（演示）
-root = portal
+root = {folder}/portal
 address = http://127.0.0.1:{portal_port}
 id_code = 5300000000
 organ = 示例县人民政府办公室（演示）
@@ -62,7 +62,7 @@ contact = 电话：0871-0000000（演示）
 driver = display
 carrier = 社区/企事业单位/村公示栏（电子屏）
 title = 政务公开（演示）
-root = display
+root = {folder}/display
 displays = hall
 after = portal
 """,
@@ -102,7 +102,7 @@ class Box:
         self.portal, self.display = serve(folder / "portal"), serve(folder / "display")
         (folder / "gongkai.conf").write_text(CONFIG.format(regions=", ".join(REGIONS), run=self.run))
         for name, text in CHANNELS.items():
-            (folder / "channels.d" / f"{name}.conf").write_text(text.format(portal_port=self.portal.server_port))
+            (folder / "channels.d" / f"{name}.conf").write_text(text.format(portal_port=self.portal.server_port, folder=folder))
 
     @property
     def portal_url(self):
@@ -133,9 +133,12 @@ class Box:
             time.sleep(0.1)  # between two looks at the condition
 
     def open(self):
-        self.start("redis", "redis-server", TREE / "conf" / "redis.conf", "--port", "0", "--unixsocket",
-                   self.run / "redis.sock", "--dir", self.folder / "redis", "--daemonize", "no", "--supervised", "no",
-                   "--pidfile", "", "--logfile", "")
+        # The shipped settings, in this folder instead of the system's.
+        own = {"dir": self.folder / "redis", "unixsocket": self.run / "redis.sock", "daemonize": "no", "supervised": "no"}
+        lines = (TREE / "conf" / "redis.conf").read_text().splitlines()
+        kept = [line for line in lines if not line.split() or line.split()[0] not in (*own, "logfile", "pidfile")]
+        (self.folder / "redis.conf").write_text("\n".join(kept + [f'{key} "{value}"' for key, value in own.items()]) + "\n")
+        self.start("redis", "redis-server", self.folder / "redis.conf")
         self.wait((self.run / "redis.sock").exists, "Redis")
         conf = self.folder / "gongkai.conf"
         self.start("publisherd", self.programs / "gongkai-publisherd", "--config", conf)

@@ -78,6 +78,7 @@ static inline void deliver(struct fake_tree *tree, const struct act *act, struct
                              .region_name = none && !act->region ? NULL : "腾冲市",
                              .document = none ? NULL : OR(act->document, "oa-1"),
                              .revision = OR(act->revision, 1),
+                             .level = act->kind == DELIVER_PUBLISH ? 0 : 1,
                              .event_id = OR(act->event_id, buf_text(&event_id)),
                              .event = event,
                              .domain = OR(act->domain, "公共文化服务"),

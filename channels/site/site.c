@@ -53,7 +53,7 @@ static int claim(const struct delivery *delivery, struct step *ret) {
                 return -ENOMEM;
         open->has_entry = true;
         open->revision = delivery->revision;
-        open->level = delivery->kind == DELIVER_PUBLISH ? 0 : 1;
+        open->level = delivery->level;
         for (size_t i = 0; i < SEATS; i++)
                 open->views[i] = (struct tree_view) {
                         .tag = i == 0 ? NULL : json_string_value(
@@ -108,7 +108,7 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
         open->has_entry = true;
         open->live = delivery->kind == DELIVER_PUBLISH;
         open->revision = delivery->revision;
-        open->level = open->live ? 0 : 1;
+        open->level = delivery->level;
         open->date_ms = json_integer_value(json_object_get(open->data, "first_ms"));
         plan_document(&plan, delivery->region, open->data, reply->previous);
         return plan_open(&plan, delivery->options, open);
