@@ -51,6 +51,7 @@ struct delivery {
         size_t n_attachments;
 
         const char *reference; /* what the carrier called it last time, or NULL */
+        const char *surplus;   /* references that attempts gone stale left there, by blank, or NULL */
         const char *url;       /* where it was shown last, or NULL */
         int64_t first_shown_ms; /* first publication on this channel; 0 = not yet */
         int64_t accepted_ms;

@@ -46,7 +46,8 @@ struct job {
         struct region *region;
         char *ev_key, *same_key; /* without the region's prefix and kind */
         struct words words;      /* the fields that gk1_accept wants */
-        size_t n_bytes;          /* of the event, at the end of the last word but one byte */
+        char *bytes;             /* the event's own, as they are stored */
+        size_t n_bytes;
 };
 
 /* What a region's store looks like from here. */

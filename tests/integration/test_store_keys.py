@@ -43,10 +43,15 @@ def test_answers_carry_the_number_of_their_record(store):
     assert reply[:3] == [b"ok", EPOCH.encode(), b"3"]
 
 
-def test_the_bytes_come_back_with_their_digest(store):
-    event = publish("1", content="正文\n第二行")
-    store.accept1(event)
-    assert store.bytes_of(event, publish("none")) == [(event.digest, event.bytes), (b"", b"")]
+def test_the_bytes_of_what_is_kept_stay_and_of_the_rest_go(store):
+    event, again = publish("1", content="正文\n第二行"), publish("1", content="正文\n第二行", ulid="U2")
+    other, old = publish("1", content="z", ulid="U3"), publish("2", content="y", time=START - 1, ulid="U4")
+    assert [a.status for a in store.accept(event, again, other, old)] == ["accepted", "duplicate", "conflict", "stale"]
+    assert store.bytes_of(event, again, other, old) == [event.bytes, None, None, None]
+    refused = publish("3", document="d3", ulid="U5")
+    store.redis.call("SET", store.key("body:U5"), "x")
+    assert store.redis.call(*store.accept_words([refused], epoch="another")) == [b"epoch"]
+    assert store.bytes_of(refused) == [None]
 
 
 # Keys of the wrong type, half writes, memory -----------------------------------------------------
