@@ -167,6 +167,7 @@ static void on_settings(struct store *store, const redisReply *reply, int error,
         };
         struct publisherd *daemon = userdata;
         struct buf wrong = { 0 };
+        char *before freed_by(freep) = NULL;
 
         (void) store;
         if (error) {
@@ -183,10 +184,10 @@ static void on_settings(struct store *store, const redisReply *reply, int error,
                         buf_fmt(&wrong, "%s%s = %s (%s)", wrong.len ? "; " : "", wanted[i].name,
                                 value ? value : "?", wanted[i].value);
         }
-        free(give_away(daemon->unfit));
+        before = give_away(daemon->unfit);
         if (wrong.len > 0 && daemon->configuration->main.redis_durability) {
                 daemon->unfit = say(MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
-                if (daemon->fit || !daemon->library_loaded)
+                if (!before || !daemon->unfit || strcmp(before, daemon->unfit) != 0)
                         log_say(LOG_ERR, MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
                 daemon->fit = false;
         } else {

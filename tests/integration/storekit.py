@@ -83,6 +83,8 @@ class Redis:
                     raise
                 time.sleep(0.02)
         self.file = self.socket.makefile("rb", buffering=1 << 18)
+        while isinstance(self.many([encode("PING")])[0], Refused) and time.monotonic() < deadline:
+            time.sleep(0.02)  # it reads its own file
 
     def kill_and_start_again(self):
         self.process.kill()
