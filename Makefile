@@ -69,6 +69,13 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"; $(CC) $(all_cflags) -c $< -o $@
 
+# What the place of the configuration is compiled into is compiled anew when that place is another:
+# `make`, then `make install PREFIX=/usr`.
+$(BUILD)/place: FORCE
+	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
+FORCE:
+$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ctl)): $(BUILD)/place
+
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: core/store.lua
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
