@@ -140,7 +140,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                         reply_text(reply, 0), NULL);
                 region->ready = false;
                 error = -EBUSY;
-        } else if (error)
+        } else if (error && trouble_is_news(daemon, reason))
                 log_say(LOG_WARNING, MESSAGE_COMMIT_FAILED, "region", region->code, "reason",
                         reason, NULL);
         for (size_t i = batch->n; i-- > 0;) {

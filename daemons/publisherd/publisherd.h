@@ -84,6 +84,9 @@ struct publisherd {
         bool library_loaded;
         bool fit;        /* Redis' settings are what durability needs */
         char *unfit;     /* which is not */
+        char *remembered;  /* what the file of epochs and numbers says */
+        char trouble[160]; /* of the store, as last told */
+        int64_t trouble_ms;
         size_t n_pending; /* jobs without an answer */
         uint64_t n_accepted, n_rejected, n_busy;
 };
@@ -134,6 +137,8 @@ bool region_is_ready(const struct publisherd *daemon, const struct region *regio
 /* durable.c: connect, load the library, read Redis' settings, know the store again. */
 void durable_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void durable_tick(struct publisherd *daemon);
+/* Whether the log should hear of it: what comes again each second is told once a minute. */
+bool trouble_is_news(struct publisherd *daemon, const char *reason);
 void durable_remember(struct publisherd *daemon); /* epoch and n of every region to disk */
 int durable_adopt(struct publisherd *daemon); /* the operator says: this store is right */
 
