@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-
+from glass import READ
 from notices import CHINA, entry, long_document, sentences, squeeze
 from stage import (FAST, LANDSCAPE, LEAF, NOT_FIRST, NOT_LAST, PORTRAIT, SIZES, glass, house, idle, screen,
                    shows, turn_all)
