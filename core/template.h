@@ -29,7 +29,7 @@ struct template {
 };
 
 struct template_error {
-        unsigned line; /* in the template, from 1 */
+        unsigned line;  /* in the template, from 1 */
         char *sentence; /* for people, in the process' language; free() */
 };
 
