@@ -135,7 +135,7 @@ int http_run(struct channeld *daemon, const struct http_request *request,
 
 /* tree.c */
 int tree_open_index(struct channeld *daemon);
-void tree_close(struct channeld *daemon);
+void tree_close_index(struct channeld *daemon);
 /* Both answer at once; *ret borrows from the tree until the next call. */
 void tree_open_entry(struct channeld *daemon, const char *region, const char *document,
                      const struct tree_open *open, struct tree_reply *ret);

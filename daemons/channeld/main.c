@@ -107,7 +107,7 @@ static void channeld_done(struct channeld *daemon) {
                 attempt_free(attempt);
         }
         nudge_close(daemon);
-        tree_close(daemon);
+        tree_close_index(daemon);
         for (size_t i = 0; i < daemon->n_regions; i++)
                 settle_drop(&daemon->regions[i]);
         free(daemon->regions);

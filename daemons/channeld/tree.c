@@ -493,7 +493,7 @@ int tree_open_index(struct channeld *daemon) {
         return run(tree, schema) == SQLITE_OK ? 0 : -EIO;
 }
 
-void tree_close(struct channeld *daemon) {
+void tree_close_index(struct channeld *daemon) {
         struct tree *tree = daemon->tree;
 
         if (!tree)
