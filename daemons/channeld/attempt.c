@@ -102,17 +102,9 @@ static void pause_channel(struct attempt *attempt, const char *sentence) {
 }
 
 static void back_off(struct attempt *attempt, struct outcome *outcome, const struct verdict *verdict) {
-        int64_t wait = retry_wait_ms(attempt->daemon->channel, attempt->delivery.attempt,
-                                     random_number());
-        int64_t now = clock_now_ms();
-
-        if (wait < 0 && verdict->kind == VERDICT_LATER) {
-                outcome->verdict = "dead";
-                return;
-        }
-        if (wait < 0) /* unknown is never buried: look again in the longest step */
-                wait = attempt->daemon->channel->retry_ms[attempt->daemon->channel->n_retry - 1];
-        outcome->at_ms = now + wait;
+        outcome->at_ms = clock_now_ms() + retry_wait_ms(attempt->daemon->channel,
+                                                        attempt->delivery.attempt,
+                                                        random_number());
         if (verdict->at_ms > outcome->at_ms)
                 outcome->at_ms = verdict->at_ms;
 }
