@@ -35,7 +35,7 @@ struct attachment {
 struct delivery {
         enum delivery_kind kind;
         const char *channel;     /* the channel's name */
-        const char *region;      /* GB/T 2260 code; SETUP and TEST: "" when the channel has several */
+        const char *region; /* GB/T 2260 code; SETUP and TEST: "" when the channel has several */
         const char *region_name; /* 腾冲市 */
         bool several_regions;    /* the channel serves more than this one */
         const char *document;

@@ -3,9 +3,11 @@
 #include <string.h>
 
 extern const struct driver discard_driver;
+extern const struct driver webhook_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
+        &webhook_driver,
         NULL,
 };
 
