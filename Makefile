@@ -69,6 +69,13 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"; $(CC) $(all_cflags) -c $< -o $@
 
+# What the place of the configuration is compiled into is compiled anew when that place is another:
+# `make`, then `make install PREFIX=/usr`.
+$(BUILD)/place: FORCE
+	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
+FORCE:
+$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ctl)): $(BUILD)/place
+
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: core/store.lua
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
@@ -110,8 +117,9 @@ check: ## install what the tests need, build with sanitizers, run all tests (15 
 	$(MAKE) all $(benches:build/%=build/%)
 	PYTHON=$(PYTHON) tests/run
 
-check-peers: ## tests against heavy real peers (none yet that `check` does not start)
+check-peers: ## tests against heavy real peers and tools: axe-core from npm
 	tools/install-packages build run demo test peers
+	$(MAKE) all
 	PYTHON=$(PYTHON) tests/run --peers
 
 demo: ## a county in a box on free ports; ONCE=1 checks every page and exits

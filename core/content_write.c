@@ -52,13 +52,13 @@ struct html {
         unsigned n_levels;
 };
 
-static void add_escaped(const struct html *html, struct span span) {
+static void add_escaped(const struct html *html, struct span span, bool in_quotes) {
         const char *at = buf_text(&html->tree->bytes) + span.offset, *end = at + span.n_bytes;
 
         while (at < end) {
                 size_t n = 0;
 
-                while (at + n < end && !memchr("&<>\"", at[n], 4))
+                while (at + n < end && !memchr("&<>\"", at[n], in_quotes ? 4 : 3))
                         n++;
                 buf_add(html->out, at, n);
                 at += n;
@@ -150,21 +150,21 @@ static void html_phrase(struct html *html, uint32_t number) {
 
         switch (node->element) {
         case ELEMENT_TEXT:
-                add_escaped(html, node->text);
+                add_escaped(html, node->text, false);
                 return;
         case ELEMENT_BR:
                 buf_str(html->out, "<br>");
                 return;
         case ELEMENT_IMG:
                 buf_str(html->out, "<img src=\"");
-                add_escaped(html, node->text);
+                add_escaped(html, node->text, true);
                 buf_str(html->out, "\" alt=\"");
-                add_escaped(html, node->alt);
+                add_escaped(html, node->alt, true);
                 buf_str(html->out, "\">");
                 return;
         case ELEMENT_A:
                 buf_str(html->out, "<a href=\"");
-                add_escaped(html, node->text);
+                add_escaped(html, node->text, true);
                 buf_str(html->out, node->outside ? "\" rel=\"nofollow noopener\">" : "\">");
                 break;
         default:

@@ -7,10 +7,11 @@
 --   {R}:log         stream one entry per call: e epoch, n first number, r records by line
 --   {R}:ctl         hash   stop, pause:CHANNEL -> who and why
 --   {R}:held        hash   ULID -> packed {evid, document, ms, reasons}
---   {R}:ev:EVID     string "1" digest(32 raw) header "\n" bytes and a byte; EVID = source, blank, id.
---                   Lua hashes a long string by 32 of its bytes, the last among them: the byte of the
---                   digest behind the bytes keeps a thousand events of one form out of one bucket
---                   (2 KB events that differ in few places: 127 us each without, 26 with)
+--   {R}:ev:EVID     string "1" digest(32 raw) header: the identity and its first answer; EVID = source,
+--                   blank, id
+--   {R}:body:ULID   string the event's bytes. publisherd writes them itself, by MSET in one MULTI with
+--                   its gk1_accept: Lua copies and hashes every byte of every word it is handed, which
+--                   made a quarter of the cost of an accept; what is not accepted is deleted here
 --   {R}:doc:DOC     string packed document, see below
 --   {R}:same:DIGEST string document with that content, for the length of the dedup window
 --   {R}:due:CHANNEL zset   document -> when it wants attention, or its lease
@@ -20,15 +21,20 @@
 -- of the same event a duplicate is written last.
 --
 -- The document (cmsgpack; absent means nothing, zero or no):
---   o owner source   t {source = greatest accepted time}   C revision to be shown now
---   P embargoed revisions by publish_at, ranks rising      c {channel = state}   h held event
+--   o owner source   t {source = greatest time seen}       C revision to be shown now
+--   P embargoed revisions by publish_at, ranks rising      c {channel = state}
+--   g greatest number an emitter gave to what is shown already (a duplicate by content)
+--   h held event {ULID, digest, revision, evid, time, source}
 -- A revision record is an array:
 local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 --   (REV, LVL) is the rank: LVL 0 is shown, 1 and more is withdrawn or expired (a second withdrawal,
 --   say erase after mark, is one higher). KIND P publish, W withdraw, X expired.
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
---   d in doubt since                k second look at     m memo         q last lease settled
+--   d in doubt since                m memo               q last lease settled
+--   x lease that was handed out after a passed one, and this is noted
+--   k second look owed from then on, 0 while somebody has it in hand
+--   j references of stale settles that the holder did not know of when it loaded ("" without one)
 --   e, v rank that is dead          p times found with a passed lease   z sentence of the last trouble
 --   y its code                      T something may have been sent      a the channel to wait for
 
@@ -54,16 +60,23 @@ local function now_ms()
     return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
--- Scores are numbers of ms, rounded up to 8; bits 1 and 2 carry the class, bit 0 says leased.
+-- Scores are numbers of ms, rounded up to 8; bits 1 and 2 carry the class, bit 0 says leased. Leases
+-- are rounded up to 16; bit 3 says that the lease before passed, so that no holder can forget it.
 local function time_score(ms, class) return math.ceil(ms / 8) * 8 + class * 2 end
 
+local last_now, last_class, last_deadline, last_score -- the events of a batch are much alike
 local function ready_score(now, class, deadline)
-    local day = 20000
+    if now == last_now and class == last_class and deadline == last_deadline then return last_score end
+    local day = 19999 -- the last one of the class: 20000 would be the first of the next
     if deadline and deadline > 0 then
-        day = math.max(0, math.min(19999, math.floor((deadline - EPOCH_2020) / 86400000)))
+        day = math.max(0, math.min(19998, math.floor((deadline - EPOCH_2020) / 86400000)))
     end
-    return class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
+    last_now, last_class, last_deadline = now, class, deadline
+    last_score = class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
+    return last_score
 end
+
+local function lease_after_passed(lease) return math.floor(lease / 8) % 2 == 1 end
 
 local function class_of_score(score)
     if score < SPLIT then return math.floor(score / CLASS_SPAN) end
@@ -80,7 +93,10 @@ local function top(d) -- the newest accepted revision [3]
     return d.C
 end
 
-local function clean(text) return (string.gsub(text, '[%c]', ' ')) end
+local function clean(text)
+    if not text or text == '' then return '' end
+    return (string.gsub(text, '%c', ' '))
+end
 
 -- Log ------------------------------------------------------------------------------------------
 
@@ -89,11 +105,10 @@ local function log_new() return { n = 0 } end
 -- state document revision level event channel attempt code reference url sentence extra
 local function log_add(log, state, document, r, channel, attempt, code, ref, url, sentence, extra)
     log.n = log.n + 1
-    log[log.n] = table.concat({
-        state, document, fmt(r and r[REV] or 0), fmt(r and r[LVL] or 0), r and r[ULID] or '',
-        channel or '', attempt and fmt(attempt) or '', code or '', ref and clean(ref) or '',
-        url and clean(url) or '', sentence and clean(sentence) or '', extra and clean(extra) or '',
-    }, '\t')
+    log[log.n] = state .. '\t' .. document .. '\t' .. fmt(r and r[REV] or 0) .. '\t' ..
+        fmt(r and r[LVL] or 0) .. '\t' .. (r and r[ULID] or '') .. '\t' .. (channel or '') .. '\t' ..
+        (attempt and fmt(attempt) or '') .. '\t' .. (code or '') .. '\t' .. clean(ref) .. '\t' ..
+        clean(url) .. '\t' .. clean(sentence) .. '\t' .. clean(extra)
 end
 
 local function log_write(log, meta, key, epoch, n, now)
@@ -111,19 +126,18 @@ local function shows(c, r) return c.s == r[REV] and c.l == r[LVL] end
 local function is_dead(c, r) return c.e == r[REV] and c.v == r[LVL] end
 
 -- Record r becomes what is to be shown. What a channel had not shown yet of the one before is
--- superseded there; its patience and memo were for that one. `leased`, where known, tells for which
--- channels somebody is at work: the settle says what became of that.
+-- superseded there, unless somebody is at work on it (`leased`, where known): the settle says what
+-- became of that. Patience and memo were for the one before.
 local function succeed(d, r, log, document, leased)
     local before = d.C
     d.C = r
+    if not before then return end
     for name, c in pairs(d.c) do
-        if not (leased and leased[name]) then
-            if before and before[LVL] == 0 and r[KIND] ~= 'X' and not shows(c, before)
-                and not is_dead(c, before) then
-                log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
-            end
-            c.n, c.b, c.m = nil, nil, nil
+        if before[LVL] == 0 and r[KIND] ~= 'X' and not (leased and leased[name])
+            and not shows(c, before) and not is_dead(c, before) then
+            log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
         end
+        c.n, c.b, c.m = nil, nil, nil
     end
 end
 
@@ -159,28 +173,39 @@ local function work(d, name, c, log, document)
 end
 
 -- `after` is looked at, not waited for: ready when the other shows the same, or has no part [10].
-local function ready(d, c)
+local function ready(d, name, c, log, document)
     local cur, other = d.C, c.a and d.c[c.a]
     if not other or cur[LVL] > 0 then return true end
     if shows(other, cur) then return true end
-    if is_dead(other, cur) then c.e, c.v, c.y = cur[REV], cur[LVL], 'after/dead' end
+    if is_dead(other, cur) then
+        c.e, c.v, c.y, c.z = cur[REV], cur[LVL], 'after/dead', c.a
+        log_add(log, 'dead', document, cur, name, c.n or 0, 'after/dead', nil, nil, c.a)
+    end
     return false
 end
 
+-- Whether there is something to do for the channel now, and whether a second look is owed, now or
+-- later. A newer revision does not cancel the look, but what it would show may have to wait.
+local function wants(d, name, c, log, document)
+    local todo = work(d, name, c, log, document)
+    if not todo and not c.k then return false, false end
+    if not shows(c, d.C) and not ready(d, name, c, log, document) then return false, false end
+    return todo, c.k ~= nil and not is_dead(c, d.C)
+end
+
 -- When this channel wants attention for the document: a score, or false for never. nil: somebody
--- holds a lease, which nobody else may touch [1].
+-- holds a lease, which nobody else may touch [1]. The document has been through advance().
 local function place(d, name, c, score, own, now, log, document)
     if score and score % 2 == 1 and not own then return nil end
-    advance(d, now, log, document)
     local t, class, deadline
     local cur = d.C
-    if work(d, name, c, log, document) and ready(d, c) then
+    local todo, look = wants(d, name, c, log, document)
+    if todo then
         t, class, deadline = math.max(now, c.b or 0), cur[CLASS], cur[DEADLINE]
-        if c.d and cur[LVL] > 0 then class = 0 end
     end
-    if c.k then -- a second look is owed, whatever came since
-        local look = math.max(now, c.k, c.b or 0)
-        if not t or look < t then t, class = look, cur and cur[CLASS] or 2 end
+    if look then
+        local at = math.max(now, c.k, c.b or 0)
+        if not t or at < t then t, class = at, cur[CLASS] end
     end
     local p = d.P and d.P[1]
     if p and (not t or p[AT] < t) then t, class, deadline = p[AT], p[CLASS], p[DEADLINE] end
@@ -200,8 +225,25 @@ local function unpack_doc(value)
     return d
 end
 
--- Changes to the due sets, written at the end in few commands.
-local function due_new() return { set = {}, gone = {}, keys = {} } end
+-- The due sets in a call: the scores that were found, and the changes, written at the end in few
+-- commands.
+local function due_new() return { known = {}, set = {}, keys = {} } end
+
+local function due_read(due, key, documents)
+    local scores = redis.call('ZMSCORE', key, unpack(documents))
+    local map = {}
+    due.known[key] = map
+    for i, document in ipairs(documents) do
+        map[document] = scores[i] and tonumber(scores[i]) or nil
+    end
+end
+
+local function due_score(due, key, document) -- as this call leaves it so far; nil: not due
+    local map = due.set[key]
+    local score = map and map[document]
+    if score == nil and due.known[key] then score = due.known[key][document] end
+    return score or nil
+end
 
 local function due_change(due, key, document, score)
     local map = due.set[key]
@@ -213,33 +255,42 @@ local function due_change(due, key, document, score)
     map[document] = score
 end
 
+local function due_place(due, key, d, name, c, own, now, log, document)
+    local score = due_score(due, key, document)
+    local new = place(d, name, c, score, own, now, log, document)
+    if new == nil or (new == false and not score) then return end
+    due_change(due, key, document, new)
+    return new
+end
+
 local function due_write(due)
     for _, key in ipairs(due.keys) do
-        local add, gone = {}, {}
+        local add, gone, n = {}, {}, 0
         for document, score in pairs(due.set[key]) do
             if score then
-                add[#add + 1] = fmt(score)
-                add[#add + 1] = document
+                add[n + 1], add[n + 2], n = fmt(score), document, n + 2
             else
                 gone[#gone + 1] = document
             end
-            if #add >= 2000 then
-                redis.call('ZADD', key, unpack(add))
-                add = {}
-            end
-            if #gone >= 2000 then
-                redis.call('ZREM', key, unpack(gone))
-                gone = {}
-            end
         end
-        if #add > 0 then redis.call('ZADD', key, unpack(add)) end
-        if #gone > 0 then redis.call('ZREM', key, unpack(gone)) end
+        for i = 1, n, 2000 do redis.call('ZADD', key, unpack(add, i, math.min(i + 1999, n))) end
+        for i = 1, #gone, 2000 do redis.call('ZREM', key, unpack(gone, i, math.min(i + 1999, #gone))) end
     end
 end
 
 local function is_type(key, wanted)
     local t = redis.call('TYPE', key).ok
     return t == 'none' or t == wanted
+end
+
+-- Many values at once; false where there is none, or a key of another type (MGET does not raise).
+local function mget(keys, first)
+    local values = {}
+    for i = first, #keys, 2000 do
+        local some = redis.call('MGET', unpack(keys, i, math.min(i + 1999, #keys)))
+        for k = 1, #some do values[#values + 1] = some[k] end
+    end
+    return values
 end
 
 local function mset(pairs_list)
@@ -274,33 +325,53 @@ local function judge(d, e, now, window)
     local greatest = d.t and d.t[e.source]
 
     if d.o and d.o ~= e.source and not may_revise(e.may, d.o) then return 'not_owner', d.o end
-    if newest and newest[DG] == e.digest and (newest[LVL] > 0) == (e.kind == 'W') and newest[KIND] ~= 'X' then
-        return 'same', newest
-    end
+    -- The rank to be beaten. A duplicate by content may have had a higher number than what it equals.
+    local number, level = 0, 0
+    if newest then number, level = newest[REV], newest[LVL] end
+    if d.g and d.g > number then number = d.g end
+
+    if newest and newest[DG] == e.digest and newest[KIND] == e.kind then return 'same', newest end
     if e.revision == 0 or (newest and newest[REV] == 0) then
         -- Time orders what carries no number, and everything against a withdrawal that came first [7].
         if e.revision == 0 and not e.backfill and now - e.time > window then return 'too_old' end
         if greatest and e.time < greatest then return 'stale' end
-        if greatest and e.time == greatest and e.kind == 'P' and newest and newest[LVL] > 0 then
+        if greatest and e.time == greatest and e.kind == 'P' and newest and newest[KIND] == 'W' then
             return 'stale'
         end
     end
-    if e.kind == 'P' then
-        if e.revision == 0 then return 'accepted', (newest and newest[REV] or 0) + 1, 0 end
-        if newest then
-            if e.revision < newest[REV] then return 'stale' end
-            if e.revision == newest[REV] then
-                if newest[LVL] > 0 then return 'stale' end
-                return 'conflict_revision'
-            end
-        end
-        return 'accepted', e.revision, 0
+    if e.revision == 0 then
+        -- A withdrawal takes the newest one's number and uses up none [6].
+        if e.kind == 'W' then return 'accepted', number, level + 1 end
+        return 'accepted', number + 1, 0
     end
-    -- A withdrawal takes the newest one's number, uses up none, and wins the tie [6].
-    if not newest then return 'accepted', e.revision, 1 end
-    if e.revision > newest[REV] then return 'accepted', e.revision, 1 end
-    if e.revision ~= 0 and (e.revision < newest[REV] or newest[LVL] > 0) then return 'stale' end
-    return 'accepted', newest[REV], newest[LVL] + 1
+    if e.revision > number or not newest then
+        return 'accepted', e.revision, e.kind == 'W' and 1 or 0
+    end
+    if e.revision < number then return 'stale' end
+    if e.kind == 'P' then return level > 0 and 'stale' or 'conflict_revision' end
+    -- A withdrawal wins the tie with what is shown or expired; with another withdrawal the later one
+    -- does (erase after mark, and not the mark again after the erase).
+    if newest[KIND] == 'W' and greatest and e.time <= greatest then return 'stale' end
+    return 'accepted', number, level + 1
+end
+
+-- A duplicate by content is not entered, but what it tells of order must not be forgotten: A, B, A
+-- resent in another order ends with A. Whether the document changed.
+local function heed(d, e)
+    local changed = false
+    d.t = d.t or {}
+    if e.time > (d.t[e.source] or 0) then d.t[e.source], changed = e.time, true end
+    local newest = top(d)
+    if e.revision > newest[REV] and e.revision > (d.g or 0) then d.g, changed = e.revision, true end
+    return changed
+end
+
+-- Whether the event is newer than the one that is held: by the emitter's numbers, else by its time;
+-- events of two sources go by arrival.
+local function newer_than_held(e, held)
+    if e.revision > 0 and held[3] > 0 then return e.revision >= held[3] end
+    if e.source == held[6] then return e.time >= held[5] end
+    return true
 end
 
 local function channel_names(list)
@@ -309,15 +380,23 @@ local function channel_names(list)
     return names
 end
 
+local function joined(names)
+    table.sort(names)
+    return table.concat(names, ',')
+end
+
 -- "portal,wechat<portal" -> {name, channel to wait for or nil} each; most events of a batch share it.
 local function channel_specs(list, seen)
     local specs = seen[list]
     if not specs then
+        local names = {}
         specs = {}
         for _, spec in ipairs(channel_names(list)) do
             local name, after = string.match(spec, '^([^<]+)<?(.*)$')
             specs[#specs + 1] = { name, after ~= '' and after or nil }
+            names[#names + 1] = name
         end
+        specs.joined = joined(names)
         seen[list] = specs
     end
     return specs
@@ -326,169 +405,215 @@ end
 local function joined_channels(d)
     local names = {}
     for name in pairs(d.c) do names[#names + 1] = name end
-    table.sort(names)
-    return table.concat(names, ',')
+    return joined(names)
 end
 
 local function ev_value(e, status, r, channels, now, document)
-    return '1' .. e.digest .. table.concat({
-        status, e.ulid, fmt(r[REV]), fmt(r[LVL]), fmt(now), channels, e.due, document,
-    }, '\t') .. '\n' .. e.bytes
+    return '1' .. e.digest .. status .. '\t' .. e.ulid .. '\t' .. fmt(r[REV]) .. '\t' .. fmt(r[LVL]) ..
+        '\t' .. fmt(now) .. '\t' .. channels .. '\t' .. e.due .. '\t' .. document
 end
 
 -- The header of a stored event: status ulid revision level accepted channels due document.
 local function ev_header(value)
-    local digest = string.sub(value, 2, 33)
-    local ending = string.find(value, '\n', 34, true)
     local fields = {}
-    for field in string.gmatch(string.sub(value, 34, ending - 1) .. '\t', '([^\t]*)\t') do
+    for field in string.gmatch(string.sub(value, 34) .. '\t', '([^\t]*)\t') do
         fields[#fields + 1] = field
     end
-    return digest, fields, ending
+    return string.sub(value, 2, 33), fields
 end
 
 -- Puts an accepted event into its document: embargo list, current revision, channels, due entries.
-local function enter(s, d, e, rev, lvl, document)
-    local r = { rev, lvl, e.ulid, e.evid, e.digest, e.at, e.expires, e.kind == 'W' and 0 or e.class,
-        e.deadline, s.now, e.kind }
+-- `extra` is the accepted record's; that record stands before all that follows from it.
+local function enter(s, d, e, rev, lvl, document, extra)
     local now = s.now
+    local embargo = e.kind == 'P' and e.at > now and e.at or 0
+    local r = { rev, lvl, e.ulid, e.evid, e.digest, embargo, e.expires, e.kind == 'W' and 0 or e.class,
+        e.deadline, now, e.kind }
 
-    d.o = d.o or e.source
+    log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil, extra)
+    if e.kind == 'P' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
     d.t = d.t or {}
     d.t[e.source] = math.max(d.t[e.source] or 0, e.time)
-    if d.h and (d.h[3] == 0 or rev == 0 or d.h[3] <= rev) then
+    d.g = nil -- the rank given is above it
+    if d.h and newer_than_held(e, d.h) then
         -- A newer one came while a person was to look at that one.
         s.unheld[#s.unheld + 1] = d.h[1]
         log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
         d.h = nil
     end
     if d.P then
-        while #d.P > 0 and d.P[#d.P][AT] >= r[AT] do
+        while #d.P > 0 and d.P[#d.P][AT] >= embargo do
             local gone = table.remove(d.P)
             log_add(s.log, 'superseded', document, gone, nil, nil, 'embargo')
         end
     end
-    if r[AT] > now then
+    if embargo > 0 then
         d.P = d.P or {}
         d.P[#d.P + 1] = r
     else
         local leased = {}
         for name in pairs(d.c) do
-            local scores = s.known[s.due_key[name]]
-            leased[name] = scores and scores[document] and scores[document] % 2 == 1
+            local score = due_score(s.due, s.due_key[name], document)
+            leased[name] = score and score % 2 == 1
         end
-        r[AT] = 0
         succeed(d, r, s.log, document, leased)
     end
-    for _, spec in ipairs(e.channels) do
-        local c = d.c[spec[1]]
+    advance(d, now, s.log, document)
+    local channels = d.c
+    for i = 1, #e.channels do
+        local name, after = e.channels[i][1], e.channels[i][2]
+        local c = channels[name]
         if not c then
             c = {}
-            d.c[spec[1]] = c
+            channels[name] = c
         end
-        c.a = spec[2]
+        c.a = after
     end
-    for name, c in pairs(d.c) do
-        local key = s.due_key[name]
-        local score = s.known[key] and s.known[key][document]
-        local new = place(d, name, c, score, false, now, s.log, document)
-        if new ~= nil and (new or score) then
-            due_change(s.due, key, document, new)
-            if not s.known[key] then s.known[key] = {} end
-            s.known[key][document] = new or nil
+    local alike -- channels without any state of their own get the same score
+    for name, c in pairs(channels) do
+        if alike and next(c) == nil and not s.due.known[s.due_key[name]] then
+            due_change(s.due, s.due_key[name], document, alike)
+        else
+            local untouched = next(c) == nil
+            local score = due_place(s.due, s.due_key[name], d, name, c, false, now, s.log, document)
+            if untouched and next(c) == nil then alike = score end
         end
     end
     return r
 end
 
-local FIELDS = 19
-
--- KEYS: meta log held, then C due keys, then ev doc same per event.
--- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
---   kind ulid source time revision digest(raw) content-digest(raw) publish_at expires class deadline
---   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
---   unused bytes+1 (the event's, and the digest's first byte)
--- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
--- channels, due, n, extra by tab.
-local function gk_accept(keys, argv)
-    local s, why = open(keys[1], argv[1])
-    if not s then return { why } end
-    local n_due, window = tonumber(argv[2]), tonumber(argv[4])
-    local names = channel_names(argv[3])
-    local first = 3 + n_due
-    local n_events = (#argv - 4) / FIELDS
-    local prefix = string.sub(keys[1], 1, -5)
-    local at_ev, at_doc = #prefix + 4, #prefix + 5
-
-    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
-    s.due_key, s.known, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
-    for i = 1, n_due do
-        if not is_type(keys[3 + i], 'zset') then return { 'type' } end
-        s.due_key[names[i]] = keys[3 + i]
+-- A channel, of the document or of the event, that cannot take part: its due key was not given
+-- ("again", nothing is written), or is of another type ("broken").
+local function lacks_channel(s, d, specs)
+    local why, which
+    for name in pairs(d.c) do
+        if not s.due_key[name] then return 'again', name end
+        if s.spoilt[name] then why, which = 'broken', name end
     end
+    for i = 1, #specs do
+        local name = specs[i][1]
+        if not s.due_key[name] then return 'again', name end
+        if s.spoilt[name] then why, which = 'broken', name end
+    end
+    return why, which
+end
 
-    local wanted = {}
-    for i = first + 1, first + 3 * n_events do wanted[#wanted + 1] = keys[i] end
-    local found = redis.call('MGET', unpack(wanted))
-    local absent = {}
+-- What accept and release know of the region beside what open() said.
+local function prepare(s, names, keys, at)
+    s.due_key, s.spoilt, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
+    for i, name in ipairs(names) do
+        if not is_type(keys[at + i], 'zset') then s.spoilt[name] = true end
+        s.due_key[name] = keys[at + i]
+    end
+end
+
+-- The values of the events' keys, and which of these keys are of a wrong type: MGET answers nil for
+-- them, and writing would destroy them.
+local function accept_read(wanted)
+    local found, absent, wrong = redis.call('MGET', unpack(wanted)), {}, {}
     for i = 1, #wanted do
         if not found[i] then absent[#absent + 1] = wanted[i] end
     end
-    -- MGET answers nil for a key of another type too, and writing would then destroy it.
-    local wrong = {}
     if #absent > 0 and redis.call('EXISTS', unpack(absent)) > 0 then
         for _, key in ipairs(absent) do
             if redis.call('EXISTS', key) == 1 then wrong[key] = true end
         end
     end
+    return found, wrong
+end
 
-    local docs, evs, same, blocked, dirty = {}, {}, {}, {}, {}
-    local leases = {} -- due key -> documents whose score must be known
-    for i = 1, n_events do
-        local value, key = found[3 * i - 1], wanted[3 * i - 1]
-        if value and docs[key] == nil then
-            local d = unpack_doc(value)
+-- The documents of a batch by key (false: spoilt), and their scores where they are known already.
+local function accept_documents(s, wanted, found, at_doc)
+    local docs, listed = {}, {}
+    for i = 2, #wanted, 3 do
+        local key = wanted[i]
+        if found[i] and docs[key] == nil then
+            local d = unpack_doc(found[i])
             docs[key] = d
-            if d then
-                local document = string.sub(key, at_doc)
-                for name in pairs(d.c) do
-                    local due = s.due_key[name]
-                    if due then
-                        local list = leases[due] or {}
-                        leases[due] = list
-                        list[#list + 1] = document
-                    end
+            for name in pairs(d and d.c or {}) do
+                local due = s.due_key[name]
+                if due and not s.spoilt[name] then
+                    listed[due] = listed[due] or {}
+                    table.insert(listed[due], string.sub(key, at_doc))
                 end
             end
         end
     end
-    for due, list in pairs(leases) do
-        local scores = redis.call('ZMSCORE', due, unpack(list))
-        local map = {}
-        s.known[due] = map
-        for i, document in ipairs(list) do
-            map[document] = scores[i] and tonumber(scores[i]) or nil
-        end
-    end
+    for due, documents in pairs(listed) do due_read(s.due, due, documents) end
+    return docs
+end
 
-    local answers, held, ev_writes, same_writes, specs_seen = {}, {}, {}, {}, {}
+-- The event waits for a person. Its status: held, or stale where a newer one is held.
+local function hold_event(s, d, e, document, reasons, specs, held)
+    if d.h and d.h[2] == e.digest then return 'held', d.h[1] end
+    if d.h and not newer_than_held(e, d.h) then return 'stale', d.h[1] end
+    if held then
+        if d.h then
+            s.unheld[#s.unheld + 1] = d.h[1]
+            log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
+        end
+        if e.kind == 'P' then d.o = d.o or e.source end
+        d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
+        held[#held + 1] = e.ulid
+        held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
+            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
+        log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
+            e.extra)
+    end
+    return 'held'
+end
+
+local FIELDS = 16
+
+-- KEYS: meta log held, then C due keys, then ev doc same per event.
+-- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
+--   kind ulid source time revision digest(raw) publish_at expires class deadline
+--   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
+-- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
+-- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
+-- channels, due, n, extra by tab.
+local function gk_accept(keys, argv)
+    local s, why = open(keys[1], argv[1])
+    local prefix = string.sub(keys[1], 1, -5)
+    if s and (not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash')) then s, why = nil, 'type' end
+    if not s then
+        for i = 6, #argv, FIELDS do redis.call('UNLINK', prefix .. 'body:' .. argv[i]) end
+        return { why }
+    end
+    local n_due, window = tonumber(argv[2]), tonumber(argv[4])
+    local first = 3 + n_due
+    local n_events = (#argv - 4) / FIELDS
+    local at_ev, at_doc = #prefix + 4, #prefix + 5
+
+    prepare(s, channel_names(argv[3]), keys, 3)
+    local wanted = {}
+    for i = 1, 3 * n_events do wanted[i] = keys[first + i] end
+    local found, wrong = accept_read(wanted)
+    local docs = accept_documents(s, wanted, found, at_doc)
+
+    -- What the batch has done so far, so that each event sees what the earlier ones did [8].
+    local evs, same, blocked, dirty = {}, {}, {}, {}
+    local held, unwanted, specs_seen = {}, {}, {}
+    local reply = { 'ok', s.epoch, '' }
+    local e = {} -- one table for all events: nothing keeps it
     for i = 1, n_events do
         local a = 4 + FIELDS * (i - 1)
         local ev_key, doc_key, same_key = wanted[3 * i - 2], wanted[3 * i - 1], wanted[3 * i]
         local document = string.sub(doc_key, at_doc)
-        local flags = argv[a + 12]
-        local e = {
-            kind = argv[a + 1], ulid = argv[a + 2], source = argv[a + 3], time = tonumber(argv[a + 4]),
-            revision = tonumber(argv[a + 5]), digest = argv[a + 6], at = tonumber(argv[a + 8]),
-            expires = tonumber(argv[a + 9]), class = tonumber(argv[a + 10]),
-            deadline = tonumber(argv[a + 11]), may = argv[a + 13],
-            channels = channel_specs(argv[a + 14], specs_seen), due = argv[a + 16], bytes = argv[a + 19],
-            evid = string.sub(ev_key, at_ev), backfill = flags ~= '' and string.find(flags, 'b', 1, true) ~= nil,
-        }
-        local dry = flags ~= '' and string.find(flags, 'd', 1, true) ~= nil
-        local hold = flags ~= '' and string.find(flags, 'h', 1, true) ~= nil
-        local value = evs[ev_key] or found[3 * i - 2]
-        local d = docs[doc_key]
+        local flags = argv[a + 11]
+        local dry, hold = false, false
+        e.kind, e.ulid, e.source, e.time = argv[a + 1], argv[a + 2], argv[a + 3], tonumber(argv[a + 4])
+        e.revision, e.digest, e.at = tonumber(argv[a + 5]), argv[a + 6], tonumber(argv[a + 7])
+        e.expires, e.class = tonumber(argv[a + 8]), tonumber(argv[a + 9])
+        e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 10]), argv[a + 12], argv[a + 14], argv[a + 15]
+        e.channels, e.evid = channel_specs(argv[a + 13], specs_seen), string.sub(ev_key, at_ev)
+        e.backfill = false
+        if flags ~= '' then
+            dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
+            e.backfill = string.find(flags, 'b', 1, true)
+        end
+        local value, kept = evs[ev_key] or found[3 * i - 2], nil
+        local d = dirty[doc_key] or docs[doc_key]
         local status, rev, lvl, extra = nil, 0, 0, ''
         local ulid, channels, due = e.ulid, '', e.due
 
@@ -498,36 +623,41 @@ local function gk_accept(keys, argv)
             local digest, h = ev_header(value)
             if digest ~= e.digest then
                 status = 'conflict'
+            elseif h[1] == 'held' and not (d and d.h and d.h[1] == h[2]) then
+                status = 'stale' -- a newer one came while it was held
             elseif h[1] == 'held' or h[1] == 'refused' then
+                local other = found[3 * i]
                 status = h[1]
+                if other and other ~= document and string.find(flags, 's', 1, true) then
+                    extra = 'same_content ' .. other
+                end
             else
                 status = 'duplicate'
             end
             ulid, rev, channels, due = h[2], tonumber(h[3]), h[6], h[7]
+            kept = ulid
         elseif blocked[doc_key] then
             status, extra = 'again', blocked[doc_key]
         else
-            if not d then d = { c = {} } end
+            local new = not d
+            if new then d = { c = {} } end
             status, rev, lvl = judge(d, e, s.now, window)
             if status == 'same' then
                 status, ulid, rev, channels = 'duplicate', rev[ULID], rev[REV], joined_channels(d)
+                if not dry and heed(d, e) then dirty[doc_key] = d end
             elseif status == 'not_owner' then
                 extra, rev = rev, 0
             elseif status ~= 'accepted' then
                 local newest = top(d)
                 rev, extra = newest and newest[REV] or 0, newest and newest[ULID] or ''
-            elseif status == 'accepted' then
-                for name in pairs(d.c) do
-                    if not s.due_key[name] then status, extra = 'again', name end
-                end
-                for _, spec in ipairs(e.channels) do
-                    if not s.due_key[spec[1]] then status, extra = 'again', spec[1] end
-                end
-                if status == 'again' then blocked[doc_key] = extra end
+            else
+                local lacking, name = lacks_channel(s, d, e.channels)
+                if lacking then status, extra = lacking, name end
+                if lacking == 'again' then blocked[doc_key] = name end
             end
             if status == 'accepted' then
                 local other = e.kind == 'P' and (same[same_key] or found[3 * i])
-                local reasons = argv[a + 17]
+                local reasons = argv[a + 16]
                 if other and other ~= document then
                     extra = 'same_content ' .. other
                     if string.find(flags, 's', 1, true) then
@@ -538,144 +668,123 @@ local function gk_accept(keys, argv)
                     extra = 'unknown_document'
                 end
                 if hold then
-                    status = 'held'
-                    if d.h and d.h[2] == e.digest then
-                        status, ulid = 'held', d.h[1]
-                    elseif not dry then
-                        if d.h then
-                            s.unheld[#s.unheld + 1] = d.h[1]
-                            log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
-                        end
-                        d.o = d.o or e.source
-                        d.h = { e.ulid, e.digest, e.revision, e.evid }
-                        held[#held + 1] = e.ulid
-                        held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, argv[a + 14],
-                            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
-                        local r = { e.revision, 0, e.ulid }
-                        log_add(s.log, 'held', document, r, nil, nil, reasons, nil, nil, nil, argv[a + 15])
-                        value = ev_value(e, 'held', r, (string.gsub(argv[a + 14], '<[^,]*', '')), s.now, document)
-                        evs[ev_key] = value
-                        ev_writes[#ev_writes + 1] = ev_key
-                        docs[doc_key] = d
-                        dirty[doc_key] = true
-                    end
+                    local n = s.log.n
+                    local holder
+                    status, holder = hold_event(s, d, e, document, reasons, argv[a + 13], not dry and held)
+                    if status == 'stale' then extra = holder else ulid = holder or ulid end
                     rev = 0
+                    if s.log.n > n then
+                        value = ev_value(e, 'held', { e.revision, 0 }, e.channels.joined, s.now, document)
+                    end
                 elseif dry then
-                    local names_now = {}
-                    for name in pairs(d.c) do names_now[name] = {} end
-                    for _, spec in ipairs(e.channels) do
-                        names_now[spec[1]] = {}
-                    end
-                    channels = joined_channels({ c = names_now })
+                    local all = {}
+                    for name in pairs(d.c) do all[name] = true end
+                    for _, spec in ipairs(e.channels) do all[spec[1]] = true end
+                    channels = joined_channels({ c = all })
                 else
-                    local r = enter(s, d, e, rev, lvl, document)
-                    channels = joined_channels(d)
-                    log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil,
-                        argv[a + 15] .. ' ' .. e.evid)
-                    evs[ev_key] = ev_value(e, 'accepted', r, channels, s.now, document)
-                    ev_writes[#ev_writes + 1] = ev_key
-                    if e.kind == 'P' and not other then
-                        same[same_key] = document
-                        same_writes[#same_writes + 1] = same_key
-                    end
-                    docs[doc_key] = d
-                    dirty[doc_key] = true
+                    local r = enter(s, d, e, rev, lvl, document, e.extra .. ' ' .. e.evid)
+                    channels = new and e.channels.joined or joined_channels(d)
+                    value = ev_value(e, 'accepted', r, channels, s.now, document)
+                    if e.kind == 'P' and not other then same[same_key] = document end
+                end
+                if value then
+                    dirty[doc_key], evs[ev_key] = d, value
+                    kept = e.ulid
                 end
             end
         end
-        answers[i] = { status, ulid, rev, channels, due, s.log.n, extra }
+        if kept ~= e.ulid then unwanted[#unwanted + 1] = prefix .. 'body:' .. e.ulid end
+        reply[3 + i] = status .. '\t' .. ulid .. '\t' .. fmt(rev) .. '\t' .. channels .. '\t' .. due ..
+            '\t' .. s.n + s.log.n .. '\t' .. extra
     end
 
     -- Everything is known; from here on only writes, the identities last.
+    if #unwanted > 0 then redis.call('UNLINK', unpack(unwanted)) end
     due_write(s.due)
     for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
     if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
-    for _, key in ipairs(same_writes) do
-        redis.call('SET', key, same[key], 'PX', fmt(window))
-    end
-    local n = log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
+    for key, document in pairs(same) do redis.call('SET', key, document, 'PX', argv[4]) end
+    reply[3] = fmt(log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now))
     local writes = {}
-    for key in pairs(dirty) do
-        writes[#writes + 1] = key
-        writes[#writes + 1] = cmsgpack.pack(docs[key])
+    local n = 0
+    for key, d in pairs(dirty) do
+        writes[n + 1], writes[n + 2], n = key, cmsgpack.pack(d), n + 2
     end
-    for _, key in ipairs(ev_writes) do
-        writes[#writes + 1] = key
-        writes[#writes + 1] = evs[key]
+    for key, value in pairs(evs) do
+        writes[n + 1], writes[n + 2], n = key, value, n + 2
     end
     mset(writes)
-
-    local reply = { 'ok', s.epoch, fmt(n) }
-    for i, x in ipairs(answers) do
-        reply[3 + i] = table.concat({ x[1], x[2], fmt(x[3]), x[4], x[5], fmt(s.n + x[6]), x[7] }, '\t')
-    end
     return reply
 end
 
 -- Held events ------------------------------------------------------------------------------------
 
 -- KEYS: meta log held ev doc, then the due keys. ARGV: epoch, ULID, "release" or "refuse", who,
--- reason, names of the due keys' channels. Reply: {status, revision, channels}.
+-- reason, names of the due keys' channels. Reply: {status, revision, channels}; "stale" and its like
+-- mean that something newer is in: the event is held no more, and is superseded.
 local function gk_held(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
-    local prefix = string.sub(keys[1], 1, -5)
-    local packed = redis.call('HGET', keys[3], argv[2])
+    local prefix, ulid = string.sub(keys[1], 1, -5), argv[2]
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
+    local packed = redis.call('HGET', keys[3], ulid)
     if not packed then return { 'unknown' } end
     local h = cmsgpack.unpack(packed)
-    local value, d = redis.call('GET', keys[4]), unpack_doc(redis.call('GET', keys[5]))
     if keys[4] ~= prefix .. 'ev:' .. h[1] or keys[5] ~= prefix .. 'doc:' .. h[2] then return { 'keys', h[1], h[2] } end
+    local found = mget(keys, 4)
+    local value, d = found[1], unpack_doc(found[2])
     if not value or not d then return { 'broken' } end
-    local names = channel_names(argv[6])
-    s.due_key, s.known, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
-    for i, name in ipairs(names) do s.due_key[name] = keys[5 + i] end
-    local digest, header, ending = ev_header(value)
-    local bytes = string.sub(value, ending + 1) -- with the byte behind
+
+    prepare(s, channel_names(argv[6]), keys, 5)
+    local digest, header = ev_header(value)
     local e = {
-        kind = h[6], ulid = argv[2], source = h[7], time = h[8], revision = h[9], digest = digest,
+        kind = h[6], ulid = ulid, source = h[7], time = h[8], revision = h[9], digest = digest,
         at = h[10], expires = h[11], class = h[12], deadline = h[13], may = '*', backfill = true,
-        channels = channel_specs(h[5], {}), due = header[7], bytes = bytes, evid = h[1],
+        channels = channel_specs(h[5], {}), due = header[7], evid = h[1],
     }
-    d.h = nil
+    local r, state, channels, status = { e.revision, 0, ulid }, nil, '', nil
+    if d.h and d.h[1] == ulid then d.h = nil end
+
     if argv[3] == 'refuse' then
-        log_add(s.log, 'refused', h[2], { e.revision, 0, e.ulid }, nil, nil, '', nil, nil, argv[5], argv[4])
-        redis.call('HDEL', keys[3], argv[2])
-        log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
-        mset({ keys[5], cmsgpack.pack(d), keys[4],
-            ev_value(e, 'refused', { e.revision, 0 }, '', s.now, h[2]) })
-        return { 'ok', '0', '' }
+        if not top(d) and not d.h then d.o = nil end -- it never was published, so nobody owns it
+        log_add(s.log, 'refused', h[2], r, nil, nil, '', nil, nil, argv[5], argv[4])
+        status, state, r = 'ok', 'refused', { 0, 0 }
+    else
+        local rev, lvl
+        status, rev, lvl = judge(d, e, s.now, 0)
+        if status == 'accepted' then
+            local lacking, name = lacks_channel(s, d, e.channels)
+            if lacking then return { lacking, name } end
+            for name in pairs(d.c) do due_read(s.due, s.due_key[name], { h[2] }) end
+            log_add(s.log, 'released', h[2], r, nil, nil, '', nil, nil, argv[5], argv[4])
+            r = enter(s, d, e, rev, lvl, h[2], argv[4] .. ' ' .. e.evid)
+            channels = joined_channels(d)
+            status, state = 'ok', 'accepted'
+        else
+            log_add(s.log, 'superseded', h[2], r, nil, nil, 'held')
+            if status == 'same' then status = 'duplicate' end
+            state, r = 'held', { 0, 0 } -- held by no document: answered as stale from now on
+        end
     end
-    local status, rev, lvl = judge(d, e, s.now, 0)
-    if status ~= 'accepted' then return { status == 'same' and 'duplicate' or status } end
-    for _, spec in ipairs(e.channels) do
-        if not s.due_key[spec[1]] then return { 'again', spec[1] } end
-    end
-    for name in pairs(d.c) do
-        local key = s.due_key[name]
-        if not key then return { 'again', name } end
-        local score = redis.call('ZSCORE', key, h[2])
-        s.known[key] = { [h[2]] = score and tonumber(score) or nil }
-    end
-    log_add(s.log, 'released', h[2], { e.revision, 0, e.ulid }, nil, nil, '', nil, nil, argv[5], argv[4])
-    local r = enter(s, d, e, rev, lvl, h[2])
-    local channels = joined_channels(d)
-    log_add(s.log, 'accepted', h[2], r, nil, nil, e.kind, nil, nil, nil, argv[4] .. ' ' .. e.evid)
     due_write(s.due)
-    redis.call('HDEL', keys[3], argv[2])
+    redis.call('HDEL', keys[3], ulid)
     log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[5], cmsgpack.pack(d), keys[4], ev_value(e, 'accepted', r, channels, s.now, h[2]) })
-    return { 'ok', fmt(rev), channels }
+    mset({ keys[5], cmsgpack.pack(d), keys[4], ev_value(e, state, r, channels, s.now, h[2]) })
+    return { status, fmt(r[REV]), channels }
 end
 
 -- Work -------------------------------------------------------------------------------------------
 
 -- KEYS: due lease ctl. ARGV: channel, how many, lease ms.
 -- Reply: {"ok", ms until the next or -1, document, lease, passed (1: found with a passed lease), ...} or
--- {"paused", why}. Only the due set is touched: documents are read by gk_load.
+-- {"paused", why}. Only the due set is touched: documents are read by gk_load. With "stopped" for
+-- "ok" only withdrawals are due; a passed lease comes out all the same, and its holder releases what
+-- gk_load then calls a publication.
 local function gk_take(keys, argv)
     local now = now_ms()
     local count = tonumber(argv[2])
     local ctl = redis.call('HMGET', keys[3], 'stop', 'pause:' .. argv[1])
+    local last = tonumber(redis.call('GET', keys[2]) or 0)
     if ctl[2] then return { 'paused', ctl[2] } end
 
     -- What has come of age moves into the ready zone; a passed lease is handed out at once, since
@@ -706,11 +815,10 @@ local function gk_take(keys, argv)
     local reply = { 'ok', '-1' }
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
-        local lease = math.max(math.ceil((now + tonumber(argv[3])) / 8) * 8,
-            tonumber(redis.call('GET', keys[2]) or 0) + 8)
+        local lease = math.max(math.ceil((now + tonumber(argv[3])) / 16) * 16, last + 16)
         local adds = {}
         for _, x in ipairs(taken) do
-            local value = fmt(lease + x[2] * 2 + 1)
+            local value = fmt(lease + (x[3] == '1' and 8 or 0) + x[2] * 2 + 1)
             adds[#adds + 1] = value
             adds[#adds + 1] = x[1]
             reply[#reply + 1] = x[1]
@@ -731,69 +839,86 @@ local function gk_take(keys, argv)
     return reply
 end
 
--- KEYS: meta log, then documents. ARGV: epoch, channel, then per document "1" where its lease had
--- passed. Reply: {"ok", now, array per document}; see core/store_work.h for its fields.
+-- The holder before died, stalled, or lost its reply: what it did is unknown [2]. Noted once, by
+-- gk_load, or by the settle of a holder that never came to load.
+local function passed_unnoted(c, lease) return lease_after_passed(lease) and c.x ~= lease end
+local function note_passed(c, lease, now) c.d, c.T, c.x = now, true, lease end
+
+-- Two lists of references by blank, none twice: one that stands must not be taken for one left over.
+local function join_references(list, more)
+    for reference in string.gmatch(more, '%S+') do
+        if not list or list == '' then
+            list = reference
+        elseif not string.find(' ' .. list .. ' ', ' ' .. reference .. ' ', 1, true) then
+            list = list .. ' ' .. reference
+        end
+    end
+    return list
+end
+
+-- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and a word that
+-- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
+-- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
+-- waits for, shown revision, shown level, in doubt since, digest(raw)}; {"none"}: nothing is to be done now, release
+-- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
+-- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local name, prefix = argv[2], string.sub(keys[1], 1, -5)
     local reply, writes = { 'ok', fmt(s.now) }, {}
-    local log = log_new()
-    for i = 3, #keys do
-        local d = unpack_doc(redis.call('GET', keys[i]))
-        local document = string.sub(keys[i], #prefix + 5)
+    local log, due, documents = log_new(), due_new(), {}
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'zset') then return { 'type' } end
+    for i = 4, #keys do documents[i - 3] = string.sub(keys[i], #prefix + 5) end
+    due_read(due, keys[3], documents)
+    local found = mget(keys, 4)
+    for i = 1, #documents do
+        local lease = tonumber(argv[2 * i + 1])
+        local d, document = unpack_doc(found[i]), documents[i]
         local c = d and d.c[name]
         if not c then
-            reply[i] = { d == false and 'broken' or 'none' }
+            reply[2 + i] = { d == false and 'broken' or 'none' }
+        elseif due_score(due, keys[3], document) ~= lease then
+            reply[2 + i] = { 'stale' } -- what it would note down here is the holder's affair
         else
-            local before = d.C
+            local before, n_before = d.C, log.n
             advance(d, s.now, log, document)
             local changed = d.C ~= before
-            if argv[i] == '1' then
-                -- Its holder died, stalled, or lost its reply: what it did is unknown [2].
-                c.d, c.T, c.p = s.now, true, (c.p or 0) + 1
-                changed = true
+            if passed_unnoted(c, lease) then
+                note_passed(c, lease, s.now)
+                changed, c.p = true, (c.p or 0) + 1
                 if d.C and c.p >= POISON then
                     c.e, c.v, c.y, c.z = d.C[REV], d.C[LVL], 'poison', ''
-                    c.d, c.p = nil, nil
+                    c.p = nil -- the doubt stays for whatever comes next
                     log_add(log, 'dead', document, d.C, name, c.n or 0, 'poison')
                 end
             end
-            if changed then
-                writes[#writes + 1] = keys[i]
-                writes[#writes + 1] = cmsgpack.pack(d)
-            end
+            -- What place() would call due, and nothing else: the rest would come back at once.
             local cur = d.C
-            local todo = cur and not is_dead(c, cur) and
-                (c.d or (c.k and c.k <= s.now) or not shows(c, cur))
-            if not todo or (cur[LVL] > 0 and not c.T) then
-                reply[i] = { 'none' }
-            else
+            local todo, look = wants(d, name, c, log, document)
+            look = look and c.k <= s.now
+            if todo or look then
+                if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
+                if c.j then
+                    c.r, c.j, changed = join_references(c.r, c.j), nil, true
+                end
                 local other = c.a and d.c[c.a]
-                reply[i] = {
+                reply[2 + i] = {
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
-                    c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or c.k and c.k <= s.now) and '1' or '0', c.m or '',
-                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '',
+                    c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
+                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
                 }
+            else
+                reply[2 + i] = { 'none' }
+            end
+            if changed or log.n > n_before then
+                writes[#writes + 1] = keys[3 + i]
+                writes[#writes + 1] = cmsgpack.pack(d)
             end
         end
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     mset(writes)
-    return reply
-end
-
--- KEYS: evs. The bytes of events, with their digests: {digest, bytes, ...}; "" where none.
-local function gk_bytes(keys, argv)
-    local reply = {}
-    for i, value in ipairs(redis.call('MGET', unpack(keys))) do
-        if value then
-            local digest, _, ending = ev_header(value)
-            reply[2 * i - 1], reply[2 * i] = digest, string.sub(value, ending + 1, -2)
-        else
-            reply[2 * i - 1], reply[2 * i] = '', ''
-        end
-    end
     return reply
 end
 
@@ -805,27 +930,46 @@ local SETTLE_FIELDS = 12
 -- verdict: done later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
 -- "-" keeps. bound: ms after which a late effect at the carrier can no longer come; 0 = no second
 -- look is needed.
--- Reply: {"ok", outcome per item: ok already stale broken}.
+-- Reply: {"ok", outcome per item: ok already stale broken}, or {"again", channel} when a document has
+-- a channel that waits for this one and is not among the D: nothing is written, call again with it.
+-- The D are those that wait for this channel directly or through others, the nearest first.
 local function gk_settle(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local name, n_after = argv[2], tonumber(argv[3])
-    local dependants = channel_names(argv[4])
+    local waiting = channel_names(argv[4])
+    local first, n_items = 3 + n_after, (#argv - 4) / SETTLE_FIELDS
     local prefix = string.sub(keys[1], 1, -5)
     local log, due = log_new(), due_new()
     local docs, dirty = {}, {}
     local reply = { 'ok' }
 
-    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'zset') then return { 'type' } end
-    for i = 1, (#argv - 4) / SETTLE_FIELDS do
-        local a, key = 4 + SETTLE_FIELDS * (i - 1), keys[3 + n_after + i]
-        local document = string.sub(key, #prefix + 5)
+    if not is_type(keys[2], 'stream') then return { 'type' } end
+    for i = 3, first do
+        if not is_type(keys[i], 'zset') then return { 'type' } end
+    end
+    local waits = {}
+    for i = 1, n_after do waits[waiting[i]] = true end
+
+    local documents = {}
+    local found = mget(keys, first + 1)
+    for i = 1, n_items do
+        local key = keys[first + i]
+        documents[i] = string.sub(key, #prefix + 5)
+        if docs[key] == nil then docs[key] = unpack_doc(found[i]) or false end
+        for other, c in pairs(docs[key] and docs[key].c or {}) do
+            if c.a and (c.a == name or waits[c.a]) and not waits[other] and other ~= name then return { 'again', other } end
+        end
+    end
+    for i = 3, first do due_read(due, keys[i], documents) end
+
+    for i = 1, n_items do
+        local a, key, document = 4 + SETTLE_FIELDS * (i - 1), keys[first + i], documents[i]
         local lease, rev, lvl = tonumber(argv[a + 1]), tonumber(argv[a + 2]), tonumber(argv[a + 3])
         local verdict, sent = argv[a + 4], argv[a + 5] == '1'
         local ref, url, code, sentence = argv[a + 6], argv[a + 7], argv[a + 8], argv[a + 9]
         local at, memo, bound = tonumber(argv[a + 10]), argv[a + 11], tonumber(argv[a + 12])
         local d = docs[key]
-        if d == nil then d = unpack_doc(redis.call('GET', key)) or false end
         local c = d and d.c[name]
 
         if not c then
@@ -833,37 +977,46 @@ local function gk_settle(keys, argv)
         elseif c.q == lease then
             reply[1 + i] = 'already' -- the reply to this settle was lost [11]
         else
-            local map = due.set[keys[3]]
-            local score = map and map[document]
-            if score == nil then score = tonumber(redis.call('ZSCORE', keys[3], document) or 0) end
-            local own = score == lease
+            local own = due_score(due, keys[3], document) == lease
             local r = { rev, lvl, '' }
-            docs[key], dirty[key] = d, true
+            dirty[key] = true
             advance(d, s.now, log, document)
             local cur = d.C
             local newest = cur and cur[REV] == rev and cur[LVL] == lvl
             if newest then r[ULID] = cur[ULID] end
-            if own then
-                c.q, c.p = lease, nil
+            if not own then
+                -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
+                log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
+                if sent then
+                    c.d, c.T, c.j = s.now, true, join_references(c.j, ref) or ''
+                end
+                reply[1 + i] = 'stale'
+            else
+                if passed_unnoted(c, lease) then note_passed(c, lease, s.now) end
+                c.q, c.p, c.x = lease, nil, nil
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
                 if verdict == 'done' then
-                    local looked = c.k and c.k <= s.now
                     c.s, c.l, c.r, c.u = rev, lvl, ref ~= '' and ref or nil, url ~= '' and url or nil
                     c.T = true
                     if lvl == 0 and not c.f then c.f = s.now end
-                    -- Done under doubt: the unknown one may still come; look once more when it cannot [12].
-                    if c.d and bound > 0 then c.k = s.now + bound elseif looked then c.k = nil end
-                    c.d, c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil, nil
+                    if c.k == 0 then c.k = nil end -- this was the second look
+                    if c.d and not c.j then
+                        -- Done under doubt: the unknown one may still come; look once more when it
+                        -- cannot [12]. A doubt that the holder did not know of stays.
+                        c.d = nil
+                        if bound > 0 then c.k = math.max(c.k or 0, s.now + bound) end
+                    end
+                    c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
-                    if cur and cur[KIND] == 'X' and newest then state = 'ended' end
+                    if newest and cur[KIND] == 'X' then state = 'ended' end
                     log_add(log, state, document, r, name, attempt, code, ref, url)
-                elseif verdict == 'release' then
-                    -- Nothing was sent; somebody else may have it at once.
-                    c.q = lease
-                else
-                    if verdict == 'uncertain' then c.d, c.T = s.now, true end
-                    local state = ({ later = 'attempted', wait = 'parked', ask = 'deferred', dead = 'dead',
+                elseif verdict ~= 'release' then -- released: nothing was sent, nothing is to be told
+                    if verdict == 'uncertain' then
+                        if sent or not c.d then c.d = s.now end
+                        c.T = true
+                    end
+                    local state = ({ wait = 'parked', ask = 'deferred', dead = newest and 'dead',
                         uncertain = 'uncertain' })[verdict] or 'attempted'
                     log_add(log, state, document, r, name, attempt, code, ref, url, sentence)
                     -- A verdict on an overtaken revision never delays or buries the newest [4].
@@ -875,34 +1028,19 @@ local function gk_settle(keys, argv)
                             c.b = at
                             if verdict == 'later' or verdict == 'uncertain' then c.n = attempt end
                         end
-                    else
-                        c.n, c.b = nil, nil
-                        if lvl == 0 and not shows(c, r) and verdict ~= 'uncertain' then
-                            log_add(log, 'superseded', document, r, name, attempt, 'overtaken')
-                        end
+                        if memo ~= '-' then c.m = memo ~= '' and memo or nil end
+                    elseif lvl == 0 and verdict ~= 'uncertain' and not shows(c, r) then
+                        log_add(log, 'superseded', document, r, name, attempt, 'overtaken')
                     end
-                    if memo == '' or not newest then c.m = nil elseif memo ~= '-' then c.m = memo end
                     if ref ~= '' then c.r = ref end
                 end
                 reply[1 + i] = 'ok'
-            else
-                -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
-                log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
-                if sent then
-                    c.d, c.T = s.now, true
-                    if ref ~= '' and c.r ~= ref then c.r = c.r and (c.r .. ' ' .. ref) or ref end
-                end
-                reply[1 + i] = 'stale'
             end
-            local new = place(d, name, c, score ~= 0 and score or nil, own, s.now, log, document)
-            if new ~= nil then due_change(due, keys[3], document, new) end
+            due_place(due, keys[3], d, name, c, own, s.now, log, document)
             for k = 1, n_after do
-                local other = d.c[dependants[k]]
-                if other and other.a == name then
-                    local score2 = tonumber(redis.call('ZSCORE', keys[3 + k], document) or 0)
-                    local new2 = place(d, dependants[k], other, score2 ~= 0 and score2 or nil, false,
-                        s.now, log, document)
-                    if new2 ~= nil then due_change(due, keys[3 + k], document, new2) end
+                local other = d.c[waiting[k]]
+                if other then
+                    due_place(due, keys[3 + k], d, waiting[k], other, false, s.now, log, document)
                 end
             end
         end
@@ -919,7 +1057,9 @@ local function gk_settle(keys, argv)
 end
 
 -- A checkpoint: the memo is on disk before the step that must not be repeated unknown.
--- KEYS: meta due doc. ARGV: epoch, channel, lease, memo.
+-- KEYS: meta due doc. ARGV: epoch, channel, lease, memo, revision, level (without these two: of what
+-- is current). The memo of a revision that was overtaken meanwhile is not kept: the next one would take
+-- it for its own.
 local function gk_checkpoint(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
@@ -929,7 +1069,10 @@ local function gk_checkpoint(keys, argv)
     local d = unpack_doc(redis.call('GET', keys[3]))
     local c = d and d.c[argv[2]]
     if not c then return { 'broken' } end
-    c.m, c.T = argv[4], true
+    c.T = true
+    if not argv[5] or (d.C and d.C[REV] == tonumber(argv[5]) and d.C[LVL] == tonumber(argv[6])) then
+        c.m = argv[4]
+    end
     redis.call('SET', keys[3], cmsgpack.pack(d))
     return { 'ok' }
 end
@@ -952,6 +1095,7 @@ local function gk_control(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local log = log_new()
+    if not is_type(keys[2], 'stream') then return { 'type' } end
     if argv[3] == '' then
         redis.call('HDEL', keys[3], argv[2])
     else
@@ -1068,6 +1212,5 @@ redis.register_function { function_name = 'gk1_settle', callback = gk_settle, fl
 redis.register_function { function_name = 'gk1_checkpoint', callback = gk_checkpoint, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_control', callback = gk_control, flags = { 'allow-oom' } }
 redis.register_function('gk1_hello', gk_hello)
-redis.register_function { function_name = 'gk1_bytes', callback = gk_bytes, flags = { 'no-writes', 'allow-oom' } }
 redis.register_function { function_name = 'gk1_show', callback = gk_show, flags = { 'no-writes', 'allow-oom' } }
 redis.register_function { function_name = 'gk1_held_list', callback = gk_held_list, flags = { 'no-writes', 'allow-oom' } }

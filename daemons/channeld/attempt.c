@@ -26,6 +26,7 @@ void attempt_free(struct attempt *attempt) {
         free(attempt->reference);
         free(attempt->url);
         free(attempt->after_url);
+        free(attempt->surplus);
         free(attempt->key);
         free(attempt->revision_part);
         free(attempt->attachments);
@@ -62,6 +63,10 @@ void attempt_release(struct attempt *attempt) {
         if (outcome)
                 outcome->verdict = "release";
         attempt_end(attempt, outcome); /* without one the lease passes by itself */
+}
+
+void attempt_drop(struct attempt *attempt) {
+        attempt_end(attempt, NULL);
 }
 
 static uint32_t random_number(void) {
@@ -211,6 +216,8 @@ static void attempt_checkpoint(struct attempt *attempt) {
         words_str(&words, daemon->channel->name);
         words_str(&words, attempt->lease);
         words_str(&words, memo ? memo : "");
+        words_number(&words, attempt->revision);
+        words_number(&words, attempt->level);
         if (!memo || store_command(daemon->store, &words, on_checkpoint, attempt) < 0)
                 attempt_release(attempt);
         words_done(&words);
@@ -413,6 +420,7 @@ static int fill_delivery(struct attempt *attempt) {
         delivery->event_id = attempt->event_id;
         delivery->key = attempt->key;
         delivery->reference = attempt->reference;
+        delivery->surplus = attempt->surplus;
         delivery->url = attempt->url;
         delivery->after_url = attempt->after_url;
         delivery->memo = attempt->memo;
@@ -441,7 +449,7 @@ static bool hex_is(const char *hex, const char *raw) {
         return true;
 }
 
-void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, const char *digest) {
+void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes) {
         struct channeld *daemon = attempt->daemon;
         struct findings errors = { 0 }, warnings = { 0 };
         json_t *json = event_read(bytes, n_bytes, &errors);
@@ -454,7 +462,7 @@ void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, c
         findings_done(&errors);
         findings_done(&warnings);
         /* The append-only file has no checksum: a flipped bit must not be published. */
-        if (!attempt->event || (digest && !hex_is(attempt->event->digest, digest))) {
+        if (!attempt->event || !hex_is(attempt->event->digest, attempt->digest)) {
                 log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
                         attempt->region->code, "document", attempt->document, NULL);
                 if (step_verdict(&attempt->step, VERDICT_WAIT, "store/bytes",

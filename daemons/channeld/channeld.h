@@ -27,9 +27,12 @@ struct region {
         bool ready, greeting;
         bool taking;          /* a take is on its way */
         int64_t next_boot_ms; /* when to take again */
+        int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
         struct outcome *first, *last; /* to be settled */
         size_t n_outcomes;
         bool settling;
+        struct string_list dependants; /* channels that wait for this one, directly or not */
+        bool dependants_known;
 };
 
 /* What became of one attempt, on its way to the store. */
@@ -56,6 +59,8 @@ struct attempt {
         unsigned level;
         char kind; /* P W X */
         char *event_id, *evid, *reference, *url, *after_url;
+        char *surplus; /* references of stale attempts, by blank; NULL = none */
+        char digest[32]; /* of the event's content, raw */
         json_t *memo;
         bool doubt;
 
@@ -106,10 +111,12 @@ bool engine_is_idle(const struct channeld *daemon);
 store_reply_fn engine_ignore_reply;
 
 /* attempt.c: from a loaded document to a verdict. */
-void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, const char *digest);
+void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes);
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
 /* Ends without having sent anything: somebody may have it at once. */
 void attempt_release(struct attempt *attempt);
+/* Ends without a word to the store. */
+void attempt_drop(struct attempt *attempt);
 void attempt_free(struct attempt *attempt);
 /* Runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the verdict's sentence
  * in *ret_sentence and -EIO. */

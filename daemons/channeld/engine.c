@@ -12,7 +12,7 @@
 #include "core/memory.h"
 
 /* Without any word the store is asked so often: a nudge may be lost. */
-enum { FALLBACK_MS = 30000, PAUSED_MS = 2000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
+enum { FALLBACK_MS = 30000, LIVELY_MS = 500, LIVELY_FOR_MS = 600000, PAUSED_MS = 2000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 void engine_ignore_reply(struct store *store, const redisReply *reply, int error, const char *reason,
                          void *userdata) {
@@ -33,6 +33,7 @@ static void region_later(struct region *region, int64_t wait_ms) {
 struct take {
         struct region *region;
         int64_t deadline_boot_ms;
+        bool stopped; /* only withdrawals leave */
         struct attempt **attempts; /* NULL where one has ended already */
         size_t n;
 };
@@ -65,15 +66,14 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
 
                 if (!attempt)
                         continue;
-                if (error || reply_length(reply, at) != 32) {
+                if (error || reply_length(reply, at) == 0) {
                         log_say(LOG_WARNING, MESSAGE_BYTES_MISSING, "channel",
                                 take->region->daemon->channel->name, "region", take->region->code,
                                 "document", attempt->document, "reason", error ? reason : "", NULL);
                         attempt_release(attempt);
                 } else
-                        attempt_begin(attempt, reply_text(reply, at + 1), reply_length(reply, at + 1),
-                                      reply_text(reply, at));
-                at += 2;
+                        attempt_begin(attempt, reply_text(reply, at), reply_length(reply, at));
+                at++;
         }
 }
 
@@ -93,18 +93,16 @@ static void take_bytes(struct take *take) {
                 bytes = nudge_take(daemon, region->code, attempt->evid, &n_bytes);
                 if (bytes) {
                         take->attempts[i] = NULL;
-                        attempt_begin(attempt, bytes, n_bytes, NULL);
+                        attempt_begin(attempt, bytes, n_bytes);
                 } else
-                        words_key(&keys, region->code, "ev:%s", attempt->evid);
+                        words_key(&keys, region->code, "body:%s", attempt->event_id);
         }
         if (keys.n == 0) {
                 words_done(&keys);
                 take_free(take);
                 return;
         }
-        words_str(&words, "FCALL_RO");
-        words_str(&words, "gk1_bytes");
-        words_number(&words, (int64_t) keys.n);
+        words_str(&words, "MGET");
         for (size_t i = 0, at = 0; i < keys.n; i++) {
                 words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
                 at = keys.ends[i];
@@ -120,7 +118,7 @@ static char *copy_or_null(const redisReply *reply, size_t i) {
 }
 
 /* The fields of gk_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl. False: nothing is to be done. */
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since digest. False: nothing is to be done. */
 static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (!reply_is(loaded, 0, "work"))
                 return false;
@@ -138,6 +136,15 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (*reply_text(loaded, 12))
                 attempt->memo = json_loads(reply_text(loaded, 12), 0, NULL);
         attempt->after_url = copy_or_null(loaded, 13);
+        if (reply_length(loaded, 17) == sizeof(attempt->digest))
+                memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));
+        /* More than one: those behind the first were left by stale attempts. */
+        if (attempt->reference && strchr(attempt->reference, ' ')) {
+                char *blank = strchr(attempt->reference, ' ');
+
+                attempt->surplus = strdup(blank + 1);
+                *blank = '\0';
+        }
         return attempt->event_id && attempt->evid;
 }
 
@@ -155,9 +162,13 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
                 return;
         }
         for (size_t i = 0; i < take->n; i++) {
-                if (attempt_load(take->attempts[i], reply_at(reply, 2 + i)))
+                if (attempt_load(take->attempts[i], reply_at(reply, 2 + i)) &&
+                    (!take->stopped || take->attempts[i]->level > 0))
                         continue;
-                attempt_release(take->attempts[i]);
+                if (reply_is(reply_at(reply, 2 + i), 0, "stale"))
+                        attempt_drop(take->attempts[i]); /* somebody else has it */
+                else
+                        attempt_release(take->attempts[i]);
                 take->attempts[i] = NULL;
         }
         take_bytes(take);
@@ -170,15 +181,18 @@ static void take_load(struct take *take) {
 
         words_str(&words, "FCALL");
         words_str(&words, "gk1_load");
-        words_number(&words, (int64_t) take->n + 2);
+        words_number(&words, (int64_t) take->n + 3);
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
+        words_key(&words, region->code, "due:%s", daemon->channel->name);
         for (size_t i = 0; i < take->n; i++)
                 words_key(&words, region->code, "doc:%s", take->attempts[i]->document);
         words_str(&words, region->epoch);
         words_str(&words, daemon->channel->name);
-        for (size_t i = 0; i < take->n; i++)
+        for (size_t i = 0; i < take->n; i++) {
+                words_str(&words, take->attempts[i]->lease);
                 words_str(&words, take->attempts[i]->passed ? "1" : "0");
+        }
         if (store_command(daemon->store, &words, on_loaded, take) < 0)
                 take_release(take);
         words_done(&words);
@@ -245,7 +259,13 @@ static void on_taken(struct store *store, const redisReply *reply, int error, co
         wait = reply_number(reply, 1); /* ms until something is due; -1 = nothing is */
         if (wait < 0 || wait > FALLBACK_MS)
                 wait = FALLBACK_MS;
-        if (reply_is(reply, 0, "stopped") && wait > PAUSED_MS)
+        /* What waits for another channel becomes due by that one's settle, which nobody tells us:
+         * for a while after something came it is looked for often. */
+        if (daemon->channel->after && wait > LIVELY_MS &&
+            clock_boot_ms() < region->lively_until_boot_ms)
+                wait = LIVELY_MS;
+        take->stopped = reply_is(reply, 0, "stopped");
+        if (take->stopped && wait > PAUSED_MS)
                 wait = PAUSED_MS;
         n = reply && reply->elements > 2 ? (reply->elements - 2) / 3 : 0;
         if (n == 0) {
@@ -313,6 +333,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
         memcpy(region->epoch, reply_text(reply, 0), strlen(reply_text(reply, 0)) + 1);
         region->ready = true;
         region->next_boot_ms = 0;
+        region->lively_until_boot_ms = clock_boot_ms() + LIVELY_FOR_MS;
         settle_go(region);
         engine_pump(daemon);
 }
@@ -362,6 +383,7 @@ void engine_nudged(struct channeld *daemon, const char *code) {
                 if (strcmp(daemon->regions[i].code, code) != 0)
                         continue;
                 daemon->regions[i].next_boot_ms = 0;
+                daemon->regions[i].lively_until_boot_ms = clock_boot_ms() + LIVELY_FOR_MS;
                 engine_pump(daemon);
         }
 }

@@ -146,8 +146,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void) sd_notifyf(0, "STATUS=%s", text);
         if (daemon->stopping && engine_is_idle(daemon))
                 return sd_event_exit(daemon->event, 0);
-        r = sd_event_source_set_time(source,
-                                     usec + (daemon->stopping ? SECOND_USEC / 20 : SECOND_USEC));
+        r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
+                                                                       : SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 

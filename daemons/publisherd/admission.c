@@ -9,10 +9,8 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
-#include "core/ident.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "core/moment.h"
 
 static void event_documents_own(struct job *job, const struct event *event) {
         job->source = strdup(event->source);
@@ -119,76 +117,22 @@ static void check_attachments(struct publisherd *daemon, const struct event *eve
         }
 }
 
-static void reason_add(struct job *job, const char *path, const char *code, enum message message,
-                       const char *name, const char *value) {
-        if (!job->reasons)
-                job->reasons = json_array();
-        (void) json_array_append_new(job->reasons, warning(path, code, message, name, value, NULL));
-}
-
-/* The text of markup, roughly: tags become blanks, so that digits around them meet. */
-static char *without_tags(const char *text, size_t n_bytes, size_t *ret_n) {
-        char *plain = malloc(n_bytes + 1);
-        size_t n = 0;
-        bool tag = false;
-
-        if (!plain)
-                return NULL;
-        for (size_t i = 0; i < n_bytes; i++) {
-                if (text[i] == '<')
-                        tag = true;
-                else if (text[i] == '>' && tag)
-                        tag = false;
-                else if (!tag && text[i] != '*' && text[i] != '`')
-                        plain[n++] = text[i];
-        }
-        plain[n] = '\0';
-        *ret_n = n;
-        return plain;
-}
-
-static void screen_text(struct job *job, const char *path, const char *text, size_t n_bytes,
-                        const char *today) {
-        const char *mark;
-
-        if (!text)
-                return;
-        mark = ident_text_has_secrecy_mark(text, n_bytes);
-        if (mark)
-                reason_add(job, path, "secrecy_mark", MESSAGE_HELD_SECRECY, "mark", mark);
-        if (ident_text_has_resident_number(text, n_bytes, today))
-                reason_add(job, path, "resident_number", MESSAGE_HELD_RESIDENT_NUMBER, "path", path);
-}
-
-static void screen(struct job *job, const struct event *event) {
-        char today[MOMENT_TEXT];
-        bool before;
-
-        (void) moment_write_date(clock_now_ms(), today);
-        screen_text(job, "/data/title", event->title, event->title ? strlen(event->title) : 0,
-                    today);
-        screen_text(job, "/data/summary", event->summary,
-                    event->summary ? strlen(event->summary) : 0, today);
-        before = job->reasons != NULL;
-        screen_text(job, "/data/body", event->body, event->n_body, today);
-        if (!before && !job->reasons && event->body && event->body_format != CONTENT_TEXT) {
-                size_t n;
-                char *plain freed_by(freep) = without_tags(event->body, event->n_body, &n);
-
-                if (plain)
-                        screen_text(job, "/data/body", plain, n, today);
-        }
-}
-
 struct unknown_wish {
         struct job *job;
+        const json_t *channels; /* what the event names, or NULL */
 };
 
 static void on_unknown_channel(const char *name, void *userdata) {
         struct unknown_wish *wish = userdata;
+        const char *path = "/data/carriers";
+        const json_t *one;
+        size_t i;
 
-        job_warn(wish->job, warning("/data/channels", "unknown_channel",
-                                    MESSAGE_EVENT_UNKNOWN_CHANNEL, "channel", name, NULL));
+        json_array_foreach(wish->channels, i, one)
+                if (strcmp(json_string_value(one), name) == 0)
+                        path = "/data/channels";
+        job_warn(wish->job, warning(path, "unknown_channel", MESSAGE_EVENT_UNKNOWN_CHANNEL,
+                                    "channel", name, NULL));
 }
 
 static bool has_groups(const struct event *event) {
@@ -200,7 +144,7 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                         const struct item *item, struct buf *ret) {
         const struct configuration *configuration = daemon->configuration;
         size_t *chosen freed_by(freep) = calloc(configuration->n_channels + 1, sizeof(*chosen));
-        struct unknown_wish wish = { job };
+        struct unknown_wish wish = { job, json_object_get(event->data, "channels") };
         size_t n;
 
         if (!chosen || event->type != EVENT_PUBLISH)
@@ -210,14 +154,11 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                                       NULL));
                 return;
         }
-        n = route(configuration, event->region, item ? item->carriers : 0,
-                  json_object_get(event->data, "channels"),
+        n = route(configuration, event->region, item ? item->carriers : 0, wish.channels,
                   json_object_get(event->data, "carriers"), on_unknown_channel, &wish, chosen);
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 
-                if (chosen[i] < 64)
-                        job->channels |= UINT64_C(1) << chosen[i];
                 buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
                 if (channel->after)
                         buf_fmt(ret, "<%s", channel->after);
@@ -251,18 +192,17 @@ static void content_digest(const struct event *event, char ret[static DIGEST_TEX
 
 /* The fields of one event, in the order that core/store.lua gives at gk_accept. */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
-                        const struct emitter_config *emitter, bool local, const char *channels,
-                        const char *bytes, size_t n_bytes) {
+                        const struct emitter_config *emitter, bool local,
+                        const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
-        unsigned char digest[32], same[32];
+        unsigned char digest[32];
         char content[DIGEST_TEXT];
         struct buf may = { 0 };
         bool urgent = event->urgent && (local || (emitter && emitter->may_urgent));
 
         content_digest(event, content);
         raw_digest(event->digest, digest);
-        raw_digest(content, same);
         job->same_key = strndup(content, 40);
         if (emitter)
                 for (size_t i = 0; i < emitter->may_revise.n; i++)
@@ -274,7 +214,6 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_number(words, event->time_ms);
         words_number(words, event->revision);
         words_add(words, digest, sizeof(digest));
-        words_add(words, same, sizeof(same));
         words_number(words, event->publish_at_ms);
         words_number(words, event->expires_ms);
         words_number(words, urgent ? 1 : 2);
@@ -297,10 +236,6 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
                                 json_string_value(json_object_get(reason, "code")));
                 }
         }
-        words_end(words);
-        words_str(words, "");
-        buf_add(&words->bytes, bytes, n_bytes);
-        buf_add(&words->bytes, digest, 1);
         words_end(words);
         buf_done(&may);
 }
@@ -366,11 +301,13 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         job->region = region_find(daemon, event->region);
         ulid_new(clock_now_ms(), job->ulid);
         job->n_bytes = n_raw;
-        if (!raw || asprintf(&job->ev_key, "%s %s", event->source, event->id) < 0) {
+        job->bytes = raw ? malloc(n_raw + 1) : NULL;
+        if (!job->bytes || asprintf(&job->ev_key, "%s %s", event->source, event->id) < 0) {
                 job->ev_key = NULL;
                 answer_busy(daemon, job, 5000);
         } else {
-                write_words(daemon, job, event, emitter, local, buf_text(&channels), raw, n_raw);
+                memcpy(job->bytes, raw, n_raw);
+                write_words(daemon, job, event, emitter, local, buf_text(&channels));
                 commit_queue(daemon, job);
         }
         buf_done(&channels);

@@ -79,6 +79,7 @@ static void request_free(struct request *request) {
                 free(job->id);
                 free(job->document);
                 free(job->ev_key);
+                free(job->bytes);
                 free(job->same_key);
                 json_decref(job->warnings);
                 json_decref(job->reasons);
@@ -181,6 +182,7 @@ void job_answered(struct job *job) {
 
         request->daemon->n_pending--;
         words_done(&job->words);
+        free(give_away(job->bytes));
         if (--request->n_waiting > 0)
                 return;
         if (!peer) {
@@ -248,7 +250,7 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
         size_t n_bytes, n_frames = 0;
         json_t *json;
 
-        if (n_parts < 3 || zmq_msg_size(&parts[1]) != 0)
+        if (n_parts < 2 || zmq_msg_size(&parts[1]) != 0)
                 return; /* no envelope: there is nobody to answer in a form that is understood */
         if (door->curve) {
                 const char *user;
@@ -269,8 +271,8 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
                 findings_done(&errors);
                 return;
         }
-        bytes = zmq_msg_data(&parts[2]);
-        n_bytes = zmq_msg_size(&parts[2]);
+        bytes = n_parts > 2 ? zmq_msg_data(&parts[2]) : "";
+        n_bytes = n_parts > 2 ? zmq_msg_size(&parts[2]) : 0;
         for (size_t i = 3; i < n_parts; i++) {
                 frames[n_frames] = (struct frame) {
                         .bytes = zmq_msg_data(&parts[i]), .n_bytes = zmq_msg_size(&parts[i]),

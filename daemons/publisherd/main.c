@@ -61,6 +61,7 @@ static void publisherd_done(struct publisherd *daemon) {
         free(daemon->regions);
         free(daemon->attachments_dir);
         free(daemon->unfit);
+        free(daemon->remembered);
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->tick);
@@ -90,9 +91,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct publisherd *daemon = userdata;
         int r;
 
+        (void) usec; /* when we should have come; a count from there would have us catch up on the past */
         durable_tick(daemon);
         tell_status(daemon);
-        r = sd_event_source_set_time(source, usec + SECOND_USEC);
+        r = sd_event_source_set_time_relative(source, SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -107,9 +109,10 @@ static int on_drain_check(sd_event_source *source, uint64_t usec, void *userdata
         struct publisherd *daemon = userdata;
         int r;
 
+        (void) usec;
         if (daemon->n_pending == 0)
                 return sd_event_exit(daemon->event, 0);
-        r = sd_event_source_set_time(source, usec + SECOND_USEC / 50);
+        r = sd_event_source_set_time_relative(source, SECOND_USEC / 50);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
