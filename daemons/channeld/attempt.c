@@ -13,7 +13,8 @@
 #include "core/moment.h"
 #include "core/template.h"
 
-enum { PARK_MS = 60000 };
+/* The pause holds back what is blocked; the wait is for the moment until it is in force. */
+enum { PARK_MS = 60000, BLOCKED_MS = 2000 };
 
 void attempt_free(struct attempt *attempt) {
         if (!attempt)
@@ -173,7 +174,7 @@ static void attempt_verdict(struct attempt *attempt) {
                 break;
         case VERDICT_BLOCKED:
                 outcome->verdict = "wait";
-                outcome->at_ms = clock_now_ms() + PARK_MS;
+                outcome->at_ms = clock_now_ms() + BLOCKED_MS;
                 pause_channel(attempt, verdict->sentence ? verdict->sentence : "");
                 break;
         }

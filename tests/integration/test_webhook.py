@@ -106,8 +106,7 @@ def test_a_bad_secret_stops_the_channel_until_somebody_mends_it(media, sink):
     key.write_text(SECRET)
     county.start_channel("media")
     county.ctl("channel", "resume", "media")
-    county.redis().zadd("{530581}:due:media", {"doc-1": 2})  # it was parked for a minute
-    county.shown("doc-1", "media")
+    county.shown("doc-1", "media", timeout=10)
     assert sink.requests[-1].signed_by(SECRET)
 
 
