@@ -456,3 +456,16 @@ def test_redis_away_for_a_moment_loses_and_doubles_nothing(media, sink):
     county.ask(publish(title="第一件第二版"))
     county.shown("doc-1", "media", revision=2)
     assert [r.key.split("/")[1:3] for r in sink.requests] == [["doc-1", "1"], ["doc-2", "1"], ["doc-1", "2"]]
+
+
+def test_lost_bytes_are_said_and_not_asked_for_in_a_circle(media, sink):
+    county = media(start=False)
+    event = county.ask(publish())["event"]
+    county.redis().delete(f"{{530581}}:body:{event}")
+    county.start_channel("media")
+    told = wait_until(lambda: state_of(county)["error"] and state_of(county))
+    assert told["state"] == "parked" and "doc-1" in told["error"]
+    county.ask(publish("doc-2", title="别的照发"))
+    county.shown("doc-2", "media")
+    assert county.log("channeld-media").count("doc-1") < 5
+    assert len(sink.requests) == 1
