@@ -127,8 +127,8 @@ void settle_add(struct region *region, struct outcome *outcome);
 void settle_go(struct region *region);
 void settle_drop(struct region *region); /* at the end: the leases pass by themselves */
 
-/* retry.c: milliseconds to wait after attempt number n (from 1) has failed; -1 when that was the
- * last one. Jitter of up to a tenth comes on top. */
+/* retry.c: milliseconds to wait after attempt number n (from 1) has failed. The list's last wait
+ * repeats: a document that may pass is never given up. Jitter of up to a tenth comes on top. */
 int64_t retry_wait_ms(const struct channel_config *channel, unsigned attempt, uint32_t random);
 
 /* http.c */

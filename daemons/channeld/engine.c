@@ -66,12 +66,12 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
 
                 if (!attempt)
                         continue;
-                if (error || reply_length(reply, at) == 0) {
+                if (error) {
                         log_say(LOG_WARNING, MESSAGE_BYTES_MISSING, "channel",
                                 take->region->daemon->channel->name, "region", take->region->code,
-                                "document", attempt->document, "reason", error ? reason : "", NULL);
+                                "document", attempt->document, "reason", reason, NULL);
                         attempt_release(attempt);
-                } else
+                } else /* none at all are broken ones too: released, they would be due at once */
                         attempt_begin(attempt, reply_text(reply, at), reply_length(reply, at));
                 at++;
         }
