@@ -2,11 +2,12 @@
 #ifndef CORE_CONTENT_TEST_H
 #define CORE_CONTENT_TEST_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <libxml/HTMLparser.h>
 #include <stdbool.h>

@@ -12,12 +12,14 @@ void content_read_text(struct reading *reading, const char *source, size_t n_byt
         bool in_paragraph = false;
 
         while (source < end && !reading->tree->error) {
-                const char *line = source, *at, *line_end;
+                const char *line = source, *at, *line_end = source;
                 bool empty = true;
 
-                line_end = memchr(line, '\n', (size_t) (end - line));
-                source = line_end ? line_end + 1 : end;
-                line_end = line_end ? line_end : end;
+                while (line_end < end && *line_end != '\n' && *line_end != '\r')
+                        line_end++;
+                source = line_end + (line_end < end);
+                if (source < end && *line_end == '\r' && *source == '\n')
+                        source++;
                 for (at = line; at < line_end && empty;) {
                         uint32_t c = char_next(&at, line_end);
 
@@ -38,9 +40,9 @@ void content_read_text(struct reading *reading, const char *source, size_t n_byt
 
 /* -- the summary -- */
 
-/* How far back from the cut a sentence or a clause may end, as a part of the whole. */
+/* How long the summary still has to be to end at a sentence or a word, and at a clause. */
 #define NEAR_SENTENCE(n) ((n) / 2)
-#define NEAR_CLAUSE(n) ((n) *2 / 3)
+#define NEAR_CLAUSE(n) ((n) * 2 / 3)
 
 static bool ends_sentence(uint32_t c) {
         return c == 0x3002 || c == 0xff01 || c == 0xff1f || c == 0xff1b || c == '!' || c == '?' ||
@@ -125,7 +127,7 @@ static struct cut best_cut(const char *line, size_t most) {
                 return sentence;
         if (clause.n_characters > NEAR_CLAUSE(most))
                 return clause;
-        return word.n_characters > NEAR_CLAUSE(most) ? word : any;
+        return word.n_characters > NEAR_SENTENCE(most) ? word : any;
 }
 
 char *content_summary(const char *text, size_t n_characters) {

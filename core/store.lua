@@ -32,6 +32,7 @@ local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
 --   d in doubt since                m memo               q last lease settled
+--   x lease that was handed out after a passed one, and this is noted
 --   k second look owed from then on, 0 while somebody has it in hand
 --   j references of stale settles that the holder did not know of when it loaded ("" without one)
 --   e, v rank that is dead          p times found with a passed lease   z sentence of the last trouble
@@ -59,7 +60,8 @@ local function now_ms()
     return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
--- Scores are numbers of ms, rounded up to 8; bits 1 and 2 carry the class, bit 0 says leased.
+-- Scores are numbers of ms, rounded up to 8; bits 1 and 2 carry the class, bit 0 says leased. Leases
+-- are rounded up to 16; bit 3 says that the lease before passed, so that no holder can forget it.
 local function time_score(ms, class) return math.ceil(ms / 8) * 8 + class * 2 end
 
 local last_now, last_class, last_deadline, last_score -- the events of a batch are much alike
@@ -73,6 +75,8 @@ local function ready_score(now, class, deadline)
     last_score = class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
     return last_score
 end
+
+local function lease_after_passed(lease) return math.floor(lease / 8) % 2 == 1 end
 
 local function class_of_score(score)
     if score < SPLIT then return math.floor(score / CLASS_SPAN) end
@@ -766,10 +770,9 @@ end
 
 -- KEYS: due lease ctl. ARGV: channel, how many, lease ms.
 -- Reply: {"ok", ms until the next or -1, document, lease, passed (1: found with a passed lease), ...} or
--- {"paused", why}. Only the due set is touched: documents are read by gk_load, which must be told of
--- every passed one before it is settled, or the doubt is forgotten. With "stopped" for "ok" only
--- withdrawals are due; a passed lease comes out all the same, and its holder releases what gk_load
--- then calls a publication.
+-- {"paused", why}. Only the due set is touched: documents are read by gk_load. With "stopped" for
+-- "ok" only withdrawals are due; a passed lease comes out all the same, and its holder releases what
+-- gk_load then calls a publication.
 local function gk_take(keys, argv)
     local now = now_ms()
     local count = tonumber(argv[2])
@@ -805,10 +808,10 @@ local function gk_take(keys, argv)
     local reply = { 'ok', '-1' }
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
-        local lease = math.max(math.ceil((now + tonumber(argv[3])) / 8) * 8, last + 8)
+        local lease = math.max(math.ceil((now + tonumber(argv[3])) / 16) * 16, last + 16)
         local adds = {}
         for _, x in ipairs(taken) do
-            local value = fmt(lease + x[2] * 2 + 1)
+            local value = fmt(lease + (x[3] == '1' and 8 or 0) + x[2] * 2 + 1)
             adds[#adds + 1] = value
             adds[#adds + 1] = x[1]
             reply[#reply + 1] = x[1]
@@ -829,8 +832,25 @@ local function gk_take(keys, argv)
     return reply
 end
 
--- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease, and "1"
--- where gk_take found a passed one. Reply: {"ok", now, array per document}: {"work", revision, level,
+-- The holder before died, stalled, or lost its reply: what it did is unknown [2]. Noted once, by
+-- gk_load, or by the settle of a holder that never came to load.
+local function passed_unnoted(c, lease) return lease_after_passed(lease) and c.x ~= lease end
+local function note_passed(c, lease, now) c.d, c.T, c.x = now, true, lease end
+
+-- Two lists of references by blank, none twice: one that stands must not be taken for one left over.
+local function join_references(list, more)
+    for reference in string.gmatch(more, '%S+') do
+        if not list or list == '' then
+            list = reference
+        elseif not string.find(' ' .. list .. ' ', ' ' .. reference .. ' ', 1, true) then
+            list = list .. ' ' .. reference
+        end
+    end
+    return list
+end
+
+-- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and a word that
+-- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
 -- waits for, shown revision, shown level, in doubt since}; {"none"}: nothing is to be done now, release
 -- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
@@ -846,7 +866,7 @@ local function gk_load(keys, argv)
     due_read(due, keys[3], documents)
     local found = mget(keys, 4)
     for i = 1, #documents do
-        local lease, passed = tonumber(argv[2 * i + 1]), argv[2 * i + 2] == '1'
+        local lease = tonumber(argv[2 * i + 1])
         local d, document = unpack_doc(found[i]), documents[i]
         local c = d and d.c[name]
         if not c then
@@ -857,10 +877,9 @@ local function gk_load(keys, argv)
             local before, n_before = d.C, log.n
             advance(d, s.now, log, document)
             local changed = d.C ~= before
-            if passed then
-                -- Its holder died, stalled, or lost its reply: what it did is unknown [2].
-                c.d, c.T, c.p = s.now, true, (c.p or 0) + 1
-                changed = true
+            if passed_unnoted(c, lease) then
+                note_passed(c, lease, s.now)
+                changed, c.p = true, (c.p or 0) + 1
                 if d.C and c.p >= POISON then
                     c.e, c.v, c.y, c.z = d.C[REV], d.C[LVL], 'poison', ''
                     c.p = nil -- the doubt stays for whatever comes next
@@ -874,8 +893,7 @@ local function gk_load(keys, argv)
             if todo or look then
                 if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
                 if c.j then
-                    if c.j ~= '' then c.r = c.r and c.r .. ' ' .. c.j or c.j end
-                    c.j, changed = nil, true
+                    c.r, c.j, changed = join_references(c.r, c.j), nil, true
                 end
                 local other = c.a and d.c[c.a]
                 reply[2 + i] = {
@@ -982,12 +1000,12 @@ local function gk_settle(keys, argv)
                 -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
                 log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
                 if sent then
-                    c.d, c.T, c.j = s.now, true, c.j or ''
-                    if ref ~= '' and ref ~= c.r then c.j = c.j == '' and ref or c.j .. ' ' .. ref end
+                    c.d, c.T, c.j = s.now, true, join_references(c.j, ref) or ''
                 end
                 reply[1 + i] = 'stale'
             else
-                c.q, c.p = lease, nil
+                if passed_unnoted(c, lease) then note_passed(c, lease, s.now) end
+                c.q, c.p, c.x = lease, nil, nil
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
                 if verdict == 'done' then
@@ -1051,8 +1069,9 @@ local function gk_settle(keys, argv)
 end
 
 -- A checkpoint: the memo is on disk before the step that must not be repeated unknown.
--- KEYS: meta due doc. ARGV: epoch, channel, lease, memo, revision, level. The memo of a revision that
--- was overtaken meanwhile is not kept: the next one would take it for its own.
+-- KEYS: meta due doc. ARGV: epoch, channel, lease, memo, revision, level (without these two: of what
+-- is current). The memo of a revision that was overtaken meanwhile is not kept: the next one would take
+-- it for its own.
 local function gk_checkpoint(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
@@ -1063,7 +1082,9 @@ local function gk_checkpoint(keys, argv)
     local c = d and d.c[argv[2]]
     if not c then return { 'broken' } end
     c.T = true
-    if d.C and d.C[REV] == tonumber(argv[5]) and d.C[LVL] == tonumber(argv[6]) then c.m = argv[4] end
+    if not argv[5] or (d.C and d.C[REV] == tonumber(argv[5]) and d.C[LVL] == tonumber(argv[6])) then
+        c.m = argv[4]
+    end
     redis.call('SET', keys[3], cmsgpack.pack(d))
     return { 'ok' }
 end

@@ -27,6 +27,7 @@ struct region {
         bool ready, greeting;
         bool taking;          /* a take is on its way */
         int64_t next_boot_ms; /* when to take again */
+        int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
         struct outcome *first, *last; /* to be settled */
         size_t n_outcomes;
         bool settling;

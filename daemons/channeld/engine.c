@@ -12,7 +12,7 @@
 #include "core/memory.h"
 
 /* Without any word the store is asked so often: a nudge may be lost. */
-enum { FALLBACK_MS = 30000, PAUSED_MS = 2000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
+enum { FALLBACK_MS = 30000, LIVELY_MS = 500, LIVELY_FOR_MS = 600000, PAUSED_MS = 2000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 void engine_ignore_reply(struct store *store, const redisReply *reply, int error, const char *reason,
                          void *userdata) {
@@ -253,6 +253,11 @@ static void on_taken(struct store *store, const redisReply *reply, int error, co
         wait = reply_number(reply, 1); /* ms until something is due; -1 = nothing is */
         if (wait < 0 || wait > FALLBACK_MS)
                 wait = FALLBACK_MS;
+        /* What waits for another channel becomes due by that one's settle, which nobody tells us:
+         * for a while after something came it is looked for often. */
+        if (daemon->channel->after && wait > LIVELY_MS &&
+            clock_boot_ms() < region->lively_until_boot_ms)
+                wait = LIVELY_MS;
         take->stopped = reply_is(reply, 0, "stopped");
         if (take->stopped && wait > PAUSED_MS)
                 wait = PAUSED_MS;
@@ -322,6 +327,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
         memcpy(region->epoch, reply_text(reply, 0), strlen(reply_text(reply, 0)) + 1);
         region->ready = true;
         region->next_boot_ms = 0;
+        region->lively_until_boot_ms = clock_boot_ms() + LIVELY_FOR_MS;
         settle_go(region);
         engine_pump(daemon);
 }
@@ -371,6 +377,7 @@ void engine_nudged(struct channeld *daemon, const char *code) {
                 if (strcmp(daemon->regions[i].code, code) != 0)
                         continue;
                 daemon->regions[i].next_boot_ms = 0;
+                daemon->regions[i].lively_until_boot_ms = clock_boot_ms() + LIVELY_FOR_MS;
                 engine_pump(daemon);
         }
 }

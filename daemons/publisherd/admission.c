@@ -9,10 +9,8 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
-#include "core/ident.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "core/moment.h"
 
 static void event_documents_own(struct job *job, const struct event *event) {
         job->source = strdup(event->source);
@@ -119,76 +117,22 @@ static void check_attachments(struct publisherd *daemon, const struct event *eve
         }
 }
 
-static void reason_add(struct job *job, const char *path, const char *code, enum message message,
-                       const char *name, const char *value) {
-        if (!job->reasons)
-                job->reasons = json_array();
-        (void) json_array_append_new(job->reasons, warning(path, code, message, name, value, NULL));
-}
-
-/* The text of markup, roughly: tags become blanks, so that digits around them meet. */
-static char *without_tags(const char *text, size_t n_bytes, size_t *ret_n) {
-        char *plain = malloc(n_bytes + 1);
-        size_t n = 0;
-        bool tag = false;
-
-        if (!plain)
-                return NULL;
-        for (size_t i = 0; i < n_bytes; i++) {
-                if (text[i] == '<')
-                        tag = true;
-                else if (text[i] == '>' && tag)
-                        tag = false;
-                else if (!tag && text[i] != '*' && text[i] != '`')
-                        plain[n++] = text[i];
-        }
-        plain[n] = '\0';
-        *ret_n = n;
-        return plain;
-}
-
-static void screen_text(struct job *job, const char *path, const char *text, size_t n_bytes,
-                        const char *today) {
-        const char *mark;
-
-        if (!text)
-                return;
-        mark = ident_text_has_secrecy_mark(text, n_bytes);
-        if (mark)
-                reason_add(job, path, "secrecy_mark", MESSAGE_HELD_SECRECY, "mark", mark);
-        if (ident_text_has_resident_number(text, n_bytes, today))
-                reason_add(job, path, "resident_number", MESSAGE_HELD_RESIDENT_NUMBER, "path", path);
-}
-
-static void screen(struct job *job, const struct event *event) {
-        char today[MOMENT_TEXT];
-        bool before;
-
-        (void) moment_write_date(clock_now_ms(), today);
-        screen_text(job, "/data/title", event->title, event->title ? strlen(event->title) : 0,
-                    today);
-        screen_text(job, "/data/summary", event->summary,
-                    event->summary ? strlen(event->summary) : 0, today);
-        before = job->reasons != NULL;
-        screen_text(job, "/data/body", event->body, event->n_body, today);
-        if (!before && !job->reasons && event->body && event->body_format != CONTENT_TEXT) {
-                size_t n;
-                char *plain freed_by(freep) = without_tags(event->body, event->n_body, &n);
-
-                if (plain)
-                        screen_text(job, "/data/body", plain, n, today);
-        }
-}
-
 struct unknown_wish {
         struct job *job;
+        const json_t *channels; /* what the event names, or NULL */
 };
 
 static void on_unknown_channel(const char *name, void *userdata) {
         struct unknown_wish *wish = userdata;
+        const char *path = "/data/carriers";
+        const json_t *one;
+        size_t i;
 
-        job_warn(wish->job, warning("/data/channels", "unknown_channel",
-                                    MESSAGE_EVENT_UNKNOWN_CHANNEL, "channel", name, NULL));
+        json_array_foreach(wish->channels, i, one)
+                if (strcmp(json_string_value(one), name) == 0)
+                        path = "/data/channels";
+        job_warn(wish->job, warning(path, "unknown_channel", MESSAGE_EVENT_UNKNOWN_CHANNEL,
+                                    "channel", name, NULL));
 }
 
 static bool has_groups(const struct event *event) {
@@ -200,7 +144,7 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                         const struct item *item, struct buf *ret) {
         const struct configuration *configuration = daemon->configuration;
         size_t *chosen freed_by(freep) = calloc(configuration->n_channels + 1, sizeof(*chosen));
-        struct unknown_wish wish = { job };
+        struct unknown_wish wish = { job, json_object_get(event->data, "channels") };
         size_t n;
 
         if (!chosen || event->type != EVENT_PUBLISH)
@@ -210,14 +154,11 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                                       NULL));
                 return;
         }
-        n = route(configuration, event->region, item ? item->carriers : 0,
-                  json_object_get(event->data, "channels"),
+        n = route(configuration, event->region, item ? item->carriers : 0, wish.channels,
                   json_object_get(event->data, "carriers"), on_unknown_channel, &wish, chosen);
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 
-                if (chosen[i] < 64)
-                        job->channels |= UINT64_C(1) << chosen[i];
                 buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
                 if (channel->after)
                         buf_fmt(ret, "<%s", channel->after);

@@ -20,7 +20,7 @@ static void add_string(struct buf *buf, const char *name, const char *value) {
 }
 
 static void add_json(struct buf *buf, const char *name, const json_t *value) {
-        char *text freed_by(freep) = json_dumps(value, JSON_COMPACT);
+        char *text freed_by(freep) = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
         if (!text)
                 return;

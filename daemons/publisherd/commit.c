@@ -99,6 +99,20 @@ void region_learn_channel(struct region *region, const char *name) {
                 (void) string_list_add(&region->extra_channels, name, strlen(name));
 }
 
+/* The answer's fourth field names every channel of the document, a withdrawal's too. */
+static void nudge(struct publisherd *daemon, const struct job *job, const char *line) {
+        const struct words *words = &job->words;
+        const char *channels = line;
+
+        for (int i = 0; i < 3 && channels; i++) {
+                channels = strchr(channels, '\t');
+                channels = channels ? channels + 1 : NULL;
+        }
+        if (channels)
+                fanout_nudge(daemon, job->region, channels, strcspn(channels, "\t"), job->ev_key,
+                             words->bytes.data + words->ends[words->n - 2], job->n_bytes);
+}
+
 static void on_committed(struct store *store, const redisReply *reply, int error,
                          const char *reason, void *userdata) {
         struct batch *batch freed_by(freep) = userdata;
@@ -145,7 +159,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 }
                 if (strncmp(line, "accepted\t", 9) == 0 && !job->dry_run) {
                         daemon->n_accepted++;
-                        fanout_publish(daemon, job);
+                        nudge(daemon, job, line);
                 }
                 answer_committed(job, line);
         }

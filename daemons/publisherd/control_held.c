@@ -76,10 +76,8 @@ static void held_free(struct held *held) {
 }
 
 static void held_fail(struct held *held, enum message message, const char *reason) {
-        struct client *client = held->client;
-
+        control_fail(held->client, message, "reason", reason, NULL); /* `reason` may be held's */
         held_free(held);
-        control_fail(client, message, "reason", reason, NULL);
 }
 
 static void held_decide(struct held *held);
@@ -104,6 +102,8 @@ static void on_held_decided(struct store *store, const redisReply *reply, int er
                 held_fail(held, MESSAGE_CONTROL_HELD_NOT, reply_text(reply, 0));
                 return;
         }
+        fanout_nudge(held->daemon, held->region, reply_text(reply, 2), reply_length(reply, 2),
+                     held->identity, "", 0);
         control_reply(client, json_pack("{s:b, s:s, s:s, s:I, s:s}", "ok", 1, "event", held->ulid,
                                         "document", held->document, "revision",
                                         (json_int_t) reply_number(reply, 1), "channels",

@@ -248,7 +248,7 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
         size_t n_bytes, n_frames = 0;
         json_t *json;
 
-        if (n_parts < 3 || zmq_msg_size(&parts[1]) != 0)
+        if (n_parts < 2 || zmq_msg_size(&parts[1]) != 0)
                 return; /* no envelope: there is nobody to answer in a form that is understood */
         if (door->curve) {
                 const char *user;
@@ -269,8 +269,8 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
                 findings_done(&errors);
                 return;
         }
-        bytes = zmq_msg_data(&parts[2]);
-        n_bytes = zmq_msg_size(&parts[2]);
+        bytes = n_parts > 2 ? zmq_msg_data(&parts[2]) : "";
+        n_bytes = n_parts > 2 ? zmq_msg_size(&parts[2]) : 0;
         for (size_t i = 3; i < n_parts; i++) {
                 frames[n_frames] = (struct frame) {
                         .bytes = zmq_msg_data(&parts[i]), .n_bytes = zmq_msg_size(&parts[i]),

@@ -20,23 +20,23 @@ int fanout_open(struct publisherd *daemon) {
         return zmq_bind(daemon->fanout, daemon->configuration->main.events) < 0 ? -errno : 0;
 }
 
-void fanout_publish(struct publisherd *daemon, const struct job *job) {
-        const struct configuration *configuration = daemon->configuration;
-        size_t last = job->words.n - 1;
-        const char *bytes = job->words.bytes.data + job->words.ends[last - 1];
-        size_t n_bytes = job->n_bytes <= NUDGE_MAX_BYTES ? job->n_bytes : 0;
+void fanout_nudge(struct publisherd *daemon, const struct region *region, const char *channels,
+                  size_t n_channels, const char *ev_key, const void *bytes, size_t n_bytes) {
+        if (n_bytes > NUDGE_MAX_BYTES)
+                n_bytes = 0;
+        for (const char *at = channels, *end = channels + n_channels; at < end;) {
+                const char *comma = memchr(at, ',', (size_t) (end - at));
+                size_t n = (size_t) ((comma ? comma : end) - at);
+                char topic[40] = "";
 
-        for (size_t i = 0; i < configuration->n_channels && i < 64; i++) {
-                const char *name = configuration->channels[i].name;
-
-                if (!(job->channels & UINT64_C(1) << i))
-                        continue;
+                if (n < sizeof(topic))
+                        memcpy(topic, at, n);
+                at += n + 1;
                 /* A full buffer drops the rest of this message: it is only a nudge. */
-                if (zmq_send(daemon->fanout, name, strlen(name) + 1, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+                if (zmq_send(daemon->fanout, topic, strlen(topic) + 1, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
                         continue;
-                (void) zmq_send(daemon->fanout, job->region->code, 6, ZMQ_SNDMORE | ZMQ_DONTWAIT);
-                (void) zmq_send(daemon->fanout, job->ev_key, strlen(job->ev_key),
-                                ZMQ_SNDMORE | ZMQ_DONTWAIT);
+                (void) zmq_send(daemon->fanout, region->code, 6, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+                (void) zmq_send(daemon->fanout, ev_key, strlen(ev_key), ZMQ_SNDMORE | ZMQ_DONTWAIT);
                 (void) zmq_send(daemon->fanout, bytes, n_bytes, ZMQ_DONTWAIT);
         }
 }

@@ -47,7 +47,6 @@ struct job {
         char *ev_key, *same_key; /* without the region's prefix and kind */
         struct words words;      /* the fields that gk1_accept wants */
         size_t n_bytes;          /* of the event, at the end of the last word but one byte */
-        uint64_t channels;       /* bit i = configuration->channels[i]: where the nudge goes */
 };
 
 /* What a region's store looks like from here. */
@@ -118,6 +117,9 @@ struct frame {
 void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
            const struct emitter_config *emitter, bool local, struct frame *frames, size_t n_frames);
 
+/* screen.c: adds to job->reasons why a person must release the event. */
+void screen(struct job *job, const struct event *event);
+
 /* commit.c */
 void commit_queue(struct publisherd *daemon, struct job *job);
 void commit_go(struct publisherd *daemon, struct region *region);
@@ -153,7 +155,9 @@ int zap_self_test(struct publisherd *daemon);
 
 /* fanout.c */
 int fanout_open(struct publisherd *daemon);
-void fanout_publish(struct publisherd *daemon, const struct job *job);
+/* Tells the channels (names by comma) that the event `ev_key` is committed; with its bytes, or none. */
+void fanout_nudge(struct publisherd *daemon, const struct region *region, const char *channels,
+                  size_t n_channels, const char *ev_key, const void *bytes, size_t n_bytes);
 void fanout_close(struct publisherd *daemon);
 
 /* query.c: document queries of emitters and of the control socket. */

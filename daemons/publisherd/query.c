@@ -94,6 +94,8 @@ static json_t *document_json(struct publisherd *daemon, const char *document,
                 if (!json_object_get(json, "state"))
                         (void) json_object_set_new(json, "state", json_string("embargoed"));
         }
+        if (!json_object_get(json, "revision")) /* all that there is of it is held */
+                (void) json_object_set_new(json, "revision", json_null());
         (void) json_object_set_new(json, "pending", pending);
         list = reply_at(shown, 4);
         for (size_t i = 0; list && i < list->elements; i++)

@@ -346,6 +346,26 @@ def test_a_passed_lease_is_a_doubt_that_only_done_or_a_look_ends(store):
     assert store.one("portal").doubt
 
 
+def test_a_holder_that_releases_before_it_loads_does_not_lose_the_doubt(store):
+    store.accept1(publish("1"))
+    store.take("portal", lease=1000)
+    store.wait(2000)
+    item = store.take("portal", lease=1000)[0]
+    assert item.passed and store.settle("portal", item, "release") == "ok"
+    item = store.take("portal", lease=1000)[0]
+    assert not item.passed
+    assert store.load("portal", [item])[0].doubt
+
+
+def test_a_load_that_is_repeated_counts_a_passed_lease_once(store):
+    store.accept1(publish("1"))
+    store.take("portal", lease=1000)
+    store.wait(2000)
+    items = store.take("portal", lease=1000)
+    for _ in range(8):
+        assert store.load("portal", items)[0].doubt
+
+
 def test_a_holder_that_dies_before_it_loads_does_not_lose_the_doubt(store):
     store.accept1(publish("1"))
     store.take("portal", lease=1000)
@@ -436,6 +456,18 @@ def test_a_stale_settle_changes_no_state_but_leaves_its_reference_a_doubt_and_a_
     assert store.channel("portal").reference == "post-2"
     store.wait(BOUND + 8)
     assert store.one("portal").doubt
+
+
+def test_a_reference_that_stands_is_not_taken_for_one_left_over(store):
+    store.accept1(publish("1"))
+    store.done("portal", reference="a")
+    store.accept1(publish("2", content="y", time=START + 1))
+    late = store.one("portal", lease=1000)
+    store.wait(2 * MINUTE)
+    holder = store.one("portal")
+    assert store.settle("portal", late, "done", reference="a") == "stale"
+    store.settle("portal", holder, "done", reference="a", bound=BOUND)
+    assert store.one("portal").reference == "a"
 
 
 def test_a_stale_settle_that_had_not_sent_leaves_no_doubt(store):
@@ -856,14 +888,14 @@ def test_a_retry_that_has_come_of_age_waits_behind_withdrawals(store):
 
 
 def test_take_says_when_something_will_be_due(store):
-    assert store.take_of(store.redis.call(*store.take_words("portal")))[1] == 0
+    assert store.take_of(store.redis.call(*store.take_words("portal")))[1] == -1
     store.accept(publish("1"), publish("2", document="d2", content="y", at=START + DAY))
     status, soon, items = store.take_of(store.redis.call(*store.take_words("portal", count=1)))
-    assert soon == START and len(items) == 1
+    assert soon == 0 and len(items) == 1
     soon = store.take_of(store.redis.call(*store.take_words("portal")))[1]
-    assert START < soon <= START + MINUTE + 8  # the lease
+    assert 0 < soon <= MINUTE + 24  # the lease
     store.settle("portal", store.load("portal", items)[0], "done")
-    assert START + DAY <= store.take_of(store.redis.call(*store.take_words("portal")))[1] <= START + DAY + 16
+    assert DAY <= store.take_of(store.redis.call(*store.take_words("portal")))[1] <= DAY + 16
 
 
 # Epoch, numbers, clock [15] ----------------------------------------------------------------------
@@ -949,6 +981,8 @@ def test_a_spoilt_due_key_fails_the_events_of_its_channel_only(store):
 def prepared(store):
     """A region in which each function has something to do."""
     store.accept(publish("1", channels="portal,wechat<portal"), publish("h", document="dh", flags="h"))
+    store.take("portal", lease=1000)
+    store.wait(2000)
     return store.take("portal")
 
 
@@ -962,7 +996,7 @@ def calls(store, items):
                                                    *["due:" + c for c in CHANNELS]),
                             EPOCH, held.ulid, "release", "root", "", ",".join(CHANNELS)),
         "take": store.take_words("wechat"),
-        "load": store.load_words("portal", [items[0]._replace(passed=True)]),
+        "load": store.load_words("portal", items),
         "settle": store.settle_words("portal", settlement, ["wechat"]),
         "checkpoint": store.words("gk1_checkpoint", store.keys("meta", "due:portal", "doc:d1"), EPOCH,
                                   "portal", items[0].lease, "memo", 1, 0),
