@@ -90,9 +90,11 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct publisherd *daemon = userdata;
         int r;
 
+        (void) usec;
         durable_tick(daemon);
         tell_status(daemon);
-        r = sd_event_source_set_time(source, usec + SECOND_USEC);
+        /* From now, not from `usec`: that is when this tick was due, and the first one is due at 0. */
+        r = sd_event_source_set_time_relative(source, SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -107,9 +109,10 @@ static int on_drain_check(sd_event_source *source, uint64_t usec, void *userdata
         struct publisherd *daemon = userdata;
         int r;
 
+        (void) usec;
         if (daemon->n_pending == 0)
                 return sd_event_exit(daemon->event, 0);
-        r = sd_event_source_set_time(source, usec + SECOND_USEC / 50);
+        r = sd_event_source_set_time_relative(source, SECOND_USEC / 50);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
