@@ -1,9 +1,9 @@
 /* Many events through the door, as fast as the windows of a few emitters let them. Prints counts,
  * the rate and how long an event waited for its last word, as one JSON object.
  *
- * Every emitter is a DEALER of its own with up to `window` events open. Replies to one peer come in
- * the order of its requests, which is checked. With --resend it keeps the rules for emitters: what
- * was busy, or got no answer in ten seconds, is sent again as the same bytes until it is taken. */
+ * Every emitter is a DEALER of its own with up to `window` events open. With --resend it keeps the
+ * rules for emitters: what was busy, or got no answer in ten seconds, is sent again as the same
+ * bytes until it is taken. Exit 1 when an event was refused or stayed without an answer. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -130,18 +130,47 @@ static void emitter_fill(struct flood *flood, struct emitter *emitter) {
                              (struct letter) { .number = flood->next++, .first_us = now_us() });
 }
 
-static void emitter_answered(struct flood *flood, struct emitter *emitter, const char *reply) {
+static struct letter emitter_take(const struct flood *flood, struct emitter *emitter) {
         struct letter letter = emitter->sent[emitter->at];
-        const char *status = strstr(reply, "\"status\":\""), *after;
-        char id[128];
-        int n = snprintf(id, sizeof(id), "\"id\":\"%s-%u\"", flood->prefix, letter.number);
 
-        if (emitter->n_sent == 0 || n < 0 || !strstr(reply, id) || !status) {
-                (void) fprintf(stderr, "flood: not an answer to %s: %.300s\n", id, reply);
-                exit(1);
-        }
         emitter->at = (emitter->at + 1) % flood->window;
         emitter->n_sent--;
+        return letter;
+}
+
+static void emitter_lost(struct flood *flood, struct emitter *emitter, struct letter letter) {
+        if (flood->resend) {
+                letter.due_ms = 0;
+                emitter->again[emitter->n_again++] = letter;
+        } else {
+                flood->unanswered++;
+                flood->n_closed++;
+        }
+}
+
+static bool is_answer_to(const struct flood *flood, const char *reply, struct letter letter) {
+        char id[128];
+
+        (void) snprintf(id, sizeof(id), "\"id\":\"%s-%u\"", flood->prefix, letter.number);
+        return strstr(reply, id) != NULL;
+}
+
+static void emitter_answered(struct flood *flood, struct emitter *emitter, const char *reply) {
+        const char *status = strstr(reply, "\"status\":\""), *after;
+        struct letter letter = { 0 };
+
+        /* Answers are in order: what was sent before this one got lost with a connection. */
+        while (emitter->n_sent > 0) {
+                letter = emitter_take(flood, emitter);
+                if (is_answer_to(flood, reply, letter))
+                        break;
+                emitter_lost(flood, emitter, letter);
+                letter.sent_ms = 0;
+        }
+        if (letter.sent_ms == 0 || !status) {
+                (void) fprintf(stderr, "flood: not an answer to anything asked: %.300s\n", reply);
+                exit(1);
+        }
         status += strlen("\"status\":\"");
         if (strncmp(status, "busy\"", 5) == 0) {
                 flood->busy++;
@@ -180,23 +209,12 @@ static void emitter_read(struct flood *flood, struct emitter *emitter) {
 
 /* No answer: a new socket, and the same bytes again. */
 static void emitter_patience(struct flood *flood, struct emitter *emitter) {
-        unsigned n = emitter->n_sent;
-
-        if (n == 0 || clock_boot_ms() - emitter->sent[emitter->at].sent_ms < PATIENCE_MS)
+        if (emitter->n_sent == 0 || clock_boot_ms() - emitter->sent[emitter->at].sent_ms < PATIENCE_MS)
                 return;
         emitter_open(flood, emitter);
         flood->reopened++;
-        emitter->n_sent = 0;
-        for (unsigned i = 0; i < n; i++) {
-                struct letter letter = emitter->sent[(emitter->at + i) % flood->window];
-
-                if (flood->resend)
-                        emitter_send(flood, emitter, letter);
-                else {
-                        flood->unanswered++;
-                        flood->n_closed++;
-                }
-        }
+        while (emitter->n_sent > 0)
+                emitter_lost(flood, emitter, emitter_take(flood, emitter));
 }
 
 static void flood_run(struct flood *flood) {

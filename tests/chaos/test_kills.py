@@ -1,0 +1,114 @@
+"""Nothing that was acked is lost, doubled or forgotten while the daemons are killed again and again."""
+import os
+import random
+import signal
+import threading
+import time
+
+import oracle
+from county import wait_until
+from emitters import Chorus, letters_of
+
+KILLS = 15
+SEED = int(os.environ.get("GONGKAI_SEED", "20261120"))
+
+
+class Killer(threading.Thread):
+    """Kills one daemon again and again, each time when it has something in hand, and starts it anew.
+
+    The daemon is stopped first, so that what `in_hand` sees is still so when the kill comes."""
+
+    def __init__(self, name, start_daemon, in_hand, seed):
+        super().__init__(daemon=True)
+        self.name, self.start_daemon, self.in_hand = name, start_daemon, in_hand
+        self.chance, self.n_kills, self.problem = random.Random(seed), 0, None
+        self.enough = threading.Event()
+
+    def try_once(self, process):
+        os.kill(process.pid, signal.SIGSTOP)
+        if not self.in_hand():
+            os.kill(process.pid, signal.SIGCONT)
+            return False
+        process.kill()
+        process.wait()
+        self.n_kills += 1
+        return True
+
+    def run(self):
+        try:
+            while self.n_kills < KILLS:
+                process = self.start_daemon()
+                # Some die young, some in the middle of much work.
+                self.enough.wait(self.chance.choice((0, 0.1, 0.3, 0.8)))
+                while not self.enough.is_set() and not self.try_once(process):
+                    self.enough.wait(self.chance.uniform(0.001, 0.01))
+                if self.enough.is_set():
+                    return
+            self.start_daemon()
+        except Exception as problem:  # told by whoever looks
+            self.problem = problem
+
+
+class Storm:
+    """A county of one door and two channels, of which the second waits for the first."""
+
+    def __init__(self, county, chorus):
+        self.county, self.chorus, self.store = county, chorus, county.redis()
+        self.born, self.lease = 0, {}
+        self.killers = [Killer("publisherd", self.start_publisherd, self.door_is_busy, SEED)]
+        for name in ("first", "second"):
+            self.killers.append(Killer(name, lambda name=name: self.start_channel(name),
+                                       lambda name=name: self.channel_is_busy(name), SEED + len(self.killers)))
+
+    def start_publisherd(self):
+        process = self.county.start_publisherd()
+        self.born = time.monotonic()
+        return process
+
+    def door_is_busy(self):
+        return self.chorus.flying_since(self.born) > 0
+
+    def start_channel(self, name):
+        self.lease[name] = int(self.store.get(f"{{530581}}:lease:{name}") or 0)
+        return self.county.start_channel(name)
+
+    def channel_is_busy(self, name):
+        """Whether it holds a lease that it took since it was started."""
+        times = self.store.zrange(f"{{530581}}:due:{name}", "(1000000000000", "+inf", byscore=True, withscores=True)
+        return any(score % 2 == 1 and score >= self.lease[name] + 8 for _, score in times)
+
+    def rage(self, seconds):
+        for killer in self.killers:
+            killer.start()
+        end = time.monotonic() + seconds
+        while any(killer.is_alive() for killer in self.killers) and time.monotonic() < end:
+            # Work comes in small heaps until the last kill: there is always some, and it lasts.
+            self.chorus.look()
+            self.chorus.allow(3)
+            self.killers[0].join(0.2)
+        for killer in self.killers:
+            killer.enough.set()
+            killer.join(30)
+            if killer.problem:
+                raise killer.problem
+        return {killer.name: killer.n_kills for killer in self.killers}
+
+
+def test_nothing_acked_is_lost_or_doubled_when_the_daemons_are_killed_in_the_middle(county):
+    one = county()
+    one.channel("first", driver="discard", carrier="政府网站", timeout="1s", lease="6s")
+    one.channel("second", driver="discard", carrier="政府网站", timeout="1s", lease="6s", after="first")
+    one.start_redis()
+    chorus = Chorus(one, [letters_of(f"oa{i}", 100, 5, SEED + i) for i in range(4)])
+    assert len(chorus.letters) == 2000 and sum(1 for letter in chorus.letters if letter.frames) >= 400
+    try:
+        chorus.start(allowance=20)
+        kills = Storm(one, chorus).rage(90)
+        assert all(n >= KILLS for n in kills.values()), f"too few kills to tell anything: {kills}"
+        chorus.finish(60)
+    finally:
+        chorus.end()
+    assert sum(emitter.n_reopened for emitter in chorus.emitters) > 0, "no emitter noticed a kill"
+    wait_until(lambda: not oracle.due_problems(one.redis(), ("first", "second")), 40, "nothing is due any more")
+    oracle.assert_well(oracle.problems(one, chorus.files, chorus.letters, ("first", "second"))
+                       + oracle.order_problems(one.redis(), "first", "second"))
