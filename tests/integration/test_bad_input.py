@@ -276,7 +276,8 @@ def test_what_is_no_event_in_an_array_is_answered_in_its_place(town):
 
 @pytest.mark.parametrize("message, taken", [
     ("\ufeff" + text(id="bom-1"), "accepted"), (" \n\t" + text(id="space-1") + "\r\n", "accepted"),
-    (member('"x": [1, -0, 1e5, 0.1, 9223372036854775807]'), "accepted")])
+    (member('"x": [1, -0, 1e5, 0.1, 9223372036854775807]'), "accepted")],
+    ids=["byte order mark", "white space", "numbers"])
 def test_what_is_odd_but_right_is_taken(town, message, taken):
     reply = knock(town, message)
     assert reply["status"] in (taken, "duplicate"), reply
