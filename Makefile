@@ -48,7 +48,7 @@ client := $(call objects,client)
 publisherd := $(call objects,daemons/publisherd)
 channeld := $(call objects,daemons/channeld)
 ctl := $(call objects,ctl)
-main_of = $(filter %/main.o,$(1))
+
 but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
 
 programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-emit $(BUILD)/gongkaictl
@@ -63,11 +63,18 @@ mutators := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
-all: $(programs) ## build the programs into build/release
+all: $(programs) $(BUILD)/libgongkai.a ## build the programs into build/release
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"; $(CC) $(all_cflags) -c $< -o $@
+
+# What the place of the configuration is compiled into is compiled anew when that place is another:
+# `make`, then `make install PREFIX=/usr`.
+$(BUILD)/place: FORCE
+	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
+FORCE:
+$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: core/store.lua
@@ -84,6 +91,13 @@ $(BUILD)/gongkai-emit: $(client) $(core)
 	$(link)
 $(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
 	$(link)
+
+# libgongkai for a county's own programs: one object that shows nothing but gongkai_*.
+libgongkai_objects := $(filter-out $(BUILD)/client/emit_%.o,$(call but_main,$(client))) \
+	$(patsubst %,$(BUILD)/core/%.o,buf clock digest keys)
+$(BUILD)/libgongkai.a: $(libgongkai_objects)
+	@echo "  AR      $@"; ld -r -o $(BUILD)/libgongkai.o $^ && \
+	objcopy -w --keep-global-symbol='gongkai_*' $(BUILD)/libgongkai.o && rm -f $@ && ar rcs $@ $(BUILD)/libgongkai.o
 
 # A unit test sees its own room's objects without main, and every room below.
 below = $(if $(filter core/%,$1),,$(if $(filter daemons/channeld/%,$1),$(channels),\

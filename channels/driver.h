@@ -35,8 +35,9 @@ struct attachment {
 struct delivery {
         enum delivery_kind kind;
         const char *channel;     /* the channel's name */
-        const char *region;      /* GB/T 2260 code */
+        const char *region; /* GB/T 2260 code; SETUP and TEST: "" when the channel has several */
         const char *region_name; /* 腾冲市 */
+        bool several_regions;    /* the channel serves more than this one */
         const char *document;
         int64_t revision;
         unsigned level;            /* 0 shown; 1 and more gone: the rank is (revision, level) */
@@ -51,6 +52,7 @@ struct delivery {
         size_t n_attachments;
 
         const char *reference; /* what the carrier called it last time, or NULL */
+        const char *surplus;   /* references that attempts gone stale left there, by blank, or NULL */
         const char *url;       /* where it was shown last, or NULL */
         int64_t first_shown_ms; /* first publication on this channel; 0 = not yet */
         int64_t accepted_ms;
@@ -125,6 +127,7 @@ struct tree_file {
         size_t n_bytes;
         char *sha256;
         bool keep;        /* leave it when it is there already with this size (attachments, assets) */
+        bool optional;    /* an attachment whose bytes may be gone from the store: then left out */
 };
 
 struct tree_commit {
@@ -160,7 +163,7 @@ enum verdict_kind {
 struct verdict {
         enum verdict_kind kind;
         const char *code;  /* stable, "webhook/gone"; a literal */
-        char *sentence;    /* for people; owned; needed for all but DONE */
+        char *sentence;    /* for people; owned; needed for all but DONE (TEST: what came back) */
         char *reference, *url; /* DONE: owned, may be NULL */
         int64_t at_ms;     /* wall clock; 0 = none */
 };

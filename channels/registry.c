@@ -4,10 +4,12 @@
 
 extern const struct driver discard_driver;
 extern const struct driver site_driver;
+extern const struct driver webhook_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
         &site_driver,
+        &webhook_driver,
         NULL,
 };
 

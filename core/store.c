@@ -266,12 +266,12 @@ unsigned store_in_flight(const struct store *store) {
 
 /* -- commands ------------------------------------------------------------------------------------- */
 
-static int error_of(const char *words) {
+int store_error_of(const char *words) {
         /* Refusals that leave nothing behind (Redis 7.0, server.c and script.c: shared.*err). */
         static const char *const for_now[] = {
                 "OOM ",      "READONLY ",    "LOADING ",    "MISCONF ",     "BUSY ",
                 "TRYAGAIN ", "MASTERDOWN ",  "NOREPLICAS ", "CLUSTERDOWN ", "MOVED ",
-                "ASK ",      "UNBLOCKED ",   "NOAUTH ",     "NOPERM ",
+                "ASK ",      "UNBLOCKED ",   "NOAUTH ",     "NOPERM ",     "EXECABORT ",
         };
 
         if (strstr(words, "Function not found"))
@@ -304,7 +304,7 @@ static void store_on_reply(redisAsyncContext *redis, void *answer, void *userdat
                                   store->reason ? store->reason : "connection lost",
                                   pending->userdata);
         else if (reply->type == REDIS_REPLY_ERROR)
-                pending->on_reply(store, NULL, error_of(reply->str), reply->str, pending->userdata);
+                pending->on_reply(store, NULL, store_error_of(reply->str), reply->str, pending->userdata);
         else
                 pending->on_reply(store, reply, 0, NULL, pending->userdata);
         free(pending);

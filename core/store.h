@@ -53,6 +53,9 @@ void words_done(struct words *words);
 typedef void store_reply_fn(struct store *store, const redisReply *reply, int error,
                             const char *reason, void *userdata);
 
+/* The error of Redis' own words, as above: for an error inside an EXEC's answer. */
+int store_error_of(const char *words);
+
 /* Sends; on_reply is called exactly once, from the loop. Takes the content of `words` (emptied).
  * -ENOTCONN when there is no connection, -ENOMEM; on_reply is then not called. */
 int store_command(struct store *store, struct words *words, store_reply_fn *on_reply,

@@ -9,9 +9,9 @@
 --   {R}:held        hash   ULID -> packed {evid, document, ms, reasons}
 --   {R}:ev:EVID     string "1" digest(32 raw) header: the identity and its first answer; EVID = source,
 --                   blank, id
---   {R}:body:EVID   string the event's bytes, and one byte more (see gk_accept). They have a key of their
---                   own, because Lua hashes every byte of every string that is made: a value put
---                   together of header and bytes would cost 3 us for 2 KB
+--   {R}:body:ULID   string the event's bytes. publisherd writes them itself, by MSET in one MULTI with
+--                   its gk1_accept: Lua copies and hashes every byte of every word it is handed, which
+--                   made a quarter of the cost of an accept; what is not accepted is deleted here
 --   {R}:doc:DOC     string packed document, see below
 --   {R}:same:DIGEST string document with that content, for the length of the dedup window
 --   {R}:due:CHANNEL zset   document -> when it wants attention, or its lease
@@ -563,26 +563,28 @@ local function hold_event(s, d, e, document, reasons, specs, held)
     return 'held'
 end
 
-local FIELDS = 19
+local FIELDS = 16
 
 -- KEYS: meta log held, then C due keys, then ev doc same per event.
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
---   kind ulid source time revision digest(raw) content-digest(raw) publish_at expires class deadline
+--   kind ulid source time revision digest(raw) publish_at expires class deadline
 --   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
---   unused bytes+1 (the event's, and the digest's first byte: in a Lua that hashes long strings by
---   some of their bytes only, it keeps a thousand events of one form out of one bucket)
+-- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
 -- channels, due, n, extra by tab.
 local function gk_accept(keys, argv)
     local s, why = open(keys[1], argv[1])
-    if not s then return { why } end
+    local prefix = string.sub(keys[1], 1, -5)
+    if s and (not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash')) then s, why = nil, 'type' end
+    if not s then
+        for i = 6, #argv, FIELDS do redis.call('UNLINK', prefix .. 'body:' .. argv[i]) end
+        return { why }
+    end
     local n_due, window = tonumber(argv[2]), tonumber(argv[4])
     local first = 3 + n_due
     local n_events = (#argv - 4) / FIELDS
-    local prefix = string.sub(keys[1], 1, -5)
     local at_ev, at_doc = #prefix + 4, #prefix + 5
 
-    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
     prepare(s, channel_names(argv[3]), keys, 3)
     local wanted = {}
     for i = 1, 3 * n_events do wanted[i] = keys[first + i] end
@@ -591,26 +593,26 @@ local function gk_accept(keys, argv)
 
     -- What the batch has done so far, so that each event sees what the earlier ones did [8].
     local evs, same, blocked, dirty = {}, {}, {}, {}
-    local held, bodies, specs_seen = {}, {}, {}
+    local held, unwanted, specs_seen = {}, {}, {}
     local reply = { 'ok', s.epoch, '' }
     local e = {} -- one table for all events: nothing keeps it
     for i = 1, n_events do
         local a = 4 + FIELDS * (i - 1)
         local ev_key, doc_key, same_key = wanted[3 * i - 2], wanted[3 * i - 1], wanted[3 * i]
         local document = string.sub(doc_key, at_doc)
-        local flags = argv[a + 12]
+        local flags = argv[a + 11]
         local dry, hold = false, false
         e.kind, e.ulid, e.source, e.time = argv[a + 1], argv[a + 2], argv[a + 3], tonumber(argv[a + 4])
-        e.revision, e.digest, e.at = tonumber(argv[a + 5]), argv[a + 6], tonumber(argv[a + 8])
-        e.expires, e.class = tonumber(argv[a + 9]), tonumber(argv[a + 10])
-        e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 11]), argv[a + 13], argv[a + 15], argv[a + 16]
-        e.channels, e.evid = channel_specs(argv[a + 14], specs_seen), string.sub(ev_key, at_ev)
+        e.revision, e.digest, e.at = tonumber(argv[a + 5]), argv[a + 6], tonumber(argv[a + 7])
+        e.expires, e.class = tonumber(argv[a + 8]), tonumber(argv[a + 9])
+        e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 10]), argv[a + 12], argv[a + 14], argv[a + 15]
+        e.channels, e.evid = channel_specs(argv[a + 13], specs_seen), string.sub(ev_key, at_ev)
         e.backfill = false
         if flags ~= '' then
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
             e.backfill = string.find(flags, 'b', 1, true)
         end
-        local value = evs[ev_key] or found[3 * i - 2]
+        local value, kept = evs[ev_key] or found[3 * i - 2], nil
         local d = dirty[doc_key] or docs[doc_key]
         local status, rev, lvl, extra = nil, 0, 0, ''
         local ulid, channels, due = e.ulid, '', e.due
@@ -624,11 +626,16 @@ local function gk_accept(keys, argv)
             elseif h[1] == 'held' and not (d and d.h and d.h[1] == h[2]) then
                 status = 'stale' -- a newer one came while it was held
             elseif h[1] == 'held' or h[1] == 'refused' then
+                local other = found[3 * i]
                 status = h[1]
+                if other and other ~= document and string.find(flags, 's', 1, true) then
+                    extra = 'same_content ' .. other
+                end
             else
                 status = 'duplicate'
             end
             ulid, rev, channels, due = h[2], tonumber(h[3]), h[6], h[7]
+            kept = ulid
         elseif blocked[doc_key] then
             status, extra = 'again', blocked[doc_key]
         else
@@ -650,7 +657,7 @@ local function gk_accept(keys, argv)
             end
             if status == 'accepted' then
                 local other = e.kind == 'P' and (same[same_key] or found[3 * i])
-                local reasons = argv[a + 17]
+                local reasons = argv[a + 16]
                 if other and other ~= document then
                     extra = 'same_content ' .. other
                     if string.find(flags, 's', 1, true) then
@@ -663,7 +670,7 @@ local function gk_accept(keys, argv)
                 if hold then
                     local n = s.log.n
                     local holder
-                    status, holder = hold_event(s, d, e, document, reasons, argv[a + 14], not dry and held)
+                    status, holder = hold_event(s, d, e, document, reasons, argv[a + 13], not dry and held)
                     if status == 'stale' then extra = holder else ulid = holder or ulid end
                     rev = 0
                     if s.log.n > n then
@@ -682,17 +689,17 @@ local function gk_accept(keys, argv)
                 end
                 if value then
                     dirty[doc_key], evs[ev_key] = d, value
-                    bodies[#bodies + 1] = prefix .. 'body:' .. e.evid
-                    bodies[#bodies + 1] = argv[a + 19]
+                    kept = e.ulid
                 end
             end
         end
+        if kept ~= e.ulid then unwanted[#unwanted + 1] = prefix .. 'body:' .. e.ulid end
         reply[3 + i] = status .. '\t' .. ulid .. '\t' .. fmt(rev) .. '\t' .. channels .. '\t' .. due ..
             '\t' .. s.n + s.log.n .. '\t' .. extra
     end
 
     -- Everything is known; from here on only writes, the identities last.
-    mset(bodies)
+    if #unwanted > 0 then redis.call('UNLINK', unpack(unwanted)) end
     due_write(s.due)
     for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
     if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
@@ -852,7 +859,7 @@ end
 -- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and a word that
 -- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
--- waits for, shown revision, shown level, in doubt since}; {"none"}: nothing is to be done now, release
+-- waits for, shown revision, shown level, in doubt since, digest(raw)}; {"none"}: nothing is to be done now, release
 -- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
 -- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
@@ -899,7 +906,7 @@ local function gk_load(keys, argv)
                 reply[2 + i] = {
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
-                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0),
+                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
                 }
             else
                 reply[2 + i] = { 'none' }
@@ -912,25 +919,6 @@ local function gk_load(keys, argv)
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     mset(writes)
-    return reply
-end
-
--- KEYS: evs. The bytes of events, with their digests: {digest, bytes, ...}; "" where none.
-local function gk_bytes(keys, argv)
-    local reply, wanted = {}, {}
-    for i, key in ipairs(keys) do
-        wanted[2 * i - 1] = key
-        wanted[2 * i] = string.gsub(key, '}:ev:', '}:body:', 1)
-    end
-    for i, value in ipairs(mget(wanted, 1)) do
-        if not value then
-            reply[i] = ''
-        elseif i % 2 == 1 then
-            reply[i] = string.sub(value, 2, 33)
-        else
-            reply[i] = string.sub(value, 1, -2)
-        end
-    end
     return reply
 end
 
@@ -1224,6 +1212,5 @@ redis.register_function { function_name = 'gk1_settle', callback = gk_settle, fl
 redis.register_function { function_name = 'gk1_checkpoint', callback = gk_checkpoint, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_control', callback = gk_control, flags = { 'allow-oom' } }
 redis.register_function('gk1_hello', gk_hello)
-redis.register_function { function_name = 'gk1_bytes', callback = gk_bytes, flags = { 'no-writes', 'allow-oom' } }
 redis.register_function { function_name = 'gk1_show', callback = gk_show, flags = { 'no-writes', 'allow-oom' } }
 redis.register_function { function_name = 'gk1_held_list', callback = gk_held_list, flags = { 'no-writes', 'allow-oom' } }

@@ -13,7 +13,8 @@
 #include "core/moment.h"
 #include "core/template.h"
 
-enum { PARK_MS = 60000 };
+/* The pause holds back what is blocked; the wait is for the moment until it is in force. */
+enum { PARK_MS = 60000, BLOCKED_MS = 2000 };
 
 void attempt_free(struct attempt *attempt) {
         if (!attempt)
@@ -26,6 +27,7 @@ void attempt_free(struct attempt *attempt) {
         free(attempt->reference);
         free(attempt->url);
         free(attempt->after_url);
+        free(attempt->surplus);
         free(attempt->key);
         free(attempt->revision_part);
         free(attempt->attachments);
@@ -106,17 +108,9 @@ static void pause_channel(struct attempt *attempt, const char *sentence) {
 }
 
 static void back_off(struct attempt *attempt, struct outcome *outcome, const struct verdict *verdict) {
-        int64_t wait = retry_wait_ms(attempt->daemon->channel, attempt->delivery.attempt,
-                                     random_number());
-        int64_t now = clock_now_ms();
-
-        if (wait < 0 && verdict->kind == VERDICT_LATER) {
-                outcome->verdict = "dead";
-                return;
-        }
-        if (wait < 0) /* unknown is never buried: look again in the longest step */
-                wait = attempt->daemon->channel->retry_ms[attempt->daemon->channel->n_retry - 1];
-        outcome->at_ms = now + wait;
+        outcome->at_ms = clock_now_ms() + retry_wait_ms(attempt->daemon->channel,
+                                                        attempt->delivery.attempt,
+                                                        random_number());
         if (verdict->at_ms > outcome->at_ms)
                 outcome->at_ms = verdict->at_ms;
 }
@@ -180,7 +174,7 @@ static void attempt_verdict(struct attempt *attempt) {
                 break;
         case VERDICT_BLOCKED:
                 outcome->verdict = "wait";
-                outcome->at_ms = clock_now_ms() + PARK_MS;
+                outcome->at_ms = clock_now_ms() + BLOCKED_MS;
                 pause_channel(attempt, verdict->sentence ? verdict->sentence : "");
                 break;
         }
@@ -223,6 +217,8 @@ static void attempt_checkpoint(struct attempt *attempt) {
         words_str(&words, daemon->channel->name);
         words_str(&words, attempt->lease);
         words_str(&words, memo ? memo : "");
+        words_number(&words, attempt->revision);
+        words_number(&words, attempt->level);
         if (!memo || store_command(daemon->store, &words, on_checkpoint, attempt) < 0)
                 attempt_release(attempt);
         words_done(&words);
@@ -417,6 +413,7 @@ static int fill_delivery(struct attempt *attempt) {
         delivery->region = attempt->region->code;
         delivery->region_name =
                 configuration_region_name(daemon->configuration, attempt->region->code);
+        delivery->several_regions = daemon->n_regions > 1;
         delivery->document = attempt->document;
         delivery->revision = attempt->revision;
         delivery->level = attempt->level;
@@ -424,6 +421,7 @@ static int fill_delivery(struct attempt *attempt) {
         delivery->event_id = attempt->event_id;
         delivery->key = attempt->key;
         delivery->reference = attempt->reference;
+        delivery->surplus = attempt->surplus;
         delivery->url = attempt->url;
         delivery->after_url = attempt->after_url;
         delivery->memo = attempt->memo;
@@ -452,7 +450,7 @@ static bool hex_is(const char *hex, const char *raw) {
         return true;
 }
 
-void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, const char *digest) {
+void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes) {
         struct channeld *daemon = attempt->daemon;
         struct findings errors = { 0 }, warnings = { 0 };
         json_t *json = event_read(bytes, n_bytes, &errors);
@@ -465,7 +463,7 @@ void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, c
         findings_done(&errors);
         findings_done(&warnings);
         /* The append-only file has no checksum: a flipped bit must not be published. */
-        if (!attempt->event || (digest && !hex_is(attempt->event->digest, digest))) {
+        if (!attempt->event || !hex_is(attempt->event->digest, attempt->digest)) {
                 log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
                         attempt->region->code, "document", attempt->document, NULL);
                 if (step_verdict(&attempt->step, VERDICT_WAIT, "store/bytes",
@@ -490,12 +488,18 @@ void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, c
 
 /* -- setup and test ---------------------------------------------------------------------------------- */
 
-int attempt_run_special(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence) {
-        struct delivery delivery = {
+/* Which region a setup or a test speaks for: that of a channel that serves only one. */
+static void fill_special(const struct channeld *daemon, enum delivery_kind kind,
+                         struct delivery *ret) {
+        const char *region = daemon->n_regions == 1 ? daemon->regions[0].code : "";
+
+        *ret = (struct delivery) {
                 .kind = kind,
                 .channel = daemon->channel->name,
-                .region = "",
-                .region_name = "",
+                .region = region,
+                .region_name =
+                        *region ? configuration_region_name(daemon->configuration, region) : "",
+                .several_regions = daemon->n_regions > 1,
                 .document = "",
                 .revision_part = "0",
                 .event_id = "",
@@ -506,30 +510,50 @@ int attempt_run_special(struct channeld *daemon, enum delivery_kind kind, char *
                 .secret = daemon->secret,
                 .options = daemon->options,
         };
-        struct step step = { 0 };
-        int r = daemon->driver->begin(&delivery, &step);
+}
 
+static int special_step(struct channeld *daemon, const struct delivery *delivery,
+                        struct step *step, struct step *ret) {
+        struct reply reply = { .kind = step->kind };
+
+        if (step->kind == STEP_HTTP)
+                return http_run(daemon, &step->http, delivery, ret);
+        if (step->kind == STEP_TREE_OPEN)
+                tree_open_entry(daemon, "", "", &step->tree_open, &reply.tree);
+        else
+                tree_commit_files(daemon, &step->tree_commit, &reply.tree);
+        return daemon->driver->next(delivery, &reply, ret);
+}
+
+int attempt_run_special(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence) {
+        struct delivery delivery;
+        struct step step = { 0 };
+        json_t *memo = NULL;
+        int r;
+
+        fill_special(daemon, kind, &delivery);
+        r = daemon->driver->begin(&delivery, &step);
         while (r == 0 && step.kind != STEP_VERDICT) {
-                struct reply reply = { .kind = step.kind };
                 struct step next = { 0 };
 
-                if (step.kind == STEP_TREE_OPEN)
-                        tree_open_entry(daemon, "", "", &step.tree_open, &reply.tree);
-                else if (step.kind == STEP_TREE_COMMIT)
-                        tree_commit_files(daemon, &step.tree_commit, &reply.tree);
-                else
-                        r = http_run(daemon, &step.http, &delivery, &next);
-                if (step.kind != STEP_HTTP)
-                        r = daemon->driver->next(&delivery, &reply, &next);
+                if (step.memo) {
+                        json_decref(memo);
+                        memo = json_incref(step.memo);
+                        delivery.memo = memo;
+                }
+                r = special_step(daemon, &delivery, &step, &next);
                 step_done(&step);
                 step = next;
         }
         tree_rollback(daemon);
-        if (r == 0 && step.verdict.kind != VERDICT_DONE) {
-                *ret_sentence = give_away(step.verdict.sentence);
-                r = -EIO;
-        } else if (r == 0)
-                *ret_sentence = give_away(step.verdict.url);
+        json_decref(memo);
+        if (r == 0) {
+                struct verdict *verdict = &step.verdict;
+
+                *ret_sentence = verdict->sentence ? give_away(verdict->sentence)
+                                                  : give_away(verdict->url);
+                r = verdict->kind == VERDICT_DONE ? 0 : -EIO;
+        }
         step_done(&step);
         return r;
 }

@@ -31,6 +31,8 @@ struct region {
         struct outcome *first, *last; /* to be settled */
         size_t n_outcomes;
         bool settling;
+        struct string_list dependants; /* channels that wait for this one, directly or not */
+        bool dependants_known;
 };
 
 /* What became of one attempt, on its way to the store. */
@@ -57,6 +59,8 @@ struct attempt {
         unsigned level;
         char kind; /* P W X */
         char *event_id, *evid, *reference, *url, *after_url;
+        char *surplus; /* references of stale attempts, by blank; NULL = none */
+        char digest[32]; /* of the event's content, raw */
         json_t *memo;
         bool doubt;
 
@@ -107,7 +111,7 @@ bool engine_is_idle(const struct channeld *daemon);
 store_reply_fn engine_ignore_reply;
 
 /* attempt.c: from a loaded document to a verdict. */
-void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes, const char *digest);
+void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes);
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
 /* Ends without having sent anything: somebody may have it at once. */
 void attempt_release(struct attempt *attempt);
@@ -123,8 +127,8 @@ void settle_add(struct region *region, struct outcome *outcome);
 void settle_go(struct region *region);
 void settle_drop(struct region *region); /* at the end: the leases pass by themselves */
 
-/* retry.c: milliseconds to wait after attempt number n (from 1) has failed; -1 when that was the
- * last one. Jitter of up to a tenth comes on top. */
+/* retry.c: milliseconds to wait after attempt number n (from 1) has failed. The list's last wait
+ * repeats: a document that may pass is never given up. Jitter of up to a tenth comes on top. */
 int64_t retry_wait_ms(const struct channel_config *channel, unsigned attempt, uint32_t random);
 
 /* http.c */

@@ -66,15 +66,14 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
 
                 if (!attempt)
                         continue;
-                if (error || reply_length(reply, at) != 32) {
+                if (error) {
                         log_say(LOG_WARNING, MESSAGE_BYTES_MISSING, "channel",
                                 take->region->daemon->channel->name, "region", take->region->code,
-                                "document", attempt->document, "reason", error ? reason : "", NULL);
+                                "document", attempt->document, "reason", reason, NULL);
                         attempt_release(attempt);
-                } else
-                        attempt_begin(attempt, reply_text(reply, at + 1), reply_length(reply, at + 1),
-                                      reply_text(reply, at));
-                at += 2;
+                } else /* none at all are broken ones too: released, they would be due at once */
+                        attempt_begin(attempt, reply_text(reply, at), reply_length(reply, at));
+                at++;
         }
 }
 
@@ -94,18 +93,16 @@ static void take_bytes(struct take *take) {
                 bytes = nudge_take(daemon, region->code, attempt->evid, &n_bytes);
                 if (bytes) {
                         take->attempts[i] = NULL;
-                        attempt_begin(attempt, bytes, n_bytes, NULL);
+                        attempt_begin(attempt, bytes, n_bytes);
                 } else
-                        words_key(&keys, region->code, "ev:%s", attempt->evid);
+                        words_key(&keys, region->code, "body:%s", attempt->event_id);
         }
         if (keys.n == 0) {
                 words_done(&keys);
                 take_free(take);
                 return;
         }
-        words_str(&words, "FCALL_RO");
-        words_str(&words, "gk1_bytes");
-        words_number(&words, (int64_t) keys.n);
+        words_str(&words, "MGET");
         for (size_t i = 0, at = 0; i < keys.n; i++) {
                 words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
                 at = keys.ends[i];
@@ -121,7 +118,7 @@ static char *copy_or_null(const redisReply *reply, size_t i) {
 }
 
 /* The fields of gk_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl in-doubt-since. False: nothing is to be done. */
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since digest. False: nothing is to be done. */
 static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (!reply_is(loaded, 0, "work"))
                 return false;
@@ -139,6 +136,15 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (*reply_text(loaded, 12))
                 attempt->memo = json_loads(reply_text(loaded, 12), 0, NULL);
         attempt->after_url = copy_or_null(loaded, 13);
+        if (reply_length(loaded, 17) == sizeof(attempt->digest))
+                memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));
+        /* More than one: those behind the first were left by stale attempts. */
+        if (attempt->reference && strchr(attempt->reference, ' ')) {
+                char *blank = strchr(attempt->reference, ' ');
+
+                attempt->surplus = strdup(blank + 1);
+                *blank = '\0';
+        }
         return attempt->event_id && attempt->evid;
 }
 

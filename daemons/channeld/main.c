@@ -134,7 +134,6 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         char *text freed_by(freep) = NULL;
         int r;
 
-        (void) usec;
         (void) snprintf(done, sizeof(done), "%llu", (unsigned long long) daemon->n_done);
         (void) snprintf(failed, sizeof(failed), "%llu", (unsigned long long) daemon->n_failed);
         (void) snprintf(active, sizeof(active), "%zu", daemon->n_attempts);
@@ -147,8 +146,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void) sd_notifyf(0, "STATUS=%s", text);
         if (daemon->stopping && engine_is_idle(daemon))
                 return sd_event_exit(daemon->event, 0);
-        /* From now, not from `usec`: that is when this tick was due, and the first one is due at 0. */
-        r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20 : SECOND_USEC);
+        r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
+                                                                       : SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 

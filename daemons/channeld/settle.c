@@ -43,6 +43,17 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
 
         (void) store;
         region->settling = false;
+        if (!error && reply_is(reply, 0, "again")) {
+                /* A document has a channel that waits for this one and that we did not name. */
+                if (conf_name_is_valid(reply_text(reply, 1)) &&
+                    !string_list_has(&region->dependants, reply_text(reply, 1)))
+                        (void) string_list_add(&region->dependants, reply_text(reply, 1),
+                                               reply_length(reply, 1));
+                for (size_t i = settling->n; i-- > 0;)
+                        put_back(region, settling->list[i]);
+                settle_go(region);
+                return;
+        }
         if (error || !reply_is(reply, 0, "ok")) {
                 /* Its effect is unknown, or there was none: the same again once the store is back.
                  * What was settled answers `already`. */
@@ -68,21 +79,36 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
         engine_pump(daemon);
 }
 
-/* The channels that wait for this one: their entries may become due by our settle. */
-static size_t add_dependants(const struct channeld *daemon, const struct region *region,
+static bool waits_for(const struct channel_config *channel, const struct string_list *list,
+                      const char *name) {
+        return channel->after &&
+               (strcmp(channel->after, name) == 0 || string_list_has(list, channel->after)) &&
+               !string_list_has(list, channel->name);
+}
+
+/* The channels that wait for this one, and those that wait for them: their entries may become due by
+ * our settle. The nearest come first. */
+static size_t add_dependants(const struct channeld *daemon, struct region *region,
                              struct words *words, struct buf *names) {
         const struct configuration *configuration = daemon->configuration;
-        size_t n = 0;
+        struct string_list *list = &region->dependants;
+        bool more = !region->dependants_known;
 
-        for (size_t i = 0; i < configuration->n_channels; i++) {
-                const struct channel_config *other = &configuration->channels[i];
+        while (more) {
+                more = false;
+                for (size_t i = 0; i < configuration->n_channels; i++) {
+                        const struct channel_config *other = &configuration->channels[i];
 
-                if (!other->after || strcmp(other->after, daemon->channel->name) != 0)
-                        continue;
-                words_key(words, region->code, "due:%s", other->name);
-                buf_fmt(names, "%s%s", n++ ? "," : "", other->name);
+                        if (waits_for(other, list, daemon->channel->name))
+                                more |= string_list_add(list, other->name, strlen(other->name)) == 0;
+                }
         }
-        return n;
+        region->dependants_known = true;
+        for (size_t i = 0; i < list->n; i++) {
+                words_key(words, region->code, "due:%s", list->items[i]);
+                buf_fmt(names, "%s%s", i ? "," : "", list->items[i]);
+        }
+        return list->n;
 }
 
 static void add_outcome(struct words *words, const struct outcome *outcome) {
@@ -172,4 +198,5 @@ void settle_drop(struct region *region) {
                 outcome_free(outcome);
         }
         region->last = NULL;
+        string_list_done(&region->dependants);
 }

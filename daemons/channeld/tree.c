@@ -350,6 +350,8 @@ static int put_attachment(struct tree *tree, const struct tree_file *file, const
         if (!source)
                 return -ENOMEM;
         r = file_read(source, ATTACHMENT_MAX_BYTES, &bytes, &n);
+        if (r == -ENOENT && file->optional)
+                return 0;
         return r < 0 ? r : file_write(path, bytes, n, 0644);
 }
 

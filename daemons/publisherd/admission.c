@@ -192,18 +192,17 @@ static void content_digest(const struct event *event, char ret[static DIGEST_TEX
 
 /* The fields of one event, in the order that core/store.lua gives at gk_accept. */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
-                        const struct emitter_config *emitter, bool local, const char *channels,
-                        const char *bytes, size_t n_bytes) {
+                        const struct emitter_config *emitter, bool local,
+                        const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
-        unsigned char digest[32], same[32];
+        unsigned char digest[32];
         char content[DIGEST_TEXT];
         struct buf may = { 0 };
         bool urgent = event->urgent && (local || (emitter && emitter->may_urgent));
 
         content_digest(event, content);
         raw_digest(event->digest, digest);
-        raw_digest(content, same);
         job->same_key = strndup(content, 40);
         if (emitter)
                 for (size_t i = 0; i < emitter->may_revise.n; i++)
@@ -215,7 +214,6 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_number(words, event->time_ms);
         words_number(words, event->revision);
         words_add(words, digest, sizeof(digest));
-        words_add(words, same, sizeof(same));
         words_number(words, event->publish_at_ms);
         words_number(words, event->expires_ms);
         words_number(words, urgent ? 1 : 2);
@@ -238,10 +236,6 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
                                 json_string_value(json_object_get(reason, "code")));
                 }
         }
-        words_end(words);
-        words_str(words, "");
-        buf_add(&words->bytes, bytes, n_bytes);
-        buf_add(&words->bytes, digest, 1);
         words_end(words);
         buf_done(&may);
 }
@@ -307,11 +301,13 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         job->region = region_find(daemon, event->region);
         ulid_new(clock_now_ms(), job->ulid);
         job->n_bytes = n_raw;
-        if (!raw || asprintf(&job->ev_key, "%s %s", event->source, event->id) < 0) {
+        job->bytes = raw ? malloc(n_raw + 1) : NULL;
+        if (!job->bytes || asprintf(&job->ev_key, "%s %s", event->source, event->id) < 0) {
                 job->ev_key = NULL;
                 answer_busy(daemon, job, 5000);
         } else {
-                write_words(daemon, job, event, emitter, local, buf_text(&channels), raw, n_raw);
+                memcpy(job->bytes, raw, n_raw);
+                write_words(daemon, job, event, emitter, local, buf_text(&channels));
                 commit_queue(daemon, job);
         }
         buf_done(&channels);

@@ -1,6 +1,7 @@
-/* Group commit: one FCALL per region is in flight; what arrives meanwhile joins the next. One
- * command, because Redis reads 16 KiB of a connection at a time and would sync for each handful of
- * small ones. */
+/* Group commit: one transaction per region is in flight; what arrives meanwhile joins the next. It is
+ * MULTI, MSET of the events' bytes, FCALL gk1_accept, EXEC: all of it or nothing, synced once. (Small
+ * commands outside a transaction would be synced by the handful: Redis reads 16 KiB of a connection
+ * at a time.) */
 #include "daemons/publisherd/publisherd.h"
 
 #include <errno.h>
@@ -101,7 +102,6 @@ void region_learn_channel(struct region *region, const char *name) {
 
 /* The answer's fourth field names every channel of the document, a withdrawal's too. */
 static void nudge(struct publisherd *daemon, const struct job *job, const char *line) {
-        const struct words *words = &job->words;
         const char *channels = line;
 
         for (int i = 0; i < 3 && channels; i++) {
@@ -110,7 +110,7 @@ static void nudge(struct publisherd *daemon, const struct job *job, const char *
         }
         if (channels)
                 fanout_nudge(daemon, job->region, channels, strcspn(channels, "\t"), job->ev_key,
-                             words->bytes.data + words->ends[words->n - 2], job->n_bytes);
+                             job->bytes, job->n_bytes);
 }
 
 static void on_committed(struct store *store, const redisReply *reply, int error,
@@ -121,6 +121,16 @@ static void on_committed(struct store *store, const redisReply *reply, int error
         struct job *again = NULL;
 
         (void) store;
+        if (!error) {
+                /* What the two commands of the transaction answered: MSET, FCALL. */
+                const redisReply *accept = reply_at(reply, 1);
+
+                if (accept && accept->type == REDIS_REPLY_ERROR) {
+                        reason = accept->str;
+                        error = store_error_of(reason);
+                }
+                reply = accept;
+        }
         region->in_flight = NULL;
         if (error == -ENOSYS)
                 daemon->library_loaded = false; /* durable_tick() loads it anew */
@@ -130,7 +140,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                         reply_text(reply, 0), NULL);
                 region->ready = false;
                 error = -EBUSY;
-        } else if (error)
+        } else if (error && trouble_is_news(daemon, reason))
                 log_say(LOG_WARNING, MESSAGE_COMMIT_FAILED, "region", region->code, "reason",
                         reason, NULL);
         for (size_t i = batch->n; i-- > 0;) {
@@ -185,13 +195,42 @@ static void on_committed(struct store *store, const redisReply *reply, int error
         commit_go(daemon, region);
 }
 
+static void on_queued(struct store *store, const redisReply *reply, int error, const char *reason,
+                      void *userdata) {
+        (void) store;
+        (void) reply;
+        (void) error; /* EXEC will say so again */
+        (void) reason;
+        (void) userdata;
+}
+
+/* The transaction of a batch; on_committed() is called when this returns 0, else not. */
+static int commit_send(struct batch *batch, struct words *bodies, struct words *accept) {
+        struct store *store = batch->daemon->store;
+        struct words multi = { 0 }, exec = { 0 };
+        int r;
+
+        words_str(&multi, "MULTI");
+        words_str(&exec, "EXEC");
+        r = store_command(store, &multi, on_queued, NULL);
+        if (r == 0)
+                r = store_command(store, bodies, on_queued, NULL);
+        if (r == 0)
+                r = store_command(store, accept, on_queued, NULL);
+        if (r == 0)
+                r = store_command(store, &exec, on_committed, batch);
+        else
+                words_done(&exec);
+        if (r < 0) /* the connection may be within MULTI */
+                store_reconnect(store, strerror(-r));
+        return r;
+}
+
 void commit_go(struct publisherd *daemon, struct region *region) {
         struct batch *batch;
-        struct words words = { 0 };
+        struct words words = { 0 }, bodies = { 0 }, keys = { 0 };
         struct buf names = { 0 };
-        size_t n_bytes = 0, n_due = 0;
-        size_t n_keys_at;
-        struct words keys = { 0 };
+        size_t n_bytes = 0, n_due = 0, n_keys;
 
         if (region->in_flight || !region->first)
                 return;
@@ -213,10 +252,10 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         }
 
         add_due_keys(daemon, region, &keys, &names, &n_due);
-        n_keys_at = 3 + n_due + 3 * batch->n;
+        n_keys = 3 + n_due + 3 * batch->n;
         words_str(&words, "FCALL");
         words_str(&words, "gk1_accept");
-        words_number(&words, (int64_t) n_keys_at);
+        words_number(&words, (int64_t) n_keys);
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
         words_key(&words, region->code, "held");
@@ -241,10 +280,17 @@ void commit_go(struct publisherd *daemon, struct region *region) {
                         at = fields->ends[k];
                 }
         }
+        words_str(&bodies, "MSET");
+        for (size_t i = 0; i < batch->n; i++) {
+                words_key(&bodies, region->code, "body:%s", batch->jobs[i]->ulid);
+                words_add(&bodies, batch->jobs[i]->bytes, batch->jobs[i]->n_bytes);
+        }
         words_done(&keys);
         buf_done(&names);
         region->in_flight = batch;
-        if (store_command(daemon->store, &words, on_committed, batch) < 0) {
+        if (commit_send(batch, &bodies, &words) < 0) {
+                words_done(&bodies);
+                words_done(&words);
                 region->in_flight = NULL;
                 for (size_t i = 0; i < batch->n; i++)
                         answer_busy(daemon, batch->jobs[i], RETRY_SOON_MS);

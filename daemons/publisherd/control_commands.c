@@ -107,7 +107,7 @@ static int ask_status(struct tour *tour) {
         struct publisherd *daemon = tour->daemon;
         const struct region *region = &daemon->regions[tour->region];
         struct words words = { 0 }, keys = { 0 };
-        size_t n_due = control_due_keys(daemon, region, &keys);
+        size_t n_due;
         int r;
 
         if (!store_is_up(daemon->store)) {
@@ -115,6 +115,7 @@ static int ask_status(struct tour *tour) {
                           message_template(MESSAGE_STORE_AWAY, messages_language()), tour);
                 return 0;
         }
+        n_due = control_due_keys(daemon, region, &keys);
         words_str(&words, "FCALL_RO");
         words_str(&words, "gk1_status");
         words_number(&words, (int64_t) n_due + 2);

@@ -157,7 +157,8 @@ static void on_held_bytes(struct store *store, const redisReply *reply, int erro
                 held_fail(held, MESSAGE_CONTROL_STORE_FAILED, reason);
                 return;
         }
-        event = json_loadb(reply_text(reply, 1), reply_length(reply, 1), 0, NULL);
+        event = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, (size_t) reply->len, 0, NULL)
+                                                : NULL;
         answer = json_pack("{s:b, s:s, s:s, s:s, s:s, s:o}", "ok", 1, "event", held->ulid,
                            "document", held->document, "region", held->region->code, "reasons",
                            held->reasons, "content", event ? event : json_null());
@@ -195,10 +196,8 @@ static void on_held_found(struct store *store, const redisReply *reply, int erro
                 held_decide(held);
                 return;
         }
-        words_str(&words, "FCALL_RO");
-        words_str(&words, "gk1_bytes");
-        words_number(&words, 1);
-        words_key(&words, held->region->code, "ev:%s", held->identity);
+        words_str(&words, "GET");
+        words_key(&words, held->region->code, "body:%s", held->ulid);
         if (store_command(held->daemon->store, &words, on_held_bytes, held) < 0)
                 held_fail(held, MESSAGE_CONTROL_STORE_FAILED,
                           message_template(MESSAGE_STORE_AWAY, messages_language()));

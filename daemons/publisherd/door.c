@@ -79,6 +79,7 @@ static void request_free(struct request *request) {
                 free(job->id);
                 free(job->document);
                 free(job->ev_key);
+                free(job->bytes);
                 free(job->same_key);
                 json_decref(job->warnings);
                 json_decref(job->reasons);
@@ -181,6 +182,7 @@ void job_answered(struct job *job) {
 
         request->daemon->n_pending--;
         words_done(&job->words);
+        free(give_away(job->bytes));
         if (--request->n_waiting > 0)
                 return;
         if (!peer) {

@@ -53,13 +53,29 @@ void durable_remember(struct publisherd *daemon) {
                         buf_fmt(&buf, "%s %s %llu\n", daemon->regions[i].code,
                                 daemon->regions[i].epoch,
                                 (unsigned long long) daemon->regions[i].n);
-        if (path && buf.len > 0) {
+        if (path && buf.len > 0 &&
+            (!daemon->remembered || strcmp(daemon->remembered, buf_text(&buf)) != 0)) {
                 r = file_write(path, buf.data, buf.len, 0640);
                 if (r < 0)
                         log_say(LOG_WARNING, MESSAGE_CANNOT_WRITE, "path", path, "reason",
                                 strerror(-r), NULL);
+                else {
+                        free(daemon->remembered);
+                        daemon->remembered = strdup(buf_text(&buf));
+                }
         }
         buf_done(&buf);
+}
+
+bool trouble_is_news(struct publisherd *daemon, const char *reason) {
+        int64_t now = clock_boot_ms();
+
+        if (strncmp(daemon->trouble, reason, sizeof(daemon->trouble) - 1) == 0 &&
+            now - daemon->trouble_ms < 60000)
+                return false;
+        (void) snprintf(daemon->trouble, sizeof(daemon->trouble), "%s", reason);
+        daemon->trouble_ms = now;
+        return true;
 }
 
 /* -- hello ------------------------------------------------------------------------------------------ */
@@ -91,8 +107,9 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
 
         (void) store;
         if (error) {
-                log_say(LOG_WARNING, MESSAGE_COMMIT_FAILED, "region", region->code, "reason", reason,
-                        NULL);
+                if (trouble_is_news(daemon, reason))
+                        log_say(LOG_WARNING, MESSAGE_COMMIT_FAILED, "region", region->code, "reason",
+                                reason, NULL);
                 region->ready = false;
                 return;
         }
@@ -116,6 +133,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
         free(give_away(region->refusal));
         if (!region->ready) {
                 region->ready = true;
+                daemon->trouble[0] = '\0';
                 durable_remember(daemon);
                 log_say(LOG_INFO, MESSAGE_STORE_READY, "region", region->code, "n", now_text, NULL);
         }
@@ -155,38 +173,41 @@ int durable_adopt(struct publisherd *daemon) {
 
 /* -- Redis' settings --------------------------------------------------------------------------------- */
 
+static const struct {
+        const char *name, *value;
+} wanted_settings[] = {
+        { "appendonly", "yes" },
+        { "appendfsync", "always" },
+        { "no-appendfsync-on-rewrite", "no" },
+        { "maxmemory-policy", "noeviction" },
+};
+
 static void on_settings(struct store *store, const redisReply *reply, int error, const char *reason,
                         void *userdata) {
-        static const struct {
-                const char *name, *value;
-        } wanted[] = {
-                { "appendonly", "yes" },
-                { "appendfsync", "always" },
-                { "no-appendfsync-on-rewrite", "no" },
-                { "maxmemory-policy", "noeviction" },
-        };
         struct publisherd *daemon = userdata;
         struct buf wrong = { 0 };
+        char *before freed_by(freep) = NULL;
 
         (void) store;
         if (error) {
-                log_say(LOG_WARNING, MESSAGE_REDIS_SETTINGS_UNKNOWN, "reason", reason, NULL);
+                if (trouble_is_news(daemon, reason))
+                        log_say(LOG_WARNING, MESSAGE_REDIS_SETTINGS_UNKNOWN, "reason", reason, NULL);
                 return;
         }
-        for (size_t i = 0; i < ELEMENTS(wanted); i++) {
+        for (size_t i = 0; i < ELEMENTS(wanted_settings); i++) {
                 const char *value = NULL;
 
                 for (size_t k = 0; reply && k + 1 < reply->elements; k += 2)
-                        if (reply_is(reply, k, wanted[i].name))
+                        if (reply_is(reply, k, wanted_settings[i].name))
                                 value = reply_text(reply, k + 1);
-                if (!value || strcmp(value, wanted[i].value) != 0)
-                        buf_fmt(&wrong, "%s%s = %s (%s)", wrong.len ? "; " : "", wanted[i].name,
-                                value ? value : "?", wanted[i].value);
+                if (!value || strcmp(value, wanted_settings[i].value) != 0)
+                        buf_fmt(&wrong, "%s%s = %s (%s)", wrong.len ? "; " : "", wanted_settings[i].name,
+                                value ? value : "?", wanted_settings[i].value);
         }
-        free(give_away(daemon->unfit));
+        before = give_away(daemon->unfit);
         if (wrong.len > 0 && daemon->configuration->main.redis_durability) {
                 daemon->unfit = say(MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
-                if (daemon->fit || !daemon->library_loaded)
+                if (!before || !daemon->unfit || strcmp(before, daemon->unfit) != 0)
                         log_say(LOG_ERR, MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
                 daemon->fit = false;
         } else {
@@ -209,7 +230,8 @@ static void read_settings(struct publisherd *daemon) {
 
         words_str(&words, "CONFIG");
         words_str(&words, "GET");
-        words_str(&words, "*a*"); /* CONFIG GET takes several patterns only from 7.0 on */
+        for (size_t i = 0; i < ELEMENTS(wanted_settings); i++)
+                words_str(&words, wanted_settings[i].name);
         (void) store_command(daemon->store, &words, on_settings, daemon);
         words_done(&words);
 }
@@ -221,7 +243,8 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
         (void) store;
         (void) reply;
         if (error) {
-                log_say(LOG_ERR, MESSAGE_STORE_LIBRARY_REFUSED, "reason", reason, NULL);
+                if (trouble_is_news(daemon, reason))
+                        log_say(LOG_ERR, MESSAGE_STORE_LIBRARY_REFUSED, "reason", reason, NULL);
                 return;
         }
         daemon->library_loaded = true;
@@ -236,6 +259,29 @@ static void load_library(struct publisherd *daemon) {
         words_str(&words, "REPLACE");
         words_add(&words, store_lua, (size_t) (store_lua_end - store_lua) - 1);
         (void) store_command(daemon->store, &words, on_loaded, daemon);
+        words_done(&words);
+}
+
+/* Somebody may have flushed the functions. A commit would notice, but on a quiet night only the
+ * channels ask for them. */
+static void on_listed(struct store *store, const redisReply *reply, int error, const char *reason,
+                      void *userdata) {
+        struct publisherd *daemon = userdata;
+
+        (void) store;
+        (void) reason;
+        if (error == 0 && reply && reply->elements == 0)
+                load_library(daemon);
+}
+
+static void look_for_library(struct publisherd *daemon) {
+        struct words words = { 0 };
+
+        words_str(&words, "FUNCTION");
+        words_str(&words, "LIST");
+        words_str(&words, "LIBRARYNAME");
+        words_str(&words, "gongkai1");
+        (void) store_command(daemon->store, &words, on_listed, daemon);
         words_done(&words);
 }
 
@@ -267,7 +313,7 @@ void durable_on_state(struct store *store, bool up, const char *reason, void *us
         load_library(daemon);
 }
 
-/* Each minute, and each second while something is not right. */
+/* Each five seconds, and each second while something is not right. */
 void durable_tick(struct publisherd *daemon) {
         static int64_t last_ms, remembered_ms;
         int64_t now = clock_boot_ms();
@@ -279,11 +325,13 @@ void durable_tick(struct publisherd *daemon) {
                 remembered_ms = now;
                 durable_remember(daemon);
         }
-        if (!store_is_up(daemon->store) || (well && now - last_ms < 60000))
+        if (!store_is_up(daemon->store) || (well && now - last_ms < 5000))
                 return;
         last_ms = now;
         if (!daemon->library_loaded)
                 load_library(daemon);
-        else
+        else {
+                look_for_library(daemon);
                 read_settings(daemon);
+        }
 }

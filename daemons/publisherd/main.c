@@ -61,6 +61,7 @@ static void publisherd_done(struct publisherd *daemon) {
         free(daemon->regions);
         free(daemon->attachments_dir);
         free(daemon->unfit);
+        free(daemon->remembered);
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->tick);
@@ -90,10 +91,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct publisherd *daemon = userdata;
         int r;
 
-        (void) usec;
+        (void) usec; /* when we should have come; a count from there would have us catch up on the past */
         durable_tick(daemon);
         tell_status(daemon);
-        /* From now, not from `usec`: that is when this tick was due, and the first one is due at 0. */
         r = sd_event_source_set_time_relative(source, SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

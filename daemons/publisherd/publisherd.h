@@ -46,7 +46,8 @@ struct job {
         struct region *region;
         char *ev_key, *same_key; /* without the region's prefix and kind */
         struct words words;      /* the fields that gk1_accept wants */
-        size_t n_bytes;          /* of the event, at the end of the last word but one byte */
+        char *bytes;             /* the event's own, as they are stored */
+        size_t n_bytes;
 };
 
 /* What a region's store looks like from here. */
@@ -83,6 +84,9 @@ struct publisherd {
         bool library_loaded;
         bool fit;        /* Redis' settings are what durability needs */
         char *unfit;     /* which is not */
+        char *remembered;  /* what the file of epochs and numbers says */
+        char trouble[160]; /* of the store, as last told */
+        int64_t trouble_ms;
         size_t n_pending; /* jobs without an answer */
         uint64_t n_accepted, n_rejected, n_busy;
 };
@@ -133,6 +137,8 @@ bool region_is_ready(const struct publisherd *daemon, const struct region *regio
 /* durable.c: connect, load the library, read Redis' settings, know the store again. */
 void durable_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void durable_tick(struct publisherd *daemon);
+/* Whether the log should hear of it: what comes again each second is told once a minute. */
+bool trouble_is_news(struct publisherd *daemon, const char *reason);
 void durable_remember(struct publisherd *daemon); /* epoch and n of every region to disk */
 int durable_adopt(struct publisherd *daemon); /* the operator says: this store is right */
 

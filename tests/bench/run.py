@@ -41,7 +41,7 @@ def cpu_seconds(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-CHANNELS = {"portal": "政府网站", "hall": "社区/企事业单位/村公示栏（电子屏）", "press": "纸质媒体", "archive": "公开查阅点"}
+CHANNELS = ("portal", "hall", "press", "archive")  # four that take everything: nobody works on them
 
 
 def county(programs, channels):
@@ -49,7 +49,7 @@ def county(programs, channels):
     stories.PROGRAMS = programs
     one = stories.County()
     for name in channels:
-        one.channel(name, driver="discard", carrier=CHANNELS[name])
+        one.channel(name, driver="discard", carrier="政府网站")
     return one
 
 
@@ -59,7 +59,8 @@ def store_and_door(programs, bench):
     one = county(programs, CHANNELS)
     rates, accept, plain = [], [], []
     try:
-        redis = one.start_redis()
+        # A rewrite of the file in the middle would be paid by whichever happens to run.
+        redis = one.start_redis(**{"auto-aof-rewrite-percentage": 0})
         publisherd = one.start_publisherd()
         one.ready()
         door = f"ipc://{one.folder}/run/publish"
@@ -70,8 +71,7 @@ def store_and_door(programs, bench):
             plain += pair["plain_us"]
             used = cpu_seconds(publisherd), cpu_seconds(redis)
             out = subprocess.run([bench / "flood", "--door", door, "--events", str(events), "--emitters", "4", "--window",
-                                  "256", "--bytes", "2048", "--channels", ",".join(CHANNELS), "--prefix", f"r{i}",
-                                  "--resend"], check=True, capture_output=True)
+                                  "256", "--bytes", "2048", "--prefix", f"r{i}", "--resend"], check=True, capture_output=True)
             flood = json.loads(out.stdout)
             rates.append(flood["rate"])
             used = [(now - then) * 1e6 / events for now, then in zip((cpu_seconds(publisherd), cpu_seconds(redis)), used)]

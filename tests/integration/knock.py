@@ -96,7 +96,7 @@ def threads_wait(process):
     return pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
-def until_taken(county, event, timeout=30, door=None):
+def until_taken(county, event, timeout=30, door=None, patience=3):
     """What gongkai-emit does: the same bytes again while the door is busy or silent."""
     own = door is None
     door = door or county.door()
@@ -104,7 +104,7 @@ def until_taken(county, event, timeout=30, door=None):
     try:
         while True:
             try:
-                reply = door.ask(event, timeout=3)
+                reply = door.ask(event, timeout=patience)
             except AssertionError:
                 reply = None
                 door.close()

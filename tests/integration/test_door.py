@@ -364,7 +364,7 @@ def test_what_is_not_for_all_goes_to_no_channel(town, more):
 def test_unknown_members_are_named_and_kept(town):
     reply = town.ask(publish("extra-1", responsible="张三", attributes={"gkhost": "oa-1"}))
     assert [(w["path"], w["code"]) for w in reply["warnings"]] == [("/data/responsible", "unknown_member")]
-    stored = [value for key in town.redis().keys(f"*{reply['source']} {reply['id']}*")
+    stored = [value for key in town.redis().keys(f"*:body:{reply['event']}")
               for value in [town.redis().get(key)] if b'"responsible"' in value]
     assert len(stored) == 1 and b'"gkhost"' in stored[0]
 

@@ -333,7 +333,7 @@ class Schedule:
 
     def judge_document(self, document, winner, shown):
         wanted = winner.content if winner.kind == "P" and not winner.expires else None
-        missing = {spec.split("<")[0] for spec in winner.fields[13].split(",") if spec} - set(shown.channels)
+        missing = {spec.split("<")[0] for spec in winner.fields[12].split(",") if spec} - set(shown.channels)
         if missing:
             raise Wrong("%s does not know of %s" % (document, missing))
         for name, channel in shown.channels.items():

@@ -1,0 +1,247 @@
+#include "channels/webhook/webhook.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/event.h"
+#include "core/memory.h"
+#include "core/moment.h"
+
+enum { URL_MAX = 2048, HEADERS = 8 };
+
+/* -- addresses -- */
+
+static const char *authority_of(const char *url) {
+        return strncmp(url, "http://", 7) == 0    ? url + 7
+               : strncmp(url, "https://", 8) == 0 ? url + 8
+                                                  : NULL;
+}
+
+/* What RFC 3986 lets a host consist of; brackets only around an IPv6 address. */
+static bool host_is_sound(const char *host, size_t n) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        static const char digits[] = "0123456789";
+
+        if (n > 2 && host[0] == '[' && host[n - 1] == ']') {
+                for (size_t i = 1; i + 1 < n; i++)
+                        if (!strchr("0123456789abcdefABCDEF:.", host[i]))
+                                return false;
+                return true;
+        }
+        for (size_t i = 0; i < n; i++)
+                if (!strchr(letters, host[i]) && !strchr(digits, host[i]) &&
+                    !strchr("-._", host[i]))
+                        return false;
+        return n > 0 && n <= 253 && host[0] != '.' && host[0] != '-';
+}
+
+static bool port_is_sound(const char *port, size_t n) {
+        unsigned number = 0;
+
+        if (n == 0 || n > 5 || strspn(port, "0123456789") < n)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                number = 10 * number + (unsigned) (port[i] - '0');
+        return number > 0 && number <= 65535;
+}
+
+bool webhook_url_is_sound(const char *url) {
+        const char *host = authority_of(url), *colon;
+        size_t n;
+
+        if (!host || strlen(url) > URL_MAX)
+                return false;
+        for (const char *at = url; *at; at++)
+                if (*at <= 0x20 || *at >= 0x7f || strchr("\"#<>\\^`{|}", *at))
+                        return false;
+        n = strcspn(host, "/?");
+        colon = memrchr(host, ':', n);
+        if (colon && !memchr(colon, ']', n - (size_t) (colon - host))) {
+                if (!port_is_sound(colon + 1, n - (size_t) (colon + 1 - host)))
+                        return false;
+                n = (size_t) (colon - host);
+        }
+        return host_is_sound(host, n);
+}
+
+void webhook_host(const char *url, struct buf *ret) {
+        const char *host = authority_of(url);
+
+        if (host)
+                buf_add(ret, host, strcspn(host, "/?"));
+}
+
+/* -- the request -- */
+
+/* A value comes from the store and from our own texts; still nothing gets in that could begin a
+ * second header. */
+static int add_header(struct http_request *request, const char *name, const char *value) {
+        struct buf header = { 0 };
+        size_t n = 0;
+
+        while (request->headers[n])
+                n++;
+        buf_fmt(&header, "%s: ", name);
+        for (const char *at = value; *at; at++)
+                if (*at >= 0x20 && *at < 0x7f)
+                        buf_char(&header, *at);
+        request->headers[n] = n < HEADERS ? buf_take(&header) : NULL;
+        buf_done(&header);
+        return request->headers[n] ? 0 : -ENOMEM;
+}
+
+static const char *kind_name(enum delivery_kind kind) {
+        return kind == DELIVER_PUBLISH    ? "publish"
+               : kind == DELIVER_WITHDRAW ? "withdraw"
+                                          : "expire";
+}
+
+/* The three of Standard Webhooks. The timestamp is that of the attempt: receivers refuse what is
+ * older than five minutes. */
+static int add_webhook(const struct delivery *delivery, struct http_request *request,
+                       unsigned *ret_line) {
+        struct buf signature freed_by(buf_done) = { 0 };
+        int64_t timestamp = delivery->now_ms / 1000;
+        char id[160], seconds[24];
+        int r;
+
+        if (delivery->kind == DELIVER_TEST)
+                (void) snprintf(id, sizeof(id), "test-%lld-%s", (long long) delivery->now_ms,
+                                delivery->channel);
+        else
+                (void) snprintf(id, sizeof(id), "%s-%s-%s", delivery->event_id,
+                                delivery->revision_part, delivery->channel);
+        (void) snprintf(seconds, sizeof(seconds), "%lld", (long long) timestamp);
+        r = add_header(request, "webhook-id", id);
+        r = r < 0 ? r : add_header(request, "webhook-timestamp", seconds);
+        if (r < 0 || !delivery->secret)
+                return r;
+        r = webhook_sign(delivery->secret, id, timestamp, buf_text(&request->body),
+                         request->body.len, &signature, ret_line);
+        return r < 0 ? r : add_header(request, "webhook-signature", buf_text(&signature));
+}
+
+static int add_headers(const struct delivery *delivery, struct http_request *request,
+                       unsigned *ret_line) {
+        const struct webhook_options *options = delivery->options;
+        char type[64], rank[64];
+        int r;
+
+        request->headers = calloc(HEADERS + 1, sizeof(*request->headers));
+        if (!request->headers)
+                return -ENOMEM;
+        (void) snprintf(type, sizeof(type), "%s; charset=utf-8", options->content_type);
+        (void) snprintf(rank, sizeof(rank), "%lld %u %s", (long long) delivery->revision,
+                        delivery->level, kind_name(delivery->kind));
+        r = add_header(request, "Content-Type", type);
+        r = r < 0 ? r : add_header(request, "Idempotency-Key", delivery->key);
+        if (r == 0)
+                r = delivery->kind == DELIVER_TEST ? add_header(request, "Gongkai-Test", "1")
+                                                   : add_header(request, "Gongkai-Rank", rank);
+        return r < 0 ? r : add_webhook(delivery, request, ret_line);
+}
+
+static json_t *test_event(const struct delivery *delivery) {
+        char id[64], source[64], time[MOMENT_TEXT];
+
+        (void) snprintf(id, sizeof(id), "test-%lld", (long long) delivery->now_ms);
+        (void) snprintf(source, sizeof(source), "urn:gongkai:%.12s:gongkai",
+                        *delivery->region ? delivery->region : "000000");
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s}}", "specversion", "1.0", "type",
+                         "cn.gongkai.test.v1", "source", source, "id", id, "time",
+                         moment_write(delivery->now_ms, time), "datacontenttype",
+                         "application/json", "data", "channel", delivery->channel);
+}
+
+static int post(const struct delivery *delivery, const json_t *event, struct step *ret) {
+        const struct webhook_options *options = delivery->options;
+        struct http_request *request = &ret->http;
+        char number[24];
+        unsigned line = 0;
+        int r;
+
+        *ret = (struct step) { .kind = STEP_HTTP };
+        *request = (struct http_request) { .method = "POST", .repeatable = true };
+        request->url = strdup(options->url);
+        if (!request->url)
+                return -ENOMEM;
+        event_write(event, &request->body);
+        if (request->body.error)
+                return request->body.error;
+        r = add_headers(delivery, request, &line);
+        if (r != -EINVAL && r != -ENODATA)
+                return r;
+
+        /* Unsigned it would be taken for a stranger's. */
+        step_done(ret);
+        if (r == -ENODATA)
+                return step_verdict(ret, VERDICT_BLOCKED, "webhook/secret", 0,
+                                    MESSAGE_WEBHOOK_NO_SECRET, NULL);
+        (void) snprintf(number, sizeof(number), "%u", line);
+        return step_verdict(ret, VERDICT_BLOCKED, "webhook/secret", 0, MESSAGE_WEBHOOK_BAD_SECRET,
+                            "line", number, NULL);
+}
+
+/* -- the driver -- */
+
+static int webhook_begin(const struct delivery *delivery, struct step *ret) {
+        json_t *event freed_by(json_decrefp) = NULL;
+
+        switch (delivery->kind) {
+        case DELIVER_SETUP:
+                return step_done_verdict(ret, NULL, NULL);
+        case DELIVER_TEST:
+                event = test_event(delivery);
+                return event ? post(delivery, event, ret) : -ENOMEM;
+        case DELIVER_PUBLISH:
+        case DELIVER_WITHDRAW:
+        case DELIVER_EXPIRE:
+                break;
+        }
+        /* In doubt or not, the same request: its key lets the receiver know it again. */
+        return post(delivery, delivery->event, ret);
+}
+
+static int webhook_next(const struct delivery *delivery, const struct reply *reply,
+                        struct step *ret) {
+        return delivery->kind == DELIVER_TEST ? webhook_judge_test(delivery, &reply->http, ret)
+                                              : webhook_judge(delivery, &reply->http, ret);
+}
+
+static void webhook_check(const void *options, const char *path, struct problems *problems) {
+        const struct webhook_options *own = options;
+
+        if (own->url && !webhook_url_is_sound(own->url))
+                problems_add(problems, path, 0, MESSAGE_WEBHOOK_BAD_URL, "value", own->url, NULL);
+}
+
+static const char *const content_types[] = { "application/cloudevents+json", "application/json",
+                                             NULL };
+
+#define AT(member) offsetof(struct webhook_options, member)
+static const struct setting webhook_settings[] = {
+        { "", "url", SETTING_STRING, AT(url), .required = true,
+          .chinese = "接收地址，以 http:// 或 https:// 开头",
+          .english = "where to send to, http:// or https://" },
+        { "", "content_type", SETTING_STRING, AT(content_type), .choices = content_types,
+          .fallback = "application/cloudevents+json",
+          .chinese = "请求的 Content-Type；对方只收普通 JSON 时写 application/json",
+          .english = "the request's Content-Type; application/json where the receiver knows no"
+                     " other" },
+};
+#undef AT
+
+extern const struct driver webhook_driver;
+const struct driver webhook_driver = {
+        .name = "webhook",
+        .title_chinese = "推送到别的系统（HTTP）",
+        .title_english = "another system, by HTTP",
+        .settings = webhook_settings,
+        .n_settings = ELEMENTS(webhook_settings),
+        .options_size = sizeof(struct webhook_options),
+        .check = webhook_check,
+        .begin = webhook_begin,
+        .next = webhook_next,
+};
