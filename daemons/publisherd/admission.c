@@ -247,7 +247,7 @@ static int store_attachments(struct publisherd *daemon, const struct event *even
                 const struct frame *frame = frame_by_digest(frames, n_frames, sha256);
                 int r = frame ? attachment_put(daemon->attachments_dir, sha256, frame->bytes,
                                                frame->n_bytes)
-                              : 0;
+                              : attachment_sync(daemon->attachments_dir, sha256);
 
                 if (r < 0)
                         return r;

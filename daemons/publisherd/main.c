@@ -9,9 +9,9 @@
 #include <systemd/sd-daemon.h>
 #include <zmq.h>
 
+#include "core/attachments.h"
 #include "core/clock.h"
 #include "core/daemon.h"
-#include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -34,7 +34,7 @@ static int publisherd_init(struct publisherd *daemon, const char *path) {
         for (size_t i = 0; i < daemon->n_regions; i++)
                 (void) snprintf(daemon->regions[i].code, sizeof(daemon->regions[i].code), "%.6s",
                                 config->regions.items[i]);
-        r = folder_make(daemon->attachments_dir, 0750);
+        r = attachments_open(daemon->attachments_dir);
         if (r < 0) {
                 log_say(LOG_ERR, MESSAGE_CANNOT_WRITE, "path", daemon->attachments_dir, "reason",
                         strerror(-r), NULL);
