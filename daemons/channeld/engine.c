@@ -118,7 +118,8 @@ static char *copy_or_null(const redisReply *reply, size_t i) {
 }
 
 /* The fields of gk_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl in-doubt-since digest. False: nothing is to be done. */
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since digest class. False: nothing is to be
+ * done. */
 static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (!reply_is(loaded, 0, "work"))
                 return false;
@@ -138,6 +139,7 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         attempt->after_url = copy_or_null(loaded, 13);
         if (reply_length(loaded, 17) == sizeof(attempt->digest))
                 memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));
+        attempt->delivery.urgent = attempt->kind == 'P' && reply_is(loaded, 18, "1");
         /* More than one: those behind the first were left by stale attempts. */
         if (attempt->reference && strchr(attempt->reference, ' ')) {
                 char *blank = strchr(attempt->reference, ' ');
