@@ -61,7 +61,9 @@ contact = 电话：0871-0000000（演示）
     "hall": """\
 driver = display
 carrier = 社区/企事业单位/村公示栏（电子屏）
-title = 政务公开（演示）
+title = 政务服务大厅公示屏
+heading = 政务公开（演示）
+county = 云南省六个试点县市
 root = {folder}/display
 displays = hall
 after = portal

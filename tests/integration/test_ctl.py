@@ -152,3 +152,23 @@ def test_json_is_json_everywhere(one):
     for command in (["status"], ["document", "list"], ["document", "show", "doc-1"], ["document", "history", "doc-1"],
                     ["held", "list"], ["channel", "list"], ["key", "list"]):
         json.loads(one.ctl(*command, "--json"))
+
+
+def test_a_mistake_in_one_channels_file_stops_no_other(one):
+    one.channel("other", driver="discard", carrier="政府网站", tiemout="5s")
+    one.stop("channeld-bin")
+    one.start_channel("bin")
+    one.ask(publish())
+    one.shown("doc-1", "bin")
+    assert "tiemout" in one.log("channeld-bin")
+
+
+def test_a_wrong_row_of_the_catalogue_stops_only_the_check(one):
+    path = one.folder / "catalogue" / "extra.csv"
+    head = (one.folder / "catalogue" / "pilot.csv").read_text().splitlines()[0]
+    path.write_text(head + "\nxx.0101,某领域,1,某事项,,,,,,,,,,,\n")
+    assert "extra.csv:2" in _error(one, 1, "config", "check")
+    one.stop("publisherd")
+    one.start_publisherd()
+    one.ready()
+    assert "extra.csv:2" in one.log("publisherd")
