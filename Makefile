@@ -110,8 +110,9 @@ check: ## install what the tests need, build with sanitizers, run all tests (15 
 	$(MAKE) all $(benches:build/%=build/%)
 	PYTHON=$(PYTHON) tests/run
 
-check-peers: ## tests against heavy real peers (none yet that `check` does not start)
+check-peers: ## tests against heavy real peers and tools: axe-core from npm
 	tools/install-packages build run demo test peers
+	$(MAKE) all
 	PYTHON=$(PYTHON) tests/run --peers
 
 demo: ## a county in a box on free ports; ONCE=1 checks every page and exits

@@ -39,6 +39,7 @@ struct delivery {
         const char *region_name; /* 腾冲市 */
         const char *document;
         int64_t revision;
+        unsigned level;            /* 0 shown; 1 and more gone: the rank is (revision, level) */
         const char *revision_part; /* "7", "7w", "7x": the part of the key */
         const char *event_id;      /* ULID of the event to be shown */
         const json_t *event;       /* the CloudEvent; NULL for SETUP and TEST */
@@ -50,6 +51,7 @@ struct delivery {
         size_t n_attachments;
 
         const char *reference; /* what the carrier called it last time, or NULL */
+        const char *surplus;   /* references that attempts gone stale left there, by blank, or NULL */
         const char *url;       /* where it was shown last, or NULL */
         int64_t first_shown_ms; /* first publication on this channel; 0 = not yet */
         int64_t accepted_ms;
@@ -89,7 +91,15 @@ struct http_reply {
  * OPEN begins a transaction: it refuses (TREE_NEWER) when the index has a higher rank of this
  * document, puts the entry and answers the views as they are with the entry in. COMMIT writes the
  * files (each appears whole or not at all, on disk before the answer), removes the others, and
- * only then keeps the index. Any verdict instead of COMMIT rolls back. */
+ * only then keeps the index. Any verdict instead of COMMIT rolls back.
+ *
+ * A driver may answer the reply to an OPEN with another OPEN: both belong to one transaction, which
+ * ends with the COMMIT. So it can put an entry to learn what was there, and put it again when it
+ * knows what to write; the last one counts. `previous` is what the OPEN that puts an entry found;
+ * one without an entry need not look. The same rank as the index has is not newer: a delivery may
+ * come twice. A COMMIT writes first and removes then. */
+enum { TREE_VIEWS = 200 };
+
 struct tree_view {
         const char *tag;   /* entries with this tag ("county:530581"); NULL = all */
         const char *month; /* "2026-11" by `date_ms` in Asia/Shanghai; NULL = any */
@@ -105,7 +115,7 @@ struct tree_open {
         int64_t until_ms;    /* not in views from then on; 0 = for good */
         json_t *data;        /* owned; what the driver wants to find again in views */
         json_t *tags;        /* owned; array of strings */
-        struct tree_view views[24];
+        struct tree_view views[TREE_VIEWS];
         size_t n_views;
         json_t *view_strings; /* owned: keeps the views' tags and months alive, or NULL */
 };

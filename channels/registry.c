@@ -3,9 +3,11 @@
 #include <string.h>
 
 extern const struct driver discard_driver;
+extern const struct driver site_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
+        &site_driver,
         NULL,
 };
 

@@ -21,6 +21,9 @@ extern const struct carrier carriers[];
 extern const size_t n_carriers;
 /* Index into carriers by name or alias (white space ignored); -1 when unknown. */
 int carrier_find(const char *name);
+/* The set of carriers each of which meets a demand for one of `demanded`: itself, the carriers of a
+ * box, the box of a carrier. */
+uint64_t carriers_served(uint64_t demanded);
 
 struct item {
         char *code;

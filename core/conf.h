@@ -28,6 +28,10 @@ int conf_parse(const char *path, const char *bytes, size_t n_bytes, struct probl
 struct conf *conf_free(struct conf *conf);
 void conf_freep(struct conf **conf);
 
+/* The entry that counts for a key (the first), or NULL; and its line, 0 when it is not set. */
+const struct conf_entry *conf_find(const struct conf *conf, const char *section, const char *key);
+unsigned conf_line(const struct conf *conf, const char *section, const char *key);
+
 /* True when name is [a-z0-9-]{1,32}: what a channel, an emitter, a system may be called. */
 int conf_name_is_valid(const char *name);
 

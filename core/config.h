@@ -31,7 +31,7 @@ struct config {
         int64_t drain_ms;                /* longest wait of a clean stop */
         bool hold_same_content;
         /* [curve] */
-        char *curve_secret_file; /* the server's key pair; NULL = no CURVE */
+        char *curve_secret_file; /* the server's key pair, for secret_read(); NULL = no CURVE */
 };
 
 /* channels.d/NAME.conf, the options that all drivers share. */
@@ -45,10 +45,11 @@ struct channel_config {
         int64_t *retry_ms;             /* parsed; n_retry of them */
         size_t n_retry;
         int64_t concurrency;
-        char *secret_file;
+        char *secret_file; /* for secret_read(); NULL = none */
         bool enabled;
+        char *language; /* zh | en: what the channel's readers read; as gongkai.conf unless set */
         uint64_t carrier_bits;
-        struct conf *conf; /* the whole file: the driver's own options are read from it */
+        struct conf *conf; /* the whole file: channel_options() reads the driver's own from it */
 };
 
 /* emitters.d/NAME.conf */
@@ -71,11 +72,15 @@ struct configuration {
         size_t n_emitters;
 };
 
+/* An address of ZeroMQ that others reach over the network: TCP, and not on the loopback. */
+bool endpoint_is_open(const char *endpoint);
+
 /* Reads it all; the driver's own options are skipped unless `driver_settings` gives their rows
- * (core knows no driver): the function returns the rows of a driver's name, or NULL when there is
- * no such driver, which is a problem then. Everything wrong goes to `problems`: unknown keys,
- * channels whose carrier nobody knows, `after` of no channel or in a circle, two emitters with one
- * key. Negative errno: gongkai.conf unreadable, memory. */
+ * (core knows no driver): the function returns the rows of a driver's name (not NULL for one that
+ * has none), or NULL when there is no such driver, which is a problem then. Everything wrong goes
+ * to `problems`: unknown keys, channels whose carrier nobody knows, `after` of no channel or in a
+ * circle, two emitters with one key. Where gongkai.conf says `language = en` the process' language becomes English, so that the
+ * problems are English too. Negative errno: gongkai.conf unreadable, memory. */
 typedef const struct setting *driver_settings_fn(const char *driver, size_t *ret_n);
 int configuration_load(const char *path, driver_settings_fn *driver_settings,
                        struct problems *problems, struct configuration **ret);
@@ -89,6 +94,21 @@ const char *configuration_region_name(const struct configuration *configuration,
 bool configuration_has_region(const struct configuration *configuration, const char *code);
 /* Whether a channel serves a region. */
 bool channel_serves(const struct channel_config *channel, const char *region);
+
+/* The driver's own options of a channel: fills `target` (zeroed by the caller) from the channel's
+ * file; settings_release() gives it back. Problems are those of these rows only: the common ones
+ * were said when the configuration was loaded. -ENOMEM. */
+int channel_options(const struct channel_config *channel, const struct setting *settings, size_t n,
+                    void *target, struct problems *problems);
+
+/* The content of a secret's file, at most 64 KiB, without one line end at its end; to be freed.
+ * `path` is as the loaded configuration has it: there a name without '/' already stands for
+ * systemd's credential ($CREDENTIALS_DIRECTORY) of that name, where there is one. Besides what
+ * open() and read() say: -EPERM when everybody may read or change the file, -ENODATA when it is
+ * empty, -EBADMSG when it has a NUL, -E2BIG, -EISDIR, -EINVAL (no regular file). */
+int secret_read(const char *path, char **ret);
+/* The sentence for people of that errno, with the remedy; to be freed. */
+char *secret_error(const char *path, int error);
 
 /* The rows, for help and the manual. */
 extern const struct setting config_settings[], channel_settings[], emitter_settings[];

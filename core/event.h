@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/content.h"
 #include "core/digest.h"
 #include "core/messages.h"
@@ -20,6 +21,10 @@ enum {
         EVENT_MAX_BODY = 512 << 10,
         EVENT_MAX_ARRAY = 256,
         EVENT_MAX_ATTACHMENTS = 64,
+        EVENT_MAX_VALUES = 10000,          /* JSON values in one event */
+        EVENT_MAX_ALL_VALUES = 256 * 1024, /* and in all events of one message */
+        EVENT_MAX_MESSAGE = 128 << 20,     /* bytes of JSON in one frame */
+        FINDINGS_MAX = 64,
 };
 #define ATTACHMENT_MAX_BYTES ((uint64_t) 64 << 20)
 
@@ -76,6 +81,8 @@ struct findings {
         size_t n;
 };
 
+/* Adds one; the pairs are those of say(). From FINDINGS_MAX on, and when memory is short, nothing
+ * is added. */
 __attribute__((sentinel)) void findings_add(struct findings *findings, const char *path,
                                             const char *code, enum message message, ...);
 bool findings_have(const struct findings *findings, const char *code);
@@ -86,14 +93,21 @@ void findings_done(struct findings *findings);
 /* The bytes of the first frame -> one JSON value (object or array). On bad input NULL, and one or
  * more errors: json, encoding (where, and whether it looks like GBK), too_large, too_deep. Looks at
  * UTF-8, NUL, depth, doubled keys, number sizes before and while parsing. Bounded time and memory
- * for any input. The array length is checked here too (EVENT_MAX_ARRAY, and not empty). */
+ * for any input. The array length is checked here too (EVENT_MAX_ARRAY, and not empty: `length`).
+ * The path is "", or "/3" where the fourth event of an array is the one that is too large.
+ * NULL without an error: this machine is short of memory. */
 json_t *event_read(const void *bytes, size_t n_bytes, struct findings *errors);
 
-/* One CloudEvent (borrowed) -> a parsed event, or NULL with all its errors. Warnings (unknown
- * members of data, assumed_zone) in both cases. */
+/* One CloudEvent -> a parsed event, or NULL with all its errors. Warnings (unknown members of data,
+ * assumed_zone) in both cases. The event takes a reference of its own to `json`, and document names
+ * in it become NFC in place. NULL without an error: this machine is short of memory. */
 struct event *event_parse(json_t *json, struct findings *errors, struct findings *warnings);
 struct event *event_free(struct event *event);
 void event_freep(struct event **event);
+
+/* JSON without white space, members in their order: what the store keeps and passes on. Several
+ * times faster than json_dumps(). Look at buf->error once, at the end. */
+void event_write(const json_t *json, struct buf *ret);
 
 /* The names an event allows, for catalogue and drivers. */
 extern const char *const event_kinds[];  /* notice policy ...; NULL-terminated */

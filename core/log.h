@@ -15,10 +15,16 @@
 
 #include "core/messages.h"
 
-/* `program` goes before each readable line. */
+#define LOG_MESSAGE_ID 33 /* 32 hex digits and NUL */
+
+/* `program` (a literal) goes before each readable line. */
 void log_open(const char *program);
 /* Lines above this level (LOG_INFO by default) are dropped. */
 void log_set_level(int level);
 __attribute__((sentinel)) void log_say(int level, enum message message, ...);
+
+/* The journal's MESSAGE_ID of a message: the first 128 bits of SHA-256 of "gongkai." and its name.
+ * The same on every machine and in every release. Returns `ret`. */
+const char *log_message_id(enum message message, char ret[static LOG_MESSAGE_ID]);
 
 #endif

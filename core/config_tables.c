@@ -1,0 +1,149 @@
+/* The rows of gongkai.conf, channels.d/NAME.conf and emitters.d/NAME.conf. An option stands here
+ * only once it takes effect. */
+#include "core/config.h"
+#include "core/config_parts.h"
+#include "core/memory.h"
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const char *const languages[] = { "zh", "en", NULL };
+
+#define AT(member) offsetof(struct config, member)
+const struct setting config_settings[] = {
+        { "county", "regions", SETTING_LIST, AT(regions), .required = true,
+          .chinese = "本机承担发布的区划：6 位代码（GB/T 2260），空一格可写名称，例如 530581 腾冲市",
+          .english = "the regions served here: GB/T 2260 codes, a name may follow: 530581 腾冲市" },
+        { "county", "language", SETTING_STRING, AT(language), .fallback = "zh",
+          .choices = languages, .chinese = "给人看的文字用哪种语言：zh 中文，en 英文",
+          .english = "the language of sentences for people: zh Chinese, en English" },
+
+        { "paths", "catalogue", SETTING_STRING, AT(catalogue_dir), .fallback = "catalogue",
+          .chinese = "公开事项标准目录（*.csv）所在目录；相对路径从 gongkai.conf 所在目录算起",
+          .english = "folder of the catalogue (*.csv); relative to the folder of gongkai.conf" },
+        { "paths", "templates", SETTING_STRING, AT(templates_dir), .fallback = "templates",
+          .chinese = "本地模板所在目录，没有的模板用自带的",
+          .english = "folder of local templates; what is not there comes with the program" },
+        { "paths", "state", SETTING_STRING, AT(state_dir), .fallback = "/var/lib/gongkai",
+          .chinese = "数据目录：附件、台账、网站文件", .english = "data: attachments, ledger, site" },
+        { "paths", "run", SETTING_STRING, AT(run_dir), .fallback = RUN_DIR,
+          .chinese = "套接字目录；下面各项没有写明时，套接字都放在这里",
+          .english = "folder of the sockets that are not named below" },
+
+        { "redis", "socket", SETTING_STRING, AT(redis_socket), .fallback = RUN_DIR "/redis.sock",
+          .chinese = "Redis 的 unix 套接字", .english = "the unix socket of Redis" },
+        { "redis", "timeout", SETTING_DURATION, AT(redis_timeout_ms), .fallback = "5s",
+          .least = 100, .most = MINUTE, .chinese = "等 Redis 答复的最长时间，超过就当作没有答复",
+          .english = "the longest wait for an answer of Redis" },
+        { "redis", "durability", SETTING_BOOL, AT(redis_durability), .fallback = "yes",
+          .chinese = "要求 Redis 每次写入都落盘（appendfsync always），做不到就不收文；只有试验时才写 no",
+          .english = "demand that Redis syncs every write (appendfsync always), refuse events when"
+                     " it does not; no is for experiments only" },
+
+        { "publisherd", "listen", SETTING_LIST, AT(listen),
+          .fallback = "ipc://" RUN_DIR "/publish, tcp://127.0.0.1:5590",
+          .chinese = "收文的 ZeroMQ 地址；本机以外的 TCP 地址必须配置 [curve]",
+          .english = "ZeroMQ endpoints of the door; TCP beyond this machine needs [curve]" },
+        { "publisherd", "events", SETTING_STRING, AT(events),
+          .fallback = "ipc://" RUN_DIR "/events", .chinese = "通知各渠道进程的 ZeroMQ 地址",
+          .english = "ZeroMQ endpoint that nudges the channels" },
+        { "publisherd", "control", SETTING_STRING, AT(control), .fallback = RUN_DIR "/control",
+          .chinese = "gongkaictl 连接的 unix 套接字", .english = "the unix socket of gongkaictl" },
+        { "publisherd", "control_group", SETTING_STRING, AT(control_group), .fallback = "gongkai",
+          .chinese = "哪个用户组的人可以用 gongkaictl", .english = "the group that may use gongkaictl" },
+        { "publisherd", "max_message", SETTING_SIZE, AT(max_message), .fallback = "128MiB",
+          .least = KIB, .most = 128 * MIB, .chinese = "一条消息（含附件）最大多少",
+          .english = "the largest message, attachments included" },
+        { "publisherd", "dedup_window", SETTING_DURATION, AT(dedup_window_ms), .fallback = "35d",
+          .least = HOUR, .most = 400 * DAY,
+          .chinese = "多长时间内重复收到的同一事件不再发布；也是发文系统补发的期限",
+          .english = "how long an event's identity is remembered" },
+        { "publisherd", "drain", SETTING_DURATION, AT(drain_ms), .fallback = "10s", .least = 0,
+          .most = 10 * MINUTE, .chinese = "停止前最多等多久，让收到的消息落盘并答复",
+          .english = "the longest wait of a clean stop" },
+        { "publisherd", "hold_same_content", SETTING_BOOL, AT(hold_same_content), .fallback = "no",
+          .chinese = "内容相同、文件标识不同的公开信息，先扣下等人放行",
+          .english = "hold what has the same content as another document" },
+
+        { "curve", "secret_file", SETTING_STRING, AT(curve_secret_file),
+          .chinese = "服务器密钥对的文件（或 systemd 凭据名）；写了才能从别的机器收文",
+          .english = "file (or systemd credential) with the server's CURVE key pair" },
+};
+const size_t n_config_settings = ELEMENTS(config_settings);
+#undef AT
+
+#define AT(member) offsetof(struct channel_config, member)
+const struct setting channel_settings[] = {
+        { "", "driver", SETTING_STRING, AT(driver), .required = true,
+          .chinese = "驱动程序的名字，gongkaictl channel help 列出全部",
+          .english = "the driver; gongkaictl channel help lists them" },
+        { "", "title", SETTING_STRING, AT(title), .chinese = "给人看的渠道名称，不写就用文件名",
+          .english = "the channel's name for people; else the file's name" },
+        { "", "carrier", SETTING_LIST, AT(carriers),
+          .chinese = "承担目录里的哪些公开渠道和载体，例如 政府网站；不写的渠道只收点名发来的信息",
+          .english = "the catalogue's carriers that it serves, as 政府网站; a channel without one shows"
+                     " only what names it" },
+        { "", "regions", SETTING_LIST, AT(regions), .chinese = "服务哪些区划，不写就是全部",
+          .english = "the regions that it serves; else all" },
+        { "", "after", SETTING_STRING, AT(after),
+          .chinese = "等哪个渠道发布成功之后再发，这样可以带上那边的网址",
+          .english = "shows a document after that channel has, so that it can link to it" },
+        { "", "timeout", SETTING_DURATION, AT(timeout_ms), .fallback = "15s", .least = 100,
+          .most = 10 * MINUTE, .chinese = "一次发送最多等多久",
+          .english = "the longest time of one attempt's request" },
+        { "", "lease", SETTING_DURATION, AT(lease_ms), .fallback = "0s", .least = 0, .most = HOUR,
+          .chinese = "一个进程占住一份任务多久，要比 timeout 多至少 5s；0s 就是 timeout 的两倍加 5s",
+          .english = "how long a worker keeps a document, at least timeout + 5s; 0s is twice"
+                     " timeout + 5s" },
+        { "", "retry", SETTING_LIST, AT(retry_text),
+          .fallback = "5s, 30s, 5min, 30min, 2h, 5h, 10h, 14h, 20h, 24h",
+          .chinese = "失败后隔多久再发，依次用，最后一个一直重复",
+          .english = "waits between attempts; the last one repeats" },
+        { "", "concurrency", SETTING_NUMBER, AT(concurrency), .fallback = "8", .least = 1,
+          .most = 64, .chinese = "同时最多发几份", .english = "documents under way at once" },
+        { "", "secret_file", SETTING_STRING, AT(secret_file),
+          .chinese = "口令或密钥的文件（或 systemd 凭据名），不要直接写在这里",
+          .english = "file (or systemd credential) with the channel's secret" },
+        { "", "enabled", SETTING_BOOL, AT(enabled), .fallback = "yes",
+          .chinese = "是否启用", .english = "whether the channel is used" },
+        { "", "language", SETTING_STRING, AT(language), .choices = languages,
+          .chinese = "这个渠道的页面用哪种语言，不写就同 gongkai.conf",
+          .english = "the language of what the channel shows; else that of gongkai.conf" },
+};
+const size_t n_channel_settings = ELEMENTS(channel_settings);
+#undef AT
+
+#define AT(member) offsetof(struct emitter_config, member)
+const struct setting emitter_settings[] = {
+        { "", "key", SETTING_STRING, AT(key),
+          .chinese = "发文系统的 CURVE 公钥，40 个字符；只在本机发文的不用写",
+          .english = "the emitter's CURVE public key, 40 characters; none for a local one" },
+        { "", "sources", SETTING_LIST, AT(sources), .required = true,
+          .chinese = "可以用的 source，例如 urn:gongkai:530581:oa，末尾可以用 * 代替其余部分",
+          .english = "sources it may use, as urn:gongkai:530581:oa; a * at the end stands for the"
+                     " rest" },
+        { "", "regions", SETTING_LIST, AT(regions), .chinese = "可以向哪些区划发文，不写就是全部",
+          .english = "regions it may publish in; else all" },
+        { "", "items", SETTING_LIST, AT(items),
+          .chinese = "可以发的目录事项代码，末尾可以用 *；不写就是全部",
+          .english = "codes of the items it may publish, a * at the end stands for the rest; else"
+                     " all" },
+        { "", "may_revise", SETTING_LIST, AT(may_revise),
+          .chinese = "还可以修订、撤下哪些 source 首发的文件",
+          .english = "sources whose documents it may revise and withdraw besides its own" },
+        { "", "may_urgent", SETTING_BOOL, AT(may_urgent), .fallback = "no",
+          .chinese = "是否可以加急", .english = "whether it may mark events urgent" },
+        { "", "may_backfill", SETTING_BOOL, AT(may_backfill), .fallback = "no",
+          .chinese = "是否可以补发去重期限以前的旧信息",
+          .english = "whether it may send events older than the dedup window" },
+        { "", "fetch_from", SETTING_LIST, AT(fetch_from),
+          .chinese = "附件可以从哪些主机取，例如 oa.tengchong.gov.cn 或 10.0.0.5:8080",
+          .english = "hosts from which attachments may be fetched" },
+        { "", "enabled", SETTING_BOOL, AT(enabled), .fallback = "yes", .chinese = "是否启用",
+          .english = "whether it may send" },
+};
+const size_t n_emitter_settings = ELEMENTS(emitter_settings);

@@ -1,0 +1,91 @@
+#include "core/daemon.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "core/log.h"
+#include "core/memory.h"
+
+int daemon_start(int argc, char **argv, const char *program, bool wants_name, void (*help)(void),
+                 struct daemon_arguments *ret) {
+        static const struct option options[] = {
+                { "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+                { "test", no_argument, NULL, 't' },         { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },      { NULL, 0, NULL, 0 },
+        };
+        int option;
+
+        messages_set_language_from_environment();
+        log_open(program);
+        *ret = (struct daemon_arguments) { .config = GONGKAI_CONFIG };
+        while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+                switch (option) {
+                case 'c':
+                        ret->config = optarg;
+                        break;
+                case 'k':
+                        ret->check = true;
+                        break;
+                case 't':
+                        ret->test = true;
+                        break;
+                case 'h':
+                        help();
+                        return 0;
+                case 'v':
+                        (void) printf("%s %s\n", program, GONGKAI_VERSION);
+                        return 0;
+                default:
+                        return 64;
+                }
+        }
+        if (optind < argc)
+                ret->name = argv[optind++];
+        if (optind < argc || (ret->name != NULL) != wants_name || (ret->test && !wants_name)) {
+                help();
+                return 64;
+        }
+        (void) signal(SIGPIPE, SIG_IGN); /* hiredis writes with plain write() */
+        (void) prctl(PR_SET_DUMPABLE, 0);
+        return -1;
+}
+
+int daemon_load(const char *path, driver_settings_fn *driver_settings, struct configuration **ret,
+                struct catalogue **ret_catalogue) {
+        struct configuration *configuration freed_by(configuration_freep) = NULL;
+        struct catalogue *catalogue freed_by(catalogue_freep) = NULL;
+        struct problems problems = { 0 };
+        int r = configuration_load(path, driver_settings, &problems, &configuration);
+
+        if (r >= 0 && strcmp(configuration->main.language, "en") == 0)
+                messages_set_language(ENGLISH);
+        if (r >= 0)
+                r = catalogue_load(configuration->main.catalogue_dir, &problems, &catalogue);
+        if (problems.n > 0) {
+                char count[24];
+                char *text freed_by(freep) = NULL;
+
+                problems_print(&problems, stderr);
+                (void) snprintf(count, sizeof(count), "%zu", problems.n);
+                text = say(MESSAGE_CONF_PROBLEMS, "count", count, NULL);
+                (void) fprintf(stderr, "%s\n", text ? text : "");
+                r = r < 0 ? r : -EINVAL;
+        } else if (r < 0)
+                (void) fprintf(stderr, "%s: %s\n", path, strerror(-r));
+        problems_done(&problems);
+        if (r < 0)
+                return r;
+        *ret = give_away(configuration);
+        *ret_catalogue = give_away(catalogue);
+        return 0;
+}
+
+void daemon_say_config_ok(const char *path) {
+        char *text freed_by(freep) = say(MESSAGE_CONF_OK, "path", path, NULL);
+
+        (void) puts(text ? text : "");
+}

@@ -1,0 +1,25 @@
+/* What every daemon's main() does the same way: arguments, and the configuration with all that is
+ * wrong in it said at once. */
+#ifndef CORE_DAEMON_H
+#define CORE_DAEMON_H
+
+#include "core/config.h"
+
+struct daemon_arguments {
+        const char *config;
+        const char *name; /* the one argument that is no option, or NULL */
+        bool check, test;
+};
+
+/* Sets language and log. Returns -1 to go on, else the exit code (after --help, --version, a wrong
+ * option, a missing or surplus NAME). `help` prints the text of --help. */
+int daemon_start(int argc, char **argv, const char *program, bool wants_name, void (*help)(void),
+                 struct daemon_arguments *ret);
+
+/* Prints every problem to stderr; negative errno then. */
+int daemon_load(const char *path, driver_settings_fn *driver_settings,
+                struct configuration **ret, struct catalogue **ret_catalogue);
+/* "PATH: no problems" */
+void daemon_say_config_ok(const char *path);
+
+#endif

@@ -1,0 +1,78 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/memory.h"
+
+static void digests_agree_with_the_published_ones(void **state) {
+        /* FIPS 180-4's examples, as NIST lists them. */
+        static const struct {
+                const char *text, *digest;
+        } rows[] = {
+                { "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+                { "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+                { "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+        };
+
+        (void) state;
+        for (int again = 0; again < 2; again++) /* the context is used twice */
+                for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                        char digest[DIGEST_TEXT];
+
+                        digest_bytes(rows[i].text, strlen(rows[i].text), digest);
+                        assert_string_equal(digest, rows[i].digest);
+                }
+}
+
+static void identifiers_tell_their_time(void **state) {
+        char id[ULID_TEXT];
+
+        (void) state;
+        ulid_new(1469918176385, id); /* the specification's own example */
+        assert_int_equal(strlen(id), 26);
+        assert_memory_equal(id, "01ARYZ6S41", 10);
+        assert_int_equal(strspn(id, "0123456789ABCDEFGHJKMNPQRSTVWXYZ"), 26);
+}
+
+static void later_identifiers_sort_later(void **state) {
+        static const int64_t base = 1795000000000;
+        char last[ULID_TEXT], id[ULID_TEXT];
+
+        (void) state;
+        ulid_new(base, last);
+        for (int i = 0; i < 100000; i++) {
+                /* the same millisecond, the next one, and a clock that steps back */
+                int64_t now = base + i / 1000 - (i % 7 == 0 ? 50 : 0);
+
+                ulid_new(now, id);
+                assert_true(strcmp(last, id) < 0);
+                memcpy(last, id, sizeof(last));
+        }
+}
+
+static void identifiers_of_two_milliseconds_share_no_random_part(void **state) {
+        char a[ULID_TEXT], b[ULID_TEXT];
+
+        (void) state;
+        ulid_new(1796000000000, a);
+        ulid_new(1796000000001, b);
+        assert_memory_not_equal(a + 10, b + 10, 16);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(digests_agree_with_the_published_ones),
+                cmocka_unit_test(identifiers_tell_their_time),
+                cmocka_unit_test(later_identifiers_sort_later),
+                cmocka_unit_test(identifiers_of_two_milliseconds_share_no_random_part),
+        };
+
+        return cmocka_run_group_tests_name("digest", tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+/* gongkaictl: the operator's and the channel admin's command. Most commands are one question to
+ * publisherd's control socket; keys and the check of the configuration work without it. */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "core/config.h"
+
+/* Exit codes, documented in the help. */
+enum {
+        EXIT_WELL = 0,
+        EXIT_REFUSED = 1,   /* not done, or something needs a person; the sentence says what */
+        EXIT_NO_DAEMON = 3, /* publisherd does not answer */
+        EXIT_USAGE = 64,
+};
+
+struct ctl {
+        const char *config_path;
+        struct configuration *configuration; /* loaded when a command asks for it */
+        bool json;
+        /* options of commands; NULL or 0 where not given */
+        const char *region, *reason, *reason_code, *out;
+        struct string_list sources, regions;
+        bool erase, server;
+        long limit;
+        char **arguments; /* behind the command's words */
+        int n_arguments;
+};
+
+/* load.c */
+struct configuration *ctl_configuration(struct ctl *ctl); /* NULL: the reason is printed */
+/* ask.c: one question to the control socket. Takes the reference of `question`; returns the answer
+ * (a new reference), or NULL when nobody answers (said on stderr). */
+json_t *ctl_ask(struct ctl *ctl, json_t *question);
+/* The same, and when the answer is a failure its sentence is printed and NULL returned with
+ * *ret_code set. */
+json_t *ctl_ask_well(struct ctl *ctl, json_t *question, int *ret_code);
+
+/* print.c */
+struct column {
+        const char *key;     /* member of each row */
+        enum message title;
+};
+/* Rows (array of objects) as a table with columns as wide as what is in them, Chinese counted as
+ * two; at the end of each row no blanks. */
+void print_table(const json_t *rows, const struct column *columns, size_t n);
+void print_json(const json_t *json);
+__attribute__((sentinel)) void print_line(enum message message, ...);
+__attribute__((sentinel)) void print_error(enum message message, ...);
+const char *text_member(const json_t *object, const char *name); /* "" when absent or null */
+
+/* The commands, each in the file of its noun; each returns an exit code. */
+int command_status(struct ctl *ctl);
+int command_switch(struct ctl *ctl, const char *command); /* stop, start */
+int command_document_list(struct ctl *ctl);
+int command_document_show(struct ctl *ctl);
+int command_document_history(struct ctl *ctl);
+int command_document_withdraw(struct ctl *ctl);
+int command_held_list(struct ctl *ctl);
+int command_held_show(struct ctl *ctl);
+int command_held_release(struct ctl *ctl);
+int command_held_reject(struct ctl *ctl);
+int command_channel_list(struct ctl *ctl);
+int command_channel_pause(struct ctl *ctl);
+int command_channel_resume(struct ctl *ctl);
+int command_channel_test(struct ctl *ctl);
+int command_channel_help(struct ctl *ctl);
+int command_config_check(struct ctl *ctl);
+int command_key_new(struct ctl *ctl);
+int command_key_list(struct ctl *ctl);
+int command_key_revoke(struct ctl *ctl);
+int command_store_adopt(struct ctl *ctl);
+
+#endif

@@ -1,0 +1,282 @@
+/* gongkai-channeld NAME: shows on one channel what is to be shown there. */
+#include "daemons/channeld/channeld.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "core/clock.h"
+#include "core/daemon.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#define SECOND_USEC UINT64_C(1000000)
+
+static const struct setting *settings_of_driver(const char *name, size_t *ret_n) {
+        static const struct setting none[1];
+        const struct driver *driver = driver_find(name);
+
+        *ret_n = driver ? driver->n_settings : 0;
+        if (!driver)
+                return NULL;
+        return driver->n_settings > 0 ? driver->settings : none;
+}
+
+/* The driver's own options stand in the channel's file beside the common ones; configuration_load()
+ * has checked them, so only the driver's second look can find more. */
+static int read_options(struct channeld *daemon) {
+        const struct channel_config *channel = daemon->channel;
+        const struct driver *driver = daemon->driver;
+        struct problems problems = { 0 };
+        int r;
+
+        daemon->options = calloc(1, driver->options_size + 1);
+        if (!daemon->options)
+                return -ENOMEM;
+        r = channel_options(channel, driver->settings, driver->n_settings, daemon->options, &problems);
+        if (r >= 0 && driver->check)
+                driver->check(daemon->options, channel->path, &problems);
+        if (r >= 0 && problems.n > 0) {
+                problems_print(&problems, stderr);
+                r = -EINVAL;
+        }
+        problems_done(&problems);
+        return r;
+}
+
+static int read_secret(struct channeld *daemon) {
+        int r;
+
+        if (!daemon->channel->secret_file)
+                return 0;
+        r = secret_read(daemon->channel->secret_file, &daemon->secret);
+        if (r < 0) {
+                char *reason freed_by(freep) = secret_error(daemon->channel->secret_file, r);
+
+                log_say(LOG_ERR, MESSAGE_SECRET_UNREADABLE, "path", daemon->channel->secret_file,
+                        "reason", reason ? reason : strerror(-r), NULL);
+        }
+        return r;
+}
+
+static int channeld_init(struct channeld *daemon, const char *path, const char *name) {
+        const struct config *config;
+        int r = daemon_load(path, settings_of_driver, &daemon->configuration, &daemon->catalogue);
+
+        if (r < 0)
+                return r;
+        config = &daemon->configuration->main;
+        daemon->channel = configuration_channel(daemon->configuration, name);
+        if (!daemon->channel) {
+                log_say(LOG_ERR, MESSAGE_CHANNEL_UNKNOWN, "channel", name, NULL);
+                return -ENOENT;
+        }
+        daemon->driver = driver_find(daemon->channel->driver);
+        r = read_options(daemon);
+        if (r >= 0)
+                r = read_secret(daemon);
+        if (r < 0)
+                return r;
+        if (asprintf(&daemon->attachments_dir, "%s/attachments", config->state_dir) < 0) {
+                daemon->attachments_dir = NULL;
+                return -ENOMEM;
+        }
+        daemon->regions = calloc(config->regions.n, sizeof(*daemon->regions));
+        if (!daemon->regions)
+                return -ENOMEM;
+        for (size_t i = 0; i < config->regions.n; i++) {
+                struct region *region = &daemon->regions[daemon->n_regions];
+
+                (void) snprintf(region->code, sizeof(region->code), "%.6s", config->regions.items[i]);
+                region->daemon = daemon;
+                daemon->n_regions += channel_serves(daemon->channel, region->code);
+        }
+        return 0;
+}
+
+static void channeld_done(struct channeld *daemon) {
+        http_close(daemon);
+        daemon->store = store_free(daemon->store);
+        while (daemon->attempts) {
+                struct attempt *attempt = daemon->attempts;
+
+                daemon->attempts = attempt->next;
+                attempt_free(attempt);
+        }
+        nudge_close(daemon);
+        tree_close_index(daemon);
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                settle_drop(&daemon->regions[i]);
+        free(daemon->regions);
+        free(daemon->attachments_dir);
+        free(daemon->paused);
+        if (daemon->secret)
+                explicit_bzero(daemon->secret, strlen(daemon->secret));
+        free(daemon->secret);
+        if (daemon->driver && daemon->options)
+                settings_release(daemon->driver->settings, daemon->driver->n_settings,
+                                 daemon->options);
+        free(daemon->options);
+        (void) catalogue_free(daemon->catalogue);
+        (void) configuration_free(daemon->configuration);
+        (void) sd_event_source_disable_unref(daemon->timer);
+        (void) sd_event_source_disable_unref(daemon->flush);
+        (void) sd_event_source_disable_unref(daemon->tick);
+        (void) sd_event_unref(daemon->event);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct channeld *daemon = userdata;
+        char done[24], failed[24], active[24];
+        char *text freed_by(freep) = NULL;
+        int r;
+
+        (void) snprintf(done, sizeof(done), "%llu", (unsigned long long) daemon->n_done);
+        (void) snprintf(failed, sizeof(failed), "%llu", (unsigned long long) daemon->n_failed);
+        (void) snprintf(active, sizeof(active), "%zu", daemon->n_attempts);
+        text = daemon->paused
+                       ? say(MESSAGE_CHANNELD_STATUS_PAUSED, "reason", daemon->paused, NULL)
+                       : say(store_is_up(daemon->store) ? MESSAGE_CHANNELD_STATUS
+                                                        : MESSAGE_CHANNELD_STATUS_AWAY,
+                             "done", done, "failed", failed, "active", active, NULL);
+        if (text)
+                (void) sd_notifyf(0, "STATUS=%s", text);
+        if (daemon->stopping && engine_is_idle(daemon))
+                return sd_event_exit(daemon->event, 0);
+        r = sd_event_source_set_time(source,
+                                     usec + (daemon->stopping ? SECOND_USEC / 20 : SECOND_USEC));
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_patience_ends(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        return sd_event_exit(((struct channeld *) userdata)->event, 0);
+}
+
+/* Nothing new is taken; what is under way is finished and settled. */
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct channeld *daemon = userdata;
+        int r;
+
+        (void) source;
+        (void) info;
+        if (daemon->stopping)
+                return sd_event_exit(daemon->event, 0);
+        daemon->stopping = true;
+        (void) sd_notify(0, "STOPPING=1");
+        log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
+        r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_BOOTTIME,
+                                       (uint64_t) daemon->channel->timeout_ms * 1000 + SECOND_USEC,
+                                       0, on_patience_ends, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_time(daemon->tick, 0);
+        return r < 0 ? r : sd_event_source_set_enabled(daemon->tick, SD_EVENT_ONESHOT);
+}
+
+static int add_sources(struct channeld *daemon) {
+        sigset_t set;
+        int r = sd_event_new(&daemon->event);
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGTERM);
+        (void) sigaddset(&set, SIGINT);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        if (r >= 0)
+                r = sd_event_set_watchdog(daemon->event, true);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_BOOTTIME, 0, 1000,
+                                      engine_on_timer, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(daemon->timer, true);
+        if (r >= 0)
+                r = sd_event_add_defer(daemon->event, &daemon->flush, engine_on_flush, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->flush, SD_EVENT_PRIORITY_NORMAL + 1);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(daemon->flush, true);
+        if (r >= 0)
+                r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick,
+                                      daemon);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(daemon->tick, true);
+        return r;
+}
+
+static int channeld_run(struct channeld *daemon) {
+        int r = add_sources(daemon);
+
+        if (r >= 0)
+                r = tree_open_index(daemon);
+        if (r >= 0)
+                r = http_open(daemon);
+        if (r >= 0)
+                r = nudge_open(daemon);
+        if (r >= 0)
+                r = store_new(daemon->event, daemon->configuration->main.redis_socket,
+                              daemon->configuration->main.redis_timeout_ms, engine_on_state, daemon,
+                              &daemon->store);
+        if (r < 0)
+                return r;
+        (void) sd_notify(0, "READY=1");
+        log_say(LOG_INFO, MESSAGE_CHANNELD_STARTED, "channel", daemon->channel->name, "driver",
+                daemon->driver->name, "version", GONGKAI_VERSION, NULL);
+        return sd_event_loop(daemon->event);
+}
+
+/* `--test`: does the way work? Says so in a sentence, exit code 0 or 1. */
+static int channeld_test(struct channeld *daemon) {
+        char *sentence freed_by(freep) = NULL;
+        char *text freed_by(freep) = NULL;
+        int r = tree_open_index(daemon);
+
+        if (r >= 0)
+                r = attempt_run_special(daemon, DELIVER_TEST, &sentence);
+        text = say(r < 0 ? MESSAGE_CHANNEL_TEST_FAILED : MESSAGE_CHANNEL_TEST_WELL, "channel",
+                   daemon->channel->name, "reason", sentence ? sentence : strerror(r < 0 ? -r : 0),
+                   "url", sentence ? sentence : "", NULL);
+        (void) puts(text ? text : "");
+        return r;
+}
+
+static void help(void) {
+        char *text freed_by(freep) = say(MESSAGE_CHANNELD_HELP, "config", GONGKAI_CONFIG, NULL);
+
+        (void) puts(text ? text : "");
+        settings_help(channel_settings, n_channel_settings, stdout);
+        for (size_t i = 0; drivers[i]; i++) {
+                (void) printf("\ndriver = %s  (%s)\n", drivers[i]->name,
+                              messages_language() == ENGLISH ? drivers[i]->title_english
+                                                             : drivers[i]->title_chinese);
+                settings_help(drivers[i]->settings, drivers[i]->n_settings, stdout);
+        }
+}
+
+int main(int argc, char **argv) {
+        struct daemon_arguments arguments;
+        struct channeld daemon = { 0 };
+        int r = daemon_start(argc, argv, "gongkai-channeld", true, help, &arguments);
+
+        if (r >= 0)
+                return r;
+        r = channeld_init(&daemon, arguments.config, arguments.name);
+        if (r >= 0 && arguments.check)
+                daemon_say_config_ok(daemon.channel->path);
+        else if (r >= 0 && arguments.test)
+                r = channeld_test(&daemon);
+        else if (r >= 0) {
+                r = channeld_run(&daemon);
+                if (r < 0)
+                        log_say(LOG_ERR, MESSAGE_DAEMON_FAILED, "reason", strerror(-r), NULL);
+        }
+        channeld_done(&daemon);
+        return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,189 @@
+/* The nudge brings an event's bytes right behind its commit. They wait in a small cache until the
+ * store says that they are due here; what falls out of it is fetched from the store. */
+#include "daemons/channeld/channeld.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "core/memory.h"
+
+enum { CACHE_SLOTS = 512, CACHE_BYTES = 4 << 20, FAIR_SHARE = 128 };
+
+struct cached {
+        char *name; /* region, evid */
+        char *bytes;
+        size_t n;
+};
+
+struct nudge {
+        void *zmq, *socket;
+        sd_event_source *io, *again;
+        struct cached slots[CACHE_SLOTS]; /* a ring: the oldest goes first */
+        size_t at, n_bytes;
+};
+
+static void slot_clear(struct nudge *nudge, struct cached *slot) {
+        nudge->n_bytes -= slot->n;
+        free(slot->name);
+        free(slot->bytes);
+        *slot = (struct cached) { 0 };
+}
+
+static void cache_put(struct nudge *nudge, const char *region, size_t n_region, const char *evid,
+                      size_t n_evid, const void *bytes, size_t n) {
+        struct cached *slot = &nudge->slots[nudge->at];
+
+        if (n == 0 || n > CACHE_BYTES / 8)
+                return;
+        slot_clear(nudge, slot);
+        while (nudge->n_bytes + n > CACHE_BYTES) {
+                size_t oldest = nudge->at;
+
+                do
+                        oldest = (oldest + 1) % CACHE_SLOTS;
+                while (!nudge->slots[oldest].name);
+                slot_clear(nudge, &nudge->slots[oldest]);
+        }
+        if (asprintf(&slot->name, "%.*s %.*s", (int) n_region, region, (int) n_evid, evid) < 0) {
+                slot->name = NULL;
+                return;
+        }
+        slot->bytes = malloc(n + 1);
+        if (!slot->bytes) {
+                slot_clear(nudge, slot);
+                return;
+        }
+        memcpy(slot->bytes, bytes, n);
+        slot->bytes[n] = '\0';
+        slot->n = n;
+        nudge->n_bytes += n;
+        nudge->at = (nudge->at + 1) % CACHE_SLOTS;
+}
+
+char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n) {
+        struct nudge *nudge = daemon->nudge;
+        char *name freed_by(freep) = NULL;
+
+        if (!nudge || asprintf(&name, "%s %s", region, evid) < 0) {
+                name = NULL;
+                return NULL;
+        }
+        for (size_t i = 0; i < CACHE_SLOTS; i++) {
+                struct cached *slot = &nudge->slots[i];
+                char *bytes;
+
+                if (!slot->name || strcmp(slot->name, name) != 0)
+                        continue;
+                bytes = give_away(slot->bytes);
+                *ret_n = slot->n;
+                slot_clear(nudge, slot);
+                return bytes;
+        }
+        return NULL;
+}
+
+/* Frames: topic (the channel's name and a NUL), region, evid, bytes. */
+static bool nudge_read(struct channeld *daemon, char region[static 7]) {
+        struct nudge *nudge = daemon->nudge;
+        zmq_msg_t frames[4];
+        size_t n = 0;
+        int more = 1;
+
+        while (more) {
+                zmq_msg_t frame;
+
+                (void) zmq_msg_init(&frame);
+                if (zmq_msg_recv(&frame, nudge->socket, ZMQ_DONTWAIT) < 0) {
+                        (void) zmq_msg_close(&frame);
+                        break;
+                }
+                more = zmq_msg_more(&frame);
+                if (n < ELEMENTS(frames)) {
+                        (void) zmq_msg_init(&frames[n]);
+                        (void) zmq_msg_move(&frames[n], &frame);
+                }
+                n++;
+                (void) zmq_msg_close(&frame);
+        }
+        region[0] = '\0';
+        if (n == ELEMENTS(frames) && zmq_msg_size(&frames[1]) == 6) {
+                memcpy(region, zmq_msg_data(&frames[1]), 6);
+                region[6] = '\0';
+                cache_put(nudge, region, 6, zmq_msg_data(&frames[2]), zmq_msg_size(&frames[2]),
+                          zmq_msg_data(&frames[3]), zmq_msg_size(&frames[3]));
+        }
+        for (size_t i = 0; i < n && i < ELEMENTS(frames); i++)
+                (void) zmq_msg_close(&frames[i]);
+        return n > 0;
+}
+
+static int nudge_drain(struct channeld *daemon) {
+        char region[7];
+
+        for (unsigned i = 0; i < FAIR_SHARE; i++) {
+                if (!nudge_read(daemon, region))
+                        return 0;
+                if (region[0])
+                        engine_nudged(daemon, region);
+        }
+        return sd_event_source_set_enabled(daemon->nudge->again, SD_EVENT_ONESHOT);
+}
+
+static int nudge_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        (void) source;
+        (void) fd;
+        (void) revents;
+        return nudge_drain(userdata);
+}
+
+static int nudge_on_again(sd_event_source *source, void *userdata) {
+        (void) source;
+        return nudge_drain(userdata);
+}
+
+int nudge_open(struct channeld *daemon) {
+        const char *name = daemon->channel->name;
+        struct nudge *nudge = calloc(1, sizeof(*nudge));
+        int fd, linger = 0, hwm = 1000, r;
+        size_t n_fd = sizeof(fd);
+
+        if (!nudge)
+                return -ENOMEM;
+        daemon->nudge = nudge;
+        nudge->zmq = zmq_ctx_new();
+        nudge->socket = nudge->zmq ? zmq_socket(nudge->zmq, ZMQ_SUB) : NULL;
+        if (!nudge->socket ||
+            zmq_setsockopt(nudge->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
+            zmq_setsockopt(nudge->socket, ZMQ_RCVHWM, &hwm, sizeof(hwm)) < 0 ||
+            zmq_setsockopt(nudge->socket, ZMQ_SUBSCRIBE, name, strlen(name) + 1) < 0 ||
+            zmq_connect(nudge->socket, daemon->configuration->main.events) < 0 ||
+            zmq_getsockopt(nudge->socket, ZMQ_FD, &fd, &n_fd) < 0)
+                return -errno;
+        r = sd_event_add_io(daemon->event, &nudge->io, fd, EPOLLIN, nudge_on_io, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(nudge->io, true);
+        if (r >= 0)
+                r = sd_event_add_defer(daemon->event, &nudge->again, nudge_on_again, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_priority(nudge->again, SD_EVENT_PRIORITY_NORMAL + 1);
+        return r < 0 ? r : 0;
+}
+
+void nudge_close(struct channeld *daemon) {
+        struct nudge *nudge = daemon->nudge;
+
+        if (!nudge)
+                return;
+        (void) sd_event_source_disable_unref(nudge->io);
+        (void) sd_event_source_disable_unref(nudge->again);
+        if (nudge->socket)
+                (void) zmq_close(nudge->socket);
+        if (nudge->zmq)
+                (void) zmq_ctx_term(nudge->zmq);
+        for (size_t i = 0; i < CACHE_SLOTS; i++)
+                slot_clear(nudge, &nudge->slots[i]);
+        free(nudge);
+        daemon->nudge = NULL;
+}

@@ -1,0 +1,202 @@
+/* Outcomes go to the store in batches: one gk1_settle per region is in flight, what ends meanwhile
+ * joins the next. A settle whose reply is lost is sent again: the store knows the lease. */
+#include "daemons/channeld/channeld.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/memory.h"
+
+enum { BATCH = 128 };
+
+struct settling {
+        struct region *region;
+        struct outcome *list[BATCH];
+        size_t n;
+};
+
+static void outcome_free(struct outcome *outcome) {
+        free(outcome->document);
+        free(outcome->lease);
+        free(outcome->sentence);
+        free(outcome->reference);
+        free(outcome->url);
+        free(outcome->memo);
+        free(outcome);
+}
+
+static void put_back(struct region *region, struct outcome *outcome) {
+        outcome->next = region->first;
+        region->first = outcome;
+        if (!region->last)
+                region->last = outcome;
+        region->n_outcomes++;
+}
+
+static void on_settled(struct store *store, const redisReply *reply, int error, const char *reason,
+                       void *userdata) {
+        struct settling *settling freed_by(freep) = userdata;
+        struct region *region = settling->region;
+        struct channeld *daemon = region->daemon;
+
+        (void) store;
+        region->settling = false;
+        if (!error && reply_is(reply, 0, "again")) {
+                /* A document has a channel that waits for this one and that we did not name. */
+                if (conf_name_is_valid(reply_text(reply, 1)) &&
+                    !string_list_has(&region->dependants, reply_text(reply, 1)))
+                        (void) string_list_add(&region->dependants, reply_text(reply, 1),
+                                               reply_length(reply, 1));
+                for (size_t i = settling->n; i-- > 0;)
+                        put_back(region, settling->list[i]);
+                settle_go(region);
+                return;
+        }
+        if (error || !reply_is(reply, 0, "ok")) {
+                /* Its effect is unknown, or there was none: the same again once the store is back.
+                 * What was settled answers `already`. */
+                log_say(LOG_WARNING, MESSAGE_SETTLE_FAILED, "channel", daemon->channel->name,
+                        "region", region->code, "reason", error ? reason : reply_text(reply, 0),
+                        NULL);
+                for (size_t i = settling->n; i-- > 0;)
+                        put_back(region, settling->list[i]);
+                if (!error)
+                        region->ready = false;
+                return;
+        }
+        for (size_t i = 0; i < settling->n; i++) {
+                struct outcome *outcome = settling->list[i];
+
+                if (reply_is(reply, 1 + i, "stale"))
+                        log_say(LOG_WARNING, MESSAGE_SETTLE_STALE, "channel", daemon->channel->name,
+                                "region", region->code, "document", outcome->document, NULL);
+                outcome_free(outcome);
+        }
+        settle_go(region);
+        region->next_boot_ms = 0;
+        engine_pump(daemon);
+}
+
+static bool waits_for(const struct channel_config *channel, const struct string_list *list,
+                      const char *name) {
+        return channel->after &&
+               (strcmp(channel->after, name) == 0 || string_list_has(list, channel->after)) &&
+               !string_list_has(list, channel->name);
+}
+
+/* The channels that wait for this one, and those that wait for them: their entries may become due by
+ * our settle. The nearest come first. */
+static size_t add_dependants(const struct channeld *daemon, struct region *region,
+                             struct words *words, struct buf *names) {
+        const struct configuration *configuration = daemon->configuration;
+        struct string_list *list = &region->dependants;
+        bool more = !region->dependants_known;
+
+        while (more) {
+                more = false;
+                for (size_t i = 0; i < configuration->n_channels; i++) {
+                        const struct channel_config *other = &configuration->channels[i];
+
+                        if (waits_for(other, list, daemon->channel->name))
+                                more |= string_list_add(list, other->name, strlen(other->name)) == 0;
+                }
+        }
+        region->dependants_known = true;
+        for (size_t i = 0; i < list->n; i++) {
+                words_key(words, region->code, "due:%s", list->items[i]);
+                buf_fmt(names, "%s%s", i ? "," : "", list->items[i]);
+        }
+        return list->n;
+}
+
+static void add_outcome(struct words *words, const struct outcome *outcome) {
+        words_str(words, outcome->lease);
+        words_number(words, outcome->revision);
+        words_number(words, outcome->level);
+        words_str(words, outcome->verdict);
+        words_str(words, outcome->sent ? "1" : "0");
+        words_str(words, outcome->reference ? outcome->reference : "");
+        words_str(words, outcome->url ? outcome->url : "");
+        words_str(words, outcome->code ? outcome->code : "");
+        words_str(words, outcome->sentence ? outcome->sentence : "");
+        words_number(words, outcome->at_ms);
+        words_str(words, outcome->memo ? outcome->memo : outcome->forget_memo ? "" : "-");
+        words_number(words, outcome->bound_ms);
+}
+
+void settle_go(struct region *region) {
+        struct channeld *daemon = region->daemon;
+        struct settling *settling;
+        struct words words = { 0 }, dependants = { 0 };
+        struct buf names = { 0 };
+        size_t n_dependants;
+
+        if (region->settling || !region->first || !region->ready || !store_is_up(daemon->store))
+                return;
+        settling = calloc(1, sizeof(*settling));
+        if (!settling)
+                return;
+        settling->region = region;
+        while (region->first && settling->n < BATCH) {
+                settling->list[settling->n++] = region->first;
+                region->first = region->first->next;
+                region->n_outcomes--;
+        }
+        if (!region->first)
+                region->last = NULL;
+        n_dependants = add_dependants(daemon, region, &dependants, &names);
+
+        words_str(&words, "FCALL");
+        words_str(&words, "gk1_settle");
+        words_number(&words, (int64_t) (3 + n_dependants + settling->n));
+        words_key(&words, region->code, "meta");
+        words_key(&words, region->code, "log");
+        words_key(&words, region->code, "due:%s", daemon->channel->name);
+        for (size_t i = 0, at = 0; i < dependants.n; i++) {
+                words_add(&words, dependants.bytes.data + at, dependants.ends[i] - at);
+                at = dependants.ends[i];
+        }
+        for (size_t i = 0; i < settling->n; i++)
+                words_key(&words, region->code, "doc:%s", settling->list[i]->document);
+        words_str(&words, region->epoch);
+        words_str(&words, daemon->channel->name);
+        words_number(&words, (int64_t) n_dependants);
+        words_str(&words, buf_text(&names));
+        for (size_t i = 0; i < settling->n; i++)
+                add_outcome(&words, settling->list[i]);
+        words_done(&dependants);
+        buf_done(&names);
+        region->settling = true;
+        if (store_command(daemon->store, &words, on_settled, settling) < 0) {
+                region->settling = false;
+                for (size_t i = settling->n; i-- > 0;)
+                        put_back(region, settling->list[i]);
+                free(settling);
+        }
+        words_done(&words);
+}
+
+void settle_add(struct region *region, struct outcome *outcome) {
+        outcome->next = NULL;
+        if (region->last)
+                region->last->next = outcome;
+        else
+                region->first = outcome;
+        region->last = outcome;
+        region->n_outcomes++;
+        /* What ends in the same turn of the loop is settled together. */
+        (void) sd_event_source_set_enabled(region->daemon->flush, SD_EVENT_ONESHOT);
+}
+
+void settle_drop(struct region *region) {
+        while (region->first) {
+                struct outcome *outcome = region->first;
+
+                region->first = outcome->next;
+                outcome_free(outcome);
+        }
+        region->last = NULL;
+        string_list_done(&region->dependants);
+}

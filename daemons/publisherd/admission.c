@@ -1,0 +1,350 @@
+/* Admission: what may an event do here? Everything that the event alone cannot tell: the emitter's
+ * rights, the catalogue, attachments, screening, channels. */
+#include "daemons/publisherd/publisherd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/attachments.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+static void event_documents_own(struct job *job, const struct event *event) {
+        job->source = strdup(event->source);
+        job->id = strdup(event->id);
+        if (event->document)
+                job->document = strdup(event->document);
+        job->dry_run = event->dry_run;
+}
+
+/* What can be told of an event that did not parse, for its answer. */
+static void job_name_from_json(struct job *job, const json_t *json) {
+        const char *source = json_string_value(json_object_get(json, "source"));
+        const char *id = json_string_value(json_object_get(json, "id"));
+
+        if (source && strlen(source) <= 256)
+                job->source = strdup(source);
+        if (id && strlen(id) <= 1024)
+                job->id = strdup(id);
+}
+
+/* "urn:gongkai:530581:*" and the like. */
+static bool pattern_matches(const char *pattern, const char *text) {
+        size_t n = strlen(pattern);
+
+        if (n > 0 && pattern[n - 1] == '*')
+                return strncmp(pattern, text, n - 1) == 0;
+        return strcmp(pattern, text) == 0;
+}
+
+static bool list_matches(const struct string_list *list, const char *text) {
+        for (size_t i = 0; i < list->n; i++)
+                if (pattern_matches(list->items[i], text))
+                        return true;
+        return false;
+}
+
+static void check_rights(struct publisherd *daemon, const struct event *event,
+                         const struct emitter_config *emitter, bool local,
+                         struct findings *errors) {
+        if (!configuration_has_region(daemon->configuration, event->region))
+                findings_add(errors, "/source", "region", MESSAGE_EVENT_REGION_UNKNOWN, "region",
+                             event->region, NULL);
+        if (!emitter && local)
+                return;
+        if (!emitter || !list_matches(&emitter->sources, event->source))
+                findings_add(errors, "/source", "not_entitled", MESSAGE_EVENT_SOURCE_NOT_YOURS,
+                             "source", event->source, "emitter", emitter ? emitter->name : "?",
+                             NULL);
+        if (emitter && emitter->regions.n > 0 && !string_list_has(&emitter->regions, event->region))
+                findings_add(errors, "/source", "region", MESSAGE_EVENT_REGION_NOT_YOURS, "region",
+                             event->region, "emitter", emitter->name, NULL);
+        if (emitter && event->item && emitter->items.n > 0 &&
+            !list_matches(&emitter->items, event->item))
+                findings_add(errors, "/data/item", "not_entitled", MESSAGE_EVENT_ITEM_NOT_YOURS,
+                             "item", event->item, "emitter", emitter->name, NULL);
+}
+
+static const struct item *check_item(struct publisherd *daemon, const struct event *event,
+                                     struct findings *errors) {
+        const struct item *item;
+        char *near freed_by(freep) = NULL;
+
+        if (!event->item)
+                return NULL;
+        item = catalogue_find(daemon->catalogue, event->item, event->region);
+        if (item)
+                return item;
+        near = catalogue_near(daemon->catalogue, event->item, event->region);
+        findings_add(errors, "/data/item", "unknown_item",
+                     near && *near ? MESSAGE_EVENT_UNKNOWN_ITEM_NEAR : MESSAGE_EVENT_UNKNOWN_ITEM,
+                     "item", event->item, "near", near, NULL);
+        return NULL;
+}
+
+static struct frame *frame_by_digest(struct frame *frames, size_t n_frames, const char *sha256) {
+        for (size_t i = 0; i < n_frames; i++) {
+                if (!frames[i].sha256[0])
+                        digest_bytes(frames[i].bytes, frames[i].n_bytes, frames[i].sha256);
+                if (strcmp(frames[i].sha256, sha256) == 0)
+                        return &frames[i];
+        }
+        return NULL;
+}
+
+static void check_attachments(struct publisherd *daemon, const struct event *event,
+                              struct frame *frames, size_t n_frames, struct findings *errors) {
+        for (size_t i = 0; i < event->n_attachments; i++) {
+                const struct event_attachment *attachment = &event->attachments[i];
+                const struct frame *frame = frame_by_digest(frames, n_frames, attachment->sha256);
+                char path[48], size[24];
+
+                if (frame && frame->n_bytes != attachment->size) {
+                        (void) snprintf(path, sizeof(path), "/data/attachments/%zu/size", i);
+                        (void) snprintf(size, sizeof(size), "%zu", frame->n_bytes);
+                        findings_add(errors, path, "digest", MESSAGE_EVENT_ATTACHMENT_SIZE, "name",
+                                     attachment->name, "size", size, NULL);
+                } else if (!frame && !attachment_is_here(daemon->attachments_dir,
+                                                         attachment->sha256, attachment->size)) {
+                        (void) snprintf(path, sizeof(path), "/data/attachments/%zu", i);
+                        findings_add(errors, path, "attachment_missing",
+                                     MESSAGE_EVENT_ATTACHMENT_MISSING, "name", attachment->name,
+                                     "sha256", attachment->sha256, NULL);
+                }
+        }
+}
+
+struct unknown_wish {
+        struct job *job;
+        const json_t *channels; /* what the event names, or NULL */
+};
+
+static void on_unknown_channel(const char *name, void *userdata) {
+        struct unknown_wish *wish = userdata;
+        const char *path = "/data/carriers";
+        const json_t *one;
+        size_t i;
+
+        json_array_foreach(wish->channels, i, one)
+                if (strcmp(json_string_value(one), name) == 0)
+                        path = "/data/channels";
+        job_warn(wish->job, warning(path, "unknown_channel", MESSAGE_EVENT_UNKNOWN_CHANNEL,
+                                    "channel", name, NULL));
+}
+
+static bool has_groups(const struct event *event) {
+        return json_is_object(json_object_get(event->data, "audience"));
+}
+
+/* The channels as gk1_accept reads them: "portal,wechat<portal". */
+static void route_event(struct publisherd *daemon, struct job *job, const struct event *event,
+                        const struct item *item, struct buf *ret) {
+        const struct configuration *configuration = daemon->configuration;
+        size_t *chosen freed_by(freep) = calloc(configuration->n_channels + 1, sizeof(*chosen));
+        struct unknown_wish wish = { job, json_object_get(event->data, "channels") };
+        size_t n;
+
+        if (!chosen || event->type != EVENT_PUBLISH)
+                return; /* a withdrawal goes where its document is known */
+        if (strcmp(event->openness, "proactive") != 0 || has_groups(event)) {
+                job_warn(job, warning("/data/openness", "not_fanned_out", MESSAGE_EVENT_NOT_FANNED_OUT,
+                                      NULL));
+                return;
+        }
+        n = route(configuration, event->region, item ? item->carriers : 0, wish.channels,
+                  json_object_get(event->data, "carriers"), on_unknown_channel, &wish, chosen);
+        for (size_t i = 0; i < n; i++) {
+                const struct channel_config *channel = &configuration->channels[chosen[i]];
+
+                buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
+                if (channel->after)
+                        buf_fmt(ret, "<%s", channel->after);
+        }
+        if (n == 0)
+                job_warn(job, warning("", "no_channel", MESSAGE_EVENT_NO_CHANNEL, NULL));
+}
+
+static void raw_digest(const char *hex, unsigned char ret[static 32]) {
+        for (size_t i = 0; i < 32; i++) {
+                int high = hex[2 * i], low = hex[2 * i + 1];
+
+                high = high <= '9' ? high - '0' : high - 'a' + 10;
+                low = low <= '9' ? low - '0' : low - 'a' + 10;
+                ret[i] = (unsigned char) (high << 4 | low);
+        }
+}
+
+/* What is public, whatever document it stands in: title and body. */
+static void content_digest(const struct event *event, char ret[static DIGEST_TEXT]) {
+        struct buf buf = { 0 };
+
+        if (event->title)
+                buf_str(&buf, event->title);
+        buf_char(&buf, '\0');
+        if (event->body)
+                buf_add(&buf, event->body, event->n_body);
+        digest_bytes(buf.data, buf.len, ret);
+        buf_done(&buf);
+}
+
+/* The fields of one event, in the order that core/store.lua gives at gk_accept. */
+static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
+                        const struct emitter_config *emitter, bool local,
+                        const char *channels) {
+        const struct config *config = &daemon->configuration->main;
+        struct words *words = &job->words;
+        unsigned char digest[32];
+        char content[DIGEST_TEXT];
+        struct buf may = { 0 };
+        bool urgent = event->urgent && (local || (emitter && emitter->may_urgent));
+
+        content_digest(event, content);
+        raw_digest(event->digest, digest);
+        job->same_key = strndup(content, 40);
+        if (emitter)
+                for (size_t i = 0; i < emitter->may_revise.n; i++)
+                        buf_fmt(&may, "%s%s", i ? " " : "", emitter->may_revise.items[i]);
+
+        words_str(words, event->type == EVENT_WITHDRAW ? "W" : "P");
+        words_str(words, job->ulid);
+        words_str(words, event->source);
+        words_number(words, event->time_ms);
+        words_number(words, event->revision);
+        words_add(words, digest, sizeof(digest));
+        words_number(words, event->publish_at_ms);
+        words_number(words, event->expires_ms);
+        words_number(words, urgent ? 1 : 2);
+        words_number(words, 0);
+        words_fmt(words, "%s%s%s%s", job->reasons ? "h" : "", event->dry_run ? "d" : "",
+                  config->hold_same_content ? "s" : "",
+                  emitter && emitter->may_backfill ? "b" : "");
+        words_str(words, buf_text(&may));
+        words_str(words, channels);
+        words_str(words, emitter ? emitter->name : "local");
+        words_str(words, ""); /* due: with the catalogue's deadlines */
+        if (job->reasons) {
+                size_t i;
+                json_t *reason;
+
+                json_array_foreach(job->reasons, i, reason) {
+                        if (i > 0)
+                                buf_char(&words->bytes, ' ');
+                        buf_str(&words->bytes,
+                                json_string_value(json_object_get(reason, "code")));
+                }
+        }
+        words_end(words);
+        buf_done(&may);
+}
+
+static int store_attachments(struct publisherd *daemon, const struct event *event,
+                             struct frame *frames, size_t n_frames) {
+        for (size_t i = 0; i < event->n_attachments; i++) {
+                const char *sha256 = event->attachments[i].sha256;
+                const struct frame *frame = frame_by_digest(frames, n_frames, sha256);
+                int r = frame ? attachment_put(daemon->attachments_dir, sha256, frame->bytes,
+                                               frame->n_bytes)
+                              : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void admit_document(struct publisherd *daemon, struct job *job, const struct event *event,
+                           const char *raw, size_t n_raw, const struct emitter_config *emitter,
+                           bool local, struct frame *frames, size_t n_frames) {
+        struct findings errors = { 0 };
+        struct buf channels = { 0 };
+        struct buf written freed_by(buf_done) = { 0 };
+        const struct item *item = NULL;
+        int r;
+
+        check_rights(daemon, event, emitter, local, &errors);
+        if (event->type == EVENT_PUBLISH) {
+                item = check_item(daemon, event, &errors);
+                check_attachments(daemon, event, frames, n_frames, &errors);
+                if (event->urgent && !local && !(emitter && emitter->may_urgent))
+                        job_warn(job, warning("/data/urgent", "not_urgent",
+                                              MESSAGE_EVENT_NOT_URGENT, NULL));
+                screen(job, event);
+        }
+        if (errors.n > 0) {
+                daemon->n_rejected++;
+                answer_rejected(job, &errors);
+                findings_done(&errors);
+                return;
+        }
+        if (!region_is_ready(daemon, region_find(daemon, event->region), NULL)) {
+                answer_busy(daemon, job, 2000);
+                return;
+        }
+        if (!event->dry_run && event->n_attachments > 0) {
+                r = store_attachments(daemon, event, frames, n_frames);
+                if (r < 0) {
+                        log_say(LOG_ERR, MESSAGE_ATTACHMENT_NOT_STORED, "reason", strerror(-r),
+                                "document", event->document, NULL);
+                        answer_busy(daemon, job, 5000);
+                        return;
+                }
+        }
+        route_event(daemon, job, event, item, &channels);
+        if (!raw) {
+                event_write(event->json, &written);
+                raw = written.error ? NULL : written.data;
+                n_raw = written.len;
+        }
+        job->region = region_find(daemon, event->region);
+        ulid_new(clock_now_ms(), job->ulid);
+        job->n_bytes = n_raw;
+        job->bytes = raw ? malloc(n_raw + 1) : NULL;
+        if (!job->bytes || asprintf(&job->ev_key, "%s %s", event->source, event->id) < 0) {
+                job->ev_key = NULL;
+                answer_busy(daemon, job, 5000);
+        } else {
+                memcpy(job->bytes, raw, n_raw);
+                write_words(daemon, job, event, emitter, local, buf_text(&channels));
+                commit_queue(daemon, job);
+        }
+        buf_done(&channels);
+}
+
+void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
+           const struct emitter_config *emitter, bool local, struct frame *frames,
+           size_t n_frames) {
+        struct findings errors = { 0 }, warnings = { 0 };
+        struct event *event freed_by(event_freep) = event_parse(json, &errors, &warnings);
+
+        if (event)
+                event_documents_own(job, event);
+        else
+                job_name_from_json(job, json);
+        if (warnings.n > 0)
+                job->warnings = findings_json(&warnings);
+        findings_done(&warnings);
+        if (!event && errors.n == 0) {
+                answer_busy(daemon, job, 5000);
+                return;
+        }
+        if (!event) {
+                daemon->n_rejected++;
+                answer_rejected(job, &errors);
+                findings_done(&errors);
+                return;
+        }
+        findings_done(&errors);
+        if (event->type == EVENT_QUERY_DOCUMENT || event->type == EVENT_QUERY_RECEIPTS) {
+                check_rights(daemon, event, emitter, local, &errors);
+                if (errors.n > 0)
+                        answer_rejected(job, &errors);
+                else
+                        query_event(daemon, job, event);
+                findings_done(&errors);
+                return;
+        }
+        admit_document(daemon, job, event, raw, n_raw, emitter, local, frames, n_frames);
+}

@@ -1,0 +1,290 @@
+/* What makes an ack worth its word: the library is ours, Redis syncs before it answers, and the
+ * store is the one that we have known, with nothing missing. */
+#include "daemons/publisherd/publisherd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+/* -- the file that remembers: one line "REGION EPOCH N" per region --------------------------------- */
+
+static char *memory_path(const struct publisherd *daemon) {
+        char *path;
+
+        return asprintf(&path, "%s/store.known", daemon->configuration->main.state_dir) < 0 ? NULL
+                                                                                            : path;
+}
+
+static void recall(struct publisherd *daemon) {
+        char *path freed_by(freep) = memory_path(daemon);
+        char *text freed_by(freep) = NULL, *rest, *line;
+
+        if (!path || file_read(path, 1 << 20, &text, NULL) < 0)
+                return;
+        rest = text;
+        while ((line = strsep(&rest, "\n")) != NULL) {
+                char code[7], epoch[ULID_TEXT];
+                unsigned long long n;
+                struct region *region;
+
+                if (sscanf(line, "%6s %26s %llu", code, epoch, &n) != 3)
+                        continue;
+                region = region_find(daemon, code);
+                if (!region)
+                        continue;
+                memcpy(region->epoch, epoch, sizeof(epoch));
+                region->n = n;
+        }
+}
+
+void durable_remember(struct publisherd *daemon) {
+        char *path freed_by(freep) = memory_path(daemon);
+        struct buf buf = { 0 };
+        int r;
+
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                if (daemon->regions[i].epoch[0])
+                        buf_fmt(&buf, "%s %s %llu\n", daemon->regions[i].code,
+                                daemon->regions[i].epoch,
+                                (unsigned long long) daemon->regions[i].n);
+        if (path && buf.len > 0) {
+                r = file_write(path, buf.data, buf.len, 0640);
+                if (r < 0)
+                        log_say(LOG_WARNING, MESSAGE_CANNOT_WRITE, "path", path, "reason",
+                                strerror(-r), NULL);
+        }
+        buf_done(&buf);
+}
+
+/* -- hello ------------------------------------------------------------------------------------------ */
+
+struct hello {
+        struct publisherd *daemon;
+        struct region *region;
+        bool adopt;
+};
+
+static void refuse(struct region *region, enum message message, const char *now, const char *known) {
+        char *sentence = say(message, "region", region->code, "now", now, "known", known, NULL);
+
+        region->ready = false;
+        if (sentence && (!region->refusal || strcmp(region->refusal, sentence) != 0))
+                log_say(LOG_ERR, message, "region", region->code, "now", now, "known", known, NULL);
+        free(region->refusal);
+        region->refusal = sentence;
+}
+
+static void on_hello(struct store *store, const redisReply *reply, int error, const char *reason,
+                     void *userdata) {
+        struct hello *hello freed_by(freep) = userdata;
+        struct publisherd *daemon = hello->daemon;
+        struct region *region = hello->region;
+        const char *epoch = reply_text(reply, 0);
+        uint64_t n = (uint64_t) reply_number(reply, 1);
+        char now_text[24], known_text[24];
+
+        (void) store;
+        if (error) {
+                log_say(LOG_WARNING, MESSAGE_COMMIT_FAILED, "region", region->code, "reason", reason,
+                        NULL);
+                region->ready = false;
+                return;
+        }
+        (void) snprintf(now_text, sizeof(now_text), "%llu", (unsigned long long) n);
+        (void) snprintf(known_text, sizeof(known_text), "%llu", (unsigned long long) region->n);
+        free(region->stop);
+        region->stop = *reply_text(reply, 3) ? strdup(reply_text(reply, 3)) : NULL;
+        if (hello->adopt || !region->epoch[0]) {
+                if (strlen(epoch) >= sizeof(region->epoch))
+                        return;
+                memcpy(region->epoch, epoch, strlen(epoch) + 1);
+                region->n = n;
+        } else if (strcmp(region->epoch, epoch) != 0) {
+                refuse(region, MESSAGE_STORE_OTHER_EPOCH, *epoch ? epoch : "-", region->epoch);
+                return;
+        } else if (n < region->n) {
+                refuse(region, MESSAGE_STORE_LOST, now_text, known_text);
+                return;
+        }
+        region->n = n > region->n ? n : region->n;
+        free(give_away(region->refusal));
+        if (!region->ready) {
+                region->ready = true;
+                durable_remember(daemon);
+                log_say(LOG_INFO, MESSAGE_STORE_READY, "region", region->code, "n", now_text, NULL);
+        }
+        commit_go(daemon, region);
+}
+
+static void say_hello(struct publisherd *daemon, struct region *region, bool adopt) {
+        struct hello *hello = calloc(1, sizeof(*hello));
+        struct words words = { 0 };
+        char epoch[ULID_TEXT];
+
+        if (!hello)
+                return;
+        *hello = (struct hello) { daemon, region, adopt };
+        ulid_new(clock_now_ms(), epoch);
+        words_str(&words, "FCALL");
+        words_str(&words, "gk1_hello");
+        words_number(&words, 3);
+        words_key(&words, region->code, "meta");
+        words_key(&words, region->code, "log");
+        words_key(&words, region->code, "ctl");
+        words_str(&words, epoch);
+        /* A store that we have known is not founded again when it comes back empty. */
+        words_str(&words, adopt || !region->epoch[0] ? "found" : "look");
+        if (store_command(daemon->store, &words, on_hello, hello) < 0)
+                free(hello);
+        words_done(&words);
+}
+
+int durable_adopt(struct publisherd *daemon) {
+        if (!store_is_up(daemon->store) || !daemon->library_loaded)
+                return -ENOTCONN;
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                say_hello(daemon, &daemon->regions[i], true);
+        return 0;
+}
+
+/* -- Redis' settings --------------------------------------------------------------------------------- */
+
+static void on_settings(struct store *store, const redisReply *reply, int error, const char *reason,
+                        void *userdata) {
+        static const struct {
+                const char *name, *value;
+        } wanted[] = {
+                { "appendonly", "yes" },
+                { "appendfsync", "always" },
+                { "no-appendfsync-on-rewrite", "no" },
+                { "maxmemory-policy", "noeviction" },
+        };
+        struct publisherd *daemon = userdata;
+        struct buf wrong = { 0 };
+        char *before freed_by(freep) = NULL;
+
+        (void) store;
+        if (error) {
+                log_say(LOG_WARNING, MESSAGE_REDIS_SETTINGS_UNKNOWN, "reason", reason, NULL);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTS(wanted); i++) {
+                const char *value = NULL;
+
+                for (size_t k = 0; reply && k + 1 < reply->elements; k += 2)
+                        if (reply_is(reply, k, wanted[i].name))
+                                value = reply_text(reply, k + 1);
+                if (!value || strcmp(value, wanted[i].value) != 0)
+                        buf_fmt(&wrong, "%s%s = %s (%s)", wrong.len ? "; " : "", wanted[i].name,
+                                value ? value : "?", wanted[i].value);
+        }
+        before = give_away(daemon->unfit);
+        if (wrong.len > 0 && daemon->configuration->main.redis_durability) {
+                daemon->unfit = say(MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
+                if (!before || !daemon->unfit || strcmp(before, daemon->unfit) != 0)
+                        log_say(LOG_ERR, MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
+                daemon->fit = false;
+        } else {
+                if (wrong.len > 0 && !daemon->fit)
+                        log_say(LOG_WARNING, MESSAGE_REDIS_NOT_DURABLE, "settings", buf_text(&wrong),
+                                NULL);
+                daemon->fit = true;
+        }
+        buf_done(&wrong);
+        for (size_t i = 0; i < daemon->n_regions; i++) {
+                if (!daemon->regions[i].ready && daemon->library_loaded)
+                        say_hello(daemon, &daemon->regions[i], false);
+                else if (!daemon->fit)
+                        commit_busy(daemon, &daemon->regions[i]);
+        }
+}
+
+static void read_settings(struct publisherd *daemon) {
+        struct words words = { 0 };
+
+        words_str(&words, "CONFIG");
+        words_str(&words, "GET");
+        words_str(&words, "*a*"); /* CONFIG GET takes several patterns only from 7.0 on */
+        (void) store_command(daemon->store, &words, on_settings, daemon);
+        words_done(&words);
+}
+
+static void on_loaded(struct store *store, const redisReply *reply, int error, const char *reason,
+                      void *userdata) {
+        struct publisherd *daemon = userdata;
+
+        (void) store;
+        (void) reply;
+        if (error) {
+                log_say(LOG_ERR, MESSAGE_STORE_LIBRARY_REFUSED, "reason", reason, NULL);
+                return;
+        }
+        daemon->library_loaded = true;
+        read_settings(daemon);
+}
+
+static void load_library(struct publisherd *daemon) {
+        struct words words = { 0 };
+
+        words_str(&words, "FUNCTION");
+        words_str(&words, "LOAD");
+        words_str(&words, "REPLACE");
+        words_add(&words, store_lua, (size_t) (store_lua_end - store_lua) - 1);
+        (void) store_command(daemon->store, &words, on_loaded, daemon);
+        words_done(&words);
+}
+
+/* -- coming and going -------------------------------------------------------------------------------- */
+
+void durable_on_state(struct store *store, bool up, const char *reason, void *userdata) {
+        struct publisherd *daemon = userdata;
+        static bool told;
+
+        (void) store;
+        if (!up) {
+                if (!told)
+                        log_say(LOG_WARNING, MESSAGE_REDIS_AWAY, "address",
+                                daemon->configuration->main.redis_socket, "reason", reason, NULL);
+                told = true;
+                daemon->library_loaded = false;
+                daemon->fit = false;
+                for (size_t i = 0; i < daemon->n_regions; i++) {
+                        daemon->regions[i].ready = false;
+                        commit_busy(daemon, &daemon->regions[i]);
+                }
+                return;
+        }
+        told = false;
+        log_say(LOG_INFO, MESSAGE_REDIS_BACK, "address", daemon->configuration->main.redis_socket,
+                NULL);
+        if (!daemon->regions[0].epoch[0])
+                recall(daemon);
+        load_library(daemon);
+}
+
+/* Each minute, and each second while something is not right. */
+void durable_tick(struct publisherd *daemon) {
+        static int64_t last_ms, remembered_ms;
+        int64_t now = clock_boot_ms();
+        bool well = daemon->library_loaded && daemon->fit;
+
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                well = well && daemon->regions[i].ready;
+        if (now - remembered_ms >= 5000) {
+                remembered_ms = now;
+                durable_remember(daemon);
+        }
+        if (!store_is_up(daemon->store) || (well && now - last_ms < 60000))
+                return;
+        last_ms = now;
+        if (!daemon->library_loaded)
+                load_library(daemon);
+        else
+                read_settings(daemon);
+}

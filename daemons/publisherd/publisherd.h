@@ -1,0 +1,176 @@
+/* The publisher daemon: the door, admission, group commit, fan-out.
+ *
+ * The way of a message: door_on_message() makes a request with one job per event; admission fills
+ * each job with an answer (rejected, busy) or with the words of its commit; commit joins jobs of a
+ * region into one FCALL and turns its reply into answers; when every job of a request has its
+ * answer, the request is done, and the door sends what is done in the order of each peer. */
+#ifndef DAEMONS_PUBLISHERD_H
+#define DAEMONS_PUBLISHERD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "core/config.h"
+#include "core/event.h"
+#include "core/store.h"
+
+struct publisherd;
+struct peer;
+
+struct request {
+        struct peer *peer; /* NULL: of our own, told by on_done */
+        struct request *next; /* of the same peer */
+        struct publisherd *daemon;
+        void (*on_done)(struct request *request, void *userdata);
+        void *userdata;
+        bool is_array;
+        size_t n_jobs, n_waiting;
+        struct job *jobs;
+};
+
+/* One event of a message on its way through admission and commit. */
+struct job {
+        struct request *request;
+        struct job *next; /* in the queue of its region */
+        char *answer;     /* JSON; NULL until known */
+
+        /* for the answer */
+        char *source, *id, *document;
+        json_t *warnings, *reasons; /* arrays or NULL */
+        char ulid[ULID_TEXT];
+        bool dry_run;
+
+        /* for the commit */
+        struct region *region;
+        char *ev_key, *same_key; /* without the region's prefix and kind */
+        struct words words;      /* the fields that gk1_accept wants */
+        char *bytes;             /* the event's own, as they are stored */
+        size_t n_bytes;
+};
+
+/* What a region's store looks like from here. */
+struct region {
+        char code[7];
+        char epoch[ULID_TEXT];
+        uint64_t n; /* greatest log number seen */
+        bool ready; /* the store said hello and is the one we know */
+        char *refusal; /* why not, in words, when it is not */
+        char *stop; /* what `stop` says, or NULL */
+        struct job *first, *last;
+        size_t n_queued, n_queued_bytes;
+        struct batch *in_flight;
+        struct string_list extra_channels; /* of documents, no longer in the configuration */
+};
+
+struct publisherd {
+        sd_event *event;
+        struct configuration *configuration;
+        struct catalogue *catalogue;
+        struct store *store;
+        struct region *regions;
+        size_t n_regions;
+        char *attachments_dir;
+        void *zmq;
+        struct door *doors;
+        size_t n_doors;
+        struct zap *zap;
+        void *fanout;
+        struct control *control;
+        sd_event_source *tick;
+
+        bool stopping;
+        bool library_loaded;
+        bool fit;        /* Redis' settings are what durability needs */
+        char *unfit;     /* which is not */
+        size_t n_pending; /* jobs without an answer */
+        uint64_t n_accepted, n_rejected, n_busy;
+};
+
+/* Limits of what waits in memory; beyond, the answer is `busy`. */
+enum {
+        BATCH_MAX_EVENTS = 128,
+        BATCH_MAX_BYTES = 4 << 20,
+        QUEUE_MAX_EVENTS = 2048,
+        QUEUE_MAX_BYTES = 16 << 20,
+};
+
+/* answer.c: the JSON of replies; each becomes job->answer and job_answered() is called. */
+void answer_rejected(struct job *job, const struct findings *errors);
+void answer_busy(struct publisherd *daemon, struct job *job, int64_t retry_after_ms);
+void answer_ok(struct job *job, json_t *data);
+/* One answer line of gk1_accept. */
+void answer_committed(struct job *job, const char *line);
+json_t *warning(const char *path, const char *code, enum message message, ...)
+        __attribute__((sentinel));
+void job_warn(struct job *job, json_t *one); /* takes the reference */
+
+/* admission.c */
+struct frame {
+        const void *bytes;
+        size_t n_bytes;
+        char sha256[DIGEST_TEXT]; /* empty until asked for */
+};
+/* Looks at the event of a job (json is borrowed); gives it an answer or puts it into its region's
+ * queue. `raw` are the event's own bytes, NULL to write it anew. `emitter` is NULL for a local peer
+ * without a file of its own. */
+void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
+           const struct emitter_config *emitter, bool local, struct frame *frames, size_t n_frames);
+
+/* screen.c: adds to job->reasons why a person must release the event. */
+void screen(struct job *job, const struct event *event);
+
+/* commit.c */
+void commit_queue(struct publisherd *daemon, struct job *job);
+void commit_go(struct publisherd *daemon, struct region *region);
+void commit_busy(struct publisherd *daemon, struct region *region); /* answers all that waits */
+void region_learn_channel(struct region *region, const char *name);
+struct region *region_find(struct publisherd *daemon, const char *code);
+/* Whether events of the region can be taken now; the reason in words otherwise (borrowed). */
+bool region_is_ready(const struct publisherd *daemon, const struct region *region,
+                     const char **ret_reason);
+
+/* durable.c: connect, load the library, read Redis' settings, know the store again. */
+void durable_on_state(struct store *store, bool up, const char *reason, void *userdata);
+void durable_tick(struct publisherd *daemon);
+void durable_remember(struct publisherd *daemon); /* epoch and n of every region to disk */
+int durable_adopt(struct publisherd *daemon); /* the operator says: this store is right */
+
+/* door.c */
+int doors_open(struct publisherd *daemon);
+void doors_stop_reading(struct publisherd *daemon);
+void doors_close(struct publisherd *daemon);
+void job_answered(struct job *job);
+/* A request of the daemon's own (an operator's withdrawal): on_done is called when its one job has
+ * its answer, and the request is freed behind it. */
+struct request *request_own(struct publisherd *daemon,
+                            void (*on_done)(struct request *request, void *userdata),
+                            void *userdata);
+
+/* zap.c: CURVE keys of emitters, fail-closed. */
+int zap_open(struct publisherd *daemon);
+void zap_close(struct publisherd *daemon);
+int zap_secure(struct publisherd *daemon, void *socket); /* server options of a CURVE door */
+int zap_self_test(struct publisherd *daemon);
+
+/* fanout.c */
+int fanout_open(struct publisherd *daemon);
+/* Tells the channels (names by comma) that the event `ev_key` is committed; with its bytes, or none. */
+void fanout_nudge(struct publisherd *daemon, const struct region *region, const char *channels,
+                  size_t n_channels, const char *ev_key, const void *bytes, size_t n_bytes);
+void fanout_close(struct publisherd *daemon);
+
+/* query.c: document queries of emitters and of the control socket. */
+typedef void document_json_fn(json_t *document, const char *error, void *userdata);
+/* Asks the store; on_json gets a new object ({} when unknown), or NULL and why. */
+int query_document(struct publisherd *daemon, const char *region, const char *document,
+                   document_json_fn *on_json, void *userdata);
+void query_event(struct publisherd *daemon, struct job *job, const struct event *event);
+
+/* control.c: gongkaictl's socket. */
+int control_open(struct publisherd *daemon);
+void control_close(struct publisherd *daemon); /* nothing new; what is asked may still be answered */
+void control_free(struct publisherd *daemon);
+
+#endif

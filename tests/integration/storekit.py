@@ -1,0 +1,414 @@
+"""core/store.lua on a Redis of its own, and a thin Python face for its functions.
+
+The clock of the functions is a key that the test sets: the text of now_ms() is exchanged when the
+library is loaded, nothing else. Commands are spoken as bare RESP, since the schedules send hundreds
+of thousands of them.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections import namedtuple
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIBRARY = os.path.join(HERE, "..", "..", "core", "store.lua")
+REGION = "{530581}:"
+EPOCH = "01EPOCH"
+START = 1_790_000_000_000  # ms; where the test clock begins
+DAY = 86_400_000
+WINDOW = 35 * DAY
+CHANNELS = ("portal", "wechat", "weibo")
+
+REAL_CLOCK = """    local t = redis.call('TIME') -- TIME is not frozen in a Function: once per call
+    return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+"""
+TEST_CLOCK = "    return tonumber(redis.call('GET', 'testclock'))\n"
+
+
+class Refused(Exception):
+    """Redis answered with an error."""
+
+
+def library(real_clock=False):
+    with open(LIBRARY, encoding="utf-8") as file:
+        text = file.read()
+    if real_clock:
+        return text
+    assert text.count(REAL_CLOCK) == 1, "now_ms() reads otherwise than this kit believes"
+    return text.replace(REAL_CLOCK, TEST_CLOCK)
+
+
+def encode(*words):
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        if isinstance(word, str):
+            word = word.encode()
+        elif not isinstance(word, bytes):
+            word = str(word).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
+    return b"".join(parts)
+
+
+class Redis:
+    """A redis-server in a folder that goes with it, and one connection."""
+
+    def __init__(self, *options, text=None):
+        self.folder = tempfile.mkdtemp(prefix="store-")
+        self.path = os.path.join(self.folder, "redis.sock")
+        self.options = options
+        self.start()
+        self.call("FUNCTION", "LOAD", "REPLACE", text or library())
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.folder,
+             "--save", "", "--appendonly", "no", *self.options],
+            stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            try:
+                self.socket.connect(self.path)
+                break
+            except OSError:
+                self.socket.close()
+                if time.monotonic() > deadline:
+                    self.close()
+                    raise
+                time.sleep(0.02)
+        self.file = self.socket.makefile("rb", buffering=1 << 18)
+        while isinstance(self.many([encode("PING")])[0], Refused) and time.monotonic() < deadline:
+            time.sleep(0.02)  # it reads its own file
+
+    def kill_and_start_again(self):
+        self.process.kill()
+        self.process.wait()
+        self.socket.close()
+        os.unlink(self.path)
+        self.start()
+
+    def read(self):
+        line = self.file.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"$":
+            n = int(rest)
+            return None if n < 0 else self.file.read(n + 2)[:-2]
+        if kind == b"*":
+            return [self.read() for _ in range(int(rest))]
+        if kind == b":":
+            return int(rest)
+        if kind == b"+":
+            return rest
+        return Refused(rest.decode(errors="replace") if line else "connection closed")
+
+    def call(self, *words):
+        self.socket.sendall(encode(*words))
+        reply = self.read()
+        if isinstance(reply, Refused):
+            raise reply
+        return reply
+
+    def many(self, commands):
+        """Encoded commands in one go; a list of replies, refusals among them as values."""
+        self.socket.sendall(b"".join(commands))
+        return [self.read() for _ in commands]
+
+    def close(self):
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+Answer = namedtuple("Answer", "status ulid revision channels due n extra")
+Item = namedtuple("Item", "document lease passed")
+Work = namedtuple("Work", "document lease rev lvl kind ulid evid accepted reference url first_shown "
+                          "attempts doubt memo after_url shown_rev shown_lvl doubt_since")
+Channel = namedtuple("Channel", "name state shown_rev shown_lvl reference url first_shown attempts "
+                                "not_before code sentence doubt")
+Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid")
+Document = namedtuple("Document", "owner held current pending channels")
+Record = namedtuple("Record", "state document rev lvl ulid channel attempt code reference url "
+                              "sentence extra")
+
+
+def ulid_of(identity):
+    return "U" + hashlib.sha256(identity.encode()).hexdigest()[:25].upper()
+
+
+class Event:
+    """What publisherd knows of one event when it calls gk1_accept."""
+
+    def __init__(self, id, document="d1", kind="P", revision=0, time=START, content="x", at=0,
+                 expires=0, cls=2, deadline=0, flags="", channels="portal,wechat", source="oa",
+                 may="", due="", reasons="", ulid=None):
+        self.evid = source + " " + id
+        self.document, self.kind, self.content = document, kind, content
+        self.revision, self.time, self.source = revision, time, source
+        self.digest = hashlib.sha256("\0".join((kind, document, content)).encode()).digest()
+        self.content_digest = hashlib.sha256(content.encode()).hexdigest()
+        self.ulid = ulid or ulid_of(self.evid)
+        self.bytes = ("bytes of %s: %s" % (self.evid, content)).encode()
+        self.fields = [kind, self.ulid, source, time, revision, self.digest, at, expires, cls,
+                       deadline, flags, may, channels, "emitter", due, reasons]
+
+
+def publish(id, **more):
+    return Event(id, **more)
+
+
+def withdraw(id, **more):
+    more.setdefault("channels", "")
+    more.setdefault("content", "withdrawn")
+    return Event(id, kind="W", **more)
+
+
+def text(value):
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def number(value):
+    return int(value) if value else 0
+
+
+def revision_of(row):
+    if not row:
+        return None
+    return Revision(int(row[0]), int(row[1]), text(row[2]), text(row[3]), int(row[4]), int(row[5]),
+                    int(row[6]), text(row[7]))
+
+
+class Store:
+    """One region."""
+
+    def __init__(self, redis, region=REGION, clock=True):
+        self.redis, self.region = redis, region
+        self.now = START
+        self.known = CHANNELS
+        if clock:
+            self.set_clock(START)
+        self.call("gk1_hello", self.keys("meta", "log", "ctl"), EPOCH, "found")
+
+    # Keys and calls
+
+    def key(self, name):
+        return self.region + name
+
+    def keys(self, *names):
+        return [self.region + name for name in names]
+
+    def set_clock(self, ms):
+        self.now = ms
+        self.redis.call("SET", "testclock", ms)
+
+    def wait(self, ms):
+        self.set_clock(self.now + ms)
+
+    @staticmethod
+    def words(function, keys, *argv):
+        return ("FCALL", function, len(keys), *keys, *argv)
+
+    def call(self, function, keys, *argv):
+        return self.redis.call(*self.words(function, keys, *argv))
+
+    def contents(self):
+        """All keys with their DUMP, the test clock aside."""
+        keys = [key for key in self.redis.call("KEYS", "*") if key != b"testclock"]
+        return {key: self.redis.call("DUMP", key) for key in keys}
+
+    # The functions. Each `*_words` gives the command, each `*_of` understands its reply.
+
+    def accept_words(self, events, known=None, window=WINDOW, epoch=EPOCH):
+        known = self.known if known is None else known
+        keys = self.keys("meta", "log", "held", *["due:" + name for name in known])
+        argv = [epoch, len(known), ",".join(known), window]
+        for event in events:
+            keys += self.keys("ev:" + event.evid, "doc:" + event.document,
+                              "same:" + event.content_digest)
+            argv += event.fields
+        return self.words("gk1_accept", keys, *argv)
+
+    @staticmethod
+    def accept_of(reply):
+        answers = []
+        for line in reply[3:]:
+            field = text(line).split("\t")
+            answers.append(Answer(field[0], field[1], int(field[2]), field[3], field[4],
+                                  int(field[5]), field[6]))
+        return answers
+
+    def accept(self, *events, **more):
+        for event in events:  # publisherd does it in one MULTI with the accept
+            self.redis.call("SET", self.key("body:" + event.ulid), event.bytes)
+        reply = self.redis.call(*self.accept_words(events, **more))
+        assert reply[0] == b"ok", reply
+        return self.accept_of(reply)
+
+    def accept1(self, event, **more):
+        return self.accept(event, **more)[0]
+
+    def take_words(self, channel, count=10, lease=60_000):
+        return self.words("gk1_take", self.keys("due:" + channel, "lease:" + channel, "ctl"),
+                          channel, count, lease)
+
+    @staticmethod
+    def take_of(reply):
+        items = [Item(text(reply[i]), int(reply[i + 1]), reply[i + 2] == b"1")
+                 for i in range(2, len(reply), 3)]
+        return text(reply[0]), number(reply[1]), items
+
+    def take(self, channel, **more):
+        return self.take_of(self.redis.call(*self.take_words(channel, **more)))[2]
+
+    def load_words(self, channel, items):
+        keys = self.keys("meta", "log", "due:" + channel, *["doc:" + i.document for i in items])
+        leases = [word for i in items for word in (i.lease, int(i.passed))]
+        return self.words("gk1_load", keys, EPOCH, channel, *leases)
+
+    @staticmethod
+    def load_of(reply, items):
+        """A Work per item, or the word that stands for none."""
+        works = []
+        for item, x in zip(items, reply[2:]):
+            if x[0] != b"work":
+                works.append(text(x[0]))
+                continue
+            works.append(Work(item.document, item.lease, int(x[1]), int(x[2]), text(x[3]), text(x[4]),
+                              text(x[5]), int(x[6]), text(x[7]), text(x[8]), int(x[9]), int(x[10]),
+                              x[11] == b"1", text(x[12]), text(x[13]), text(x[14]), text(x[15]),
+                              int(x[16])))
+        return works
+
+    def load(self, channel, items):
+        reply = self.redis.call(*self.load_words(channel, items))
+        assert reply[0] == b"ok", reply
+        return self.load_of(reply, items)
+
+    def work(self, channel, after=(), **more):
+        """Take and load; what is no work is released, as a worker does, and left out."""
+        items = self.take(channel, **more)
+        found = self.load(channel, items) if items else []
+        for item, work in zip(items, found):
+            if not isinstance(work, Work):
+                self.settle(channel, item, "release", after=after)
+        return [work for work in found if isinstance(work, Work)]
+
+    def one(self, channel, **more):
+        works = self.work(channel, **more)
+        assert len(works) == 1, works
+        return works[0]
+
+    @staticmethod
+    def settlement(item, verdict, sent=None, reference="", url="", code="", sentence="", at=0,
+                   memo="-", bound=0):
+        if sent is None:
+            sent = verdict in ("done", "uncertain")
+        return [item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, int(sent),
+                reference, url, code, sentence, at, memo, bound]
+
+    def settle_words(self, channel, pairs, after=()):
+        """pairs: (document, settlement)."""
+        keys = self.keys("meta", "log", "due:" + channel, *["due:" + name for name in after],
+                         *["doc:" + document for document, _ in pairs])
+        argv = [EPOCH, channel, len(after), ",".join(after)]
+        for _, fields in pairs:
+            argv += fields
+        return self.words("gk1_settle", keys, *argv)
+
+    def settle(self, channel, item, verdict, after=(), **more):
+        reply = self.redis.call(*self.settle_words(
+            channel, [(item.document, self.settlement(item, verdict, **more))], after))
+        if reply[0] != b"ok":
+            return " ".join(text(x) for x in reply)
+        return text(reply[1])
+
+    def done(self, channel, after=(), **more):
+        """Everything that is due on the channel is shown."""
+        works = self.work(channel, after=after)
+        for work in works:
+            assert self.settle(channel, work, "done", after=after, **more) == "ok"
+        return works
+
+    def checkpoint(self, channel, work, memo):
+        return text(self.call("gk1_checkpoint", self.keys("meta", "due:" + channel, "doc:" + work.document),
+                              EPOCH, channel, work.lease, memo, work.rev, work.lvl)[0])
+
+    def control(self, what, value, who="root", state="stopped"):
+        return text(self.call("gk1_control", self.keys("meta", "log", "ctl"), EPOCH, what, value, who,
+                              state)[0])
+
+    def held(self, ulid, what, evid, document, who="root", reason="", known=None):
+        known = self.known if known is None else known
+        keys = self.keys("meta", "log", "held", "ev:" + evid, "doc:" + document,
+                         *["due:" + name for name in known])
+        return [text(x) for x in self.call("gk1_held", keys, EPOCH, ulid, what, who, reason,
+                                           ",".join(known))]
+
+    def release(self, event, **more):
+        return self.held(event.ulid, "release", event.evid, event.document, **more)
+
+    def refuse(self, event, **more):
+        return self.held(event.ulid, "refuse", event.evid, event.document, **more)
+
+    def held_list(self):
+        return [[text(x) for x in row] for row in self.call("gk1_held_list", self.keys("held"))]
+
+    def bytes_of(self, *events):
+        return self.redis.call("MGET", *self.keys(*["body:" + e.ulid for e in events]))
+
+    @staticmethod
+    def show_of(row):
+        if not row:
+            return None
+        channels = {text(c[0]): Channel(*[text(x) for x in c]) for c in row[4]}
+        return Document(text(row[0]), text(row[1]), revision_of(row[2]),
+                        [revision_of(r) for r in row[3]], channels)
+
+    def show(self, document="d1"):
+        return self.show_of(self.call("gk1_show", self.keys("doc:" + document))[0])
+
+    def channel(self, name, document="d1"):
+        return self.show(document).channels[name]
+
+    # What stands in Redis
+
+    def due(self, channel):
+        flat = self.redis.call("ZRANGE", self.key("due:" + channel), 0, -1, "WITHSCORES")
+        return {text(flat[i]): int(float(flat[i + 1])) for i in range(0, len(flat), 2)}
+
+    def log(self):
+        """All records; on the way it is checked that epoch and numbers are without a gap."""
+        records, n = [], 0
+        for _, fields in self.redis.call("XRANGE", self.key("log"), "-", "+"):
+            entry = dict(zip(fields[0::2], fields[1::2]))
+            assert text(entry[b"e"]) == EPOCH
+            assert int(entry[b"n"]) == n + 1, "a gap before record %d" % int(entry[b"n"])
+            for line in text(entry[b"r"]).split("\n"):
+                records.append(Record(*line.split("\t")))
+                n += 1
+        assert n == number(self.redis.call("HGET", self.key("meta"), "n"))
+        return records
+
+    def states(self, channel=None, document=None):
+        return [r.state for r in self.log()
+                if (channel is None or r.channel == channel)
+                and (document is None or r.document == document)]
+
+
+@pytest.fixture(scope="session")
+def store_redis():
+    redis = Redis()
+    yield redis
+    redis.close()
+
+
+@pytest.fixture
+def store(store_redis):
+    store_redis.call("FLUSHALL")
+    return Store(store_redis)
