@@ -149,6 +149,7 @@ class Box:
             self.start(f"channeld-{channel}", self.programs / "gongkai-channeld", "--config", conf, channel)
 
     def close(self):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience leaves nothing behind either
         for name, process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()

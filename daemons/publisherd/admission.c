@@ -68,21 +68,38 @@ static void check_rights(struct publisherd *daemon, const struct event *event,
                              "item", event->item, "emitter", emitter->name, NULL);
 }
 
-static const struct item *check_item(struct publisherd *daemon, const struct event *event,
-                                     struct findings *errors) {
+static const struct item *check_item(struct publisherd *daemon, const char *code,
+                                     const char *region, struct findings *errors) {
         const struct item *item;
         char *near freed_by(freep) = NULL;
 
-        if (!event->item)
+        if (!code)
                 return NULL;
-        item = catalogue_find(daemon->catalogue, event->item, event->region);
+        item = catalogue_find(daemon->catalogue, code, region);
         if (item)
                 return item;
-        near = catalogue_near(daemon->catalogue, event->item, event->region);
+        near = catalogue_near(daemon->catalogue, code, region);
         findings_add(errors, "/data/item", "unknown_item",
                      near && *near ? MESSAGE_EVENT_UNKNOWN_ITEM_NEAR : MESSAGE_EVENT_UNKNOWN_ITEM,
-                     "item", event->item, "near", near, NULL);
+                     "item", code, "near", near, NULL);
         return NULL;
+}
+
+/* What the catalogue says to an event that did not parse: all that is wrong is said at once. */
+static void check_item_of_json(struct publisherd *daemon, const json_t *json,
+                               struct findings *errors) {
+        const char *source = json_string_value(json_object_get(json, "source"));
+        const char *item = json_string_value(json_object_get(json_object_get(json, "data"), "item"));
+        char region[7] = "";
+
+        if (!source || !item || !*item || strlen(item) > 200 ||
+            sscanf(source, "urn:gongkai:%6[0-9]:", region) != 1 || strlen(region) != 6 ||
+            !configuration_has_region(daemon->configuration, region))
+                return;
+        for (size_t i = 0; i < errors->n; i++)
+                if (strcmp(errors->list[i].path, "/data/item") == 0)
+                        return;
+        (void) check_item(daemon, item, region, errors);
 }
 
 static struct frame *frame_by_digest(struct frame *frames, size_t n_frames, const char *sha256) {
@@ -270,7 +287,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
 
         check_rights(daemon, event, emitter, local, &errors);
         if (event->type == EVENT_PUBLISH) {
-                item = check_item(daemon, event, &errors);
+                item = check_item(daemon, event->item, event->region, &errors);
                 check_attachments(daemon, event, frames, n_frames, &errors);
                 if (event->urgent && !local && !(emitter && emitter->may_urgent))
                         job_warn(job, warning("/data/urgent", "not_urgent",
@@ -335,6 +352,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
                 return;
         }
         if (!event) {
+                check_item_of_json(daemon, json, &errors);
                 daemon->n_rejected++;
                 answer_rejected(job, &errors);
                 findings_done(&errors);

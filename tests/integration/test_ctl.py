@@ -45,6 +45,17 @@ def test_a_document_is_listed_shown_and_has_a_history(one):
     assert "没有这份文件" in _error(one, 1, "document", "show", "没有的")
 
 
+def test_the_newest_documents_of_all_regions_are_listed(county):
+    one = county(regions=("530581 腾冲市", "530626 绥江县"))
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.start_all()
+    for i in range(6):
+        region = ("530581", "530626")[i % 2]
+        one.ask(publish(document=f"d{i}", title=f"第{i}件", source=f"urn:gongkai:{region}:oa"))
+    rows = one.ctl_json("document", "list", "--limit", 3)
+    assert [(r["document"], r["region"]) for r in rows] == [("d5", "530626"), ("d4", "530581"), ("d3", "530626")]
+
+
 def _error(one, code, *arguments):
     import subprocess
     from county import PROGRAMS
