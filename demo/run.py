@@ -103,6 +103,7 @@ class Box:
         self.run = pathlib.Path(tempfile.mkdtemp(prefix="gongkai-"))
         self.portal, self.display = serve(folder / "portal"), serve(folder / "display")
         (folder / "gongkai.conf").write_text(CONFIG.format(regions=", ".join(REGIONS), run=self.run))
+        (folder / "emitters.d" / "counties.conf").write_text("sources = urn:gongkai:*\nmay_urgent = yes\n")
         for name, text in CHANNELS.items():
             (folder / "channels.d" / f"{name}.conf").write_text(text.format(portal_port=self.portal.server_port, folder=folder))
 

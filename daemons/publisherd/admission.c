@@ -212,14 +212,13 @@ enum { SAME_BYTES = 16 };
 
 /* The fields of one event, in the order that core/store.lua gives at gk_accept. */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
-                        const struct emitter_config *emitter, bool local,
-                        const char *channels) {
+                        const struct emitter_config *emitter, const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
         unsigned char digest[32], same[32];
         char content[DIGEST_TEXT];
         struct buf may = { 0 };
-        bool urgent = event->urgent && (local || (emitter && emitter->may_urgent));
+        bool urgent = event->urgent && emitter && emitter->may_urgent;
 
         content_digest(event, content);
         raw_digest(event->digest, digest);
@@ -289,7 +288,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         if (event->type == EVENT_PUBLISH) {
                 item = check_item(daemon, event->item, event->region, &errors);
                 check_attachments(daemon, event, frames, n_frames, &errors);
-                if (event->urgent && !local && !(emitter && emitter->may_urgent))
+                if (event->urgent && !(emitter && emitter->may_urgent))
                         job_warn(job, warning("/data/urgent", "not_urgent",
                                               MESSAGE_EVENT_NOT_URGENT, NULL));
                 screen(job, event);
@@ -328,7 +327,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 5000);
         } else {
                 memcpy(job->bytes, raw, n_raw);
-                write_words(daemon, job, event, emitter, local, buf_text(&channels));
+                write_words(daemon, job, event, emitter, buf_text(&channels));
                 commit_queue(daemon, job);
         }
         buf_done(&channels);
