@@ -68,6 +68,8 @@ int attachment_put(const char *folder, const char *sha256, const void *bytes, si
                 return folder_sync(below);
         r = folder_make(below, 0750);
         if (r == 0)
+                r = folder_make(unfinished, 0750); /* somebody may have made the folder anew */
+        if (r == 0)
                 r = folder_sync(folder);
         if (r == 0)
                 r = file_write_from(unfinished, path, bytes, n_bytes, 0640);

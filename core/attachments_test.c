@@ -33,7 +33,7 @@ static void remove_all(const char *const *names, size_t n) {
 }
 
 static int teardown(void **state) {
-        static const char *const names[] = { "94/" DIGEST, "94", "unfinished/left", "unfinished", "" };
+        static const char *const names[] = { ("94/" DIGEST), "94", "unfinished/left", "unfinished", "" };
 
         (void) state;
         remove_all(names, ELEMENTS(names));

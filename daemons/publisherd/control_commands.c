@@ -202,6 +202,7 @@ static void on_log(struct store *store, const redisReply *reply, int error, cons
                    void *userdata) {
         struct tour *tour = userdata;
         const char *region = tour->daemon->regions[tour->region].code;
+        bool enough = false;
 
         (void) store;
         if (error) {
@@ -209,19 +210,23 @@ static void on_log(struct store *store, const redisReply *reply, int error, cons
                 return;
         }
         for (size_t i = 1; reply_at(reply, i + 1); i += 2) {
-                if (tour->most > 0 && json_array_size(tour->rows) >= tour->most)
+                if (tour->most > 0 && json_array_size(tour->rows) - tour->n_before >= tour->most) {
+                        enough = true;
                         break;
+                }
                 (void) json_array_append_new(tour->rows, record_json(region, reply_number(reply, i),
                                                                      reply_text(reply, i + 1)));
         }
         free(tour->from);
-        tour->from = strdup(*reply_text(reply, 0) ? reply_text(reply, 0) : "+");
+        tour->from = strdup(*reply_text(reply, 0) && !enough ? reply_text(reply, 0) : "+");
         if (!tour->from) {
                 tour_fail(tour, strerror(ENOMEM));
                 return;
         }
-        if (strcmp(tour->from, "+") == 0)
+        if (strcmp(tour->from, "+") == 0) {
                 tour->region = *tour->value ? tour->daemon->n_regions : tour->region + 1;
+                tour->n_before = json_array_size(tour->rows);
+        }
         tour_next(tour);
 }
 
