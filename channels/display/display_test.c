@@ -191,6 +191,10 @@ static void an_older_one_changes_nothing(void **state) {
         deliver_well(&wall, &(struct act) { .kind = DELIVER_WITHDRAW, .revision = 2 });
         deliver_well(&wall, &(struct act) { .revision = 2, .title = "新" });
         assert_shown(&wall, "hall", "");
+        deliver_well(&wall, &(struct act) { .kind = DELIVER_WITHDRAW, .revision = 2, .level = 2,
+                                            .more = "{\"mode\":\"erase\"}" });
+        deliver_well(&wall, &(struct act) { .kind = DELIVER_WITHDRAW, .revision = 2 });
+        assert_true(anywhere(&wall, "erased")); /* the first withdrawal, once more and too late */
         wall_done(&wall);
 }
 
