@@ -1,9 +1,7 @@
 """The display channel: from the door to the glass of a hall's screen, and off it again."""
 import datetime
-import email.utils
 import http.server
 import json
-import os
 import pathlib
 import signal
 import sqlite3
@@ -155,9 +153,9 @@ def test_a_picture_in_the_text_is_seen_and_goes_with_it(hall, web, glass):
     county = hall()
     set_up(county)
     content = png()
-    county.ask(publish(body={"format": "markdown", "content": "见图：\n\n![示意图](attachment:图一.png)"},
-                       attachments=[attachment("图一.png", content, "image/png", role="inline")]) |
-               {}, [content])
+    event = publish(attachments=[attachment("图一.png", content, "image/png", role="inline")])
+    event["data"]["body"] = {"format": "markdown", "content": "见图：\n\n![示意图](attachment:图一.png)"}
+    assert county.ask(event, [content])["status"] == "accepted"
     county.shown("doc-1", "hall")
     picture, = (county.root / "hall" / "a").iterdir()
     assert picture.read_bytes() == content
