@@ -48,6 +48,7 @@ struct delivery {
         const char *item_name;     /* the item's 二级事项, or NULL */
         json_t *stages;            /* array of strings: decision execution ... */
         const char *document_kind; /* notice policy ..., never NULL for PUBLISH */
+        bool urgent; /* marked so by somebody who may; `data.urgent` alone is anybody's word */
         const struct attachment *attachments;
         size_t n_attachments;
 

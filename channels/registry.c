@@ -3,11 +3,13 @@
 #include <string.h>
 
 extern const struct driver discard_driver;
+extern const struct driver display_driver;
 extern const struct driver site_driver;
 extern const struct driver webhook_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
+        &display_driver,
         &site_driver,
         &webhook_driver,
         NULL,

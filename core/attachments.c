@@ -1,9 +1,11 @@
 #include "core/attachments.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/files.h"
 #include "core/memory.h"
@@ -22,22 +24,54 @@ bool attachment_is_here(const char *folder, const char *sha256, uint64_t size) {
                (uint64_t) stat_of.st_size == size;
 }
 
+static char *folder_of(const char *folder, const char *sha256) {
+        char *path;
+
+        return asprintf(&path, "%s/%.2s", folder, sha256) < 0 ? NULL : path;
+}
+
+static char *folder_of_unfinished(const char *folder) {
+        char *path;
+
+        return asprintf(&path, "%s/unfinished", folder) < 0 ? NULL : path;
+}
+
+int attachments_open(const char *folder) {
+        char *unfinished freed_by(freep) = folder_of_unfinished(folder);
+        int fd, r = unfinished ? folder_make(unfinished, 0750) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        fd = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = folder_empty(fd);
+        (void) close(fd);
+        return r;
+}
+
+int attachment_sync(const char *folder, const char *sha256) {
+        char *below freed_by(freep) = folder_of(folder, sha256);
+
+        return below ? folder_sync(below) : -ENOMEM;
+}
+
 int attachment_put(const char *folder, const char *sha256, const void *bytes, size_t n_bytes) {
-        char *path freed_by(freep) = NULL;
-        char *below freed_by(freep) = NULL;
+        char *path freed_by(freep) = attachment_path(folder, sha256);
+        char *below freed_by(freep) = folder_of(folder, sha256);
+        char *unfinished freed_by(freep) = folder_of_unfinished(folder);
         int r;
 
-        if (attachment_is_here(folder, sha256, n_bytes))
-                return 0;
-        path = attachment_path(folder, sha256);
-        if (!path || asprintf(&below, "%s/%.2s", folder, sha256) < 0) {
-                below = NULL;
+        if (!path || !below || !unfinished)
                 return -ENOMEM;
-        }
+        if (attachment_is_here(folder, sha256, n_bytes))
+                return folder_sync(below);
         r = folder_make(below, 0750);
+        if (r == 0)
+                r = folder_make(unfinished, 0750); /* somebody may have made the folder anew */
         if (r == 0)
                 r = folder_sync(folder);
         if (r == 0)
-                r = file_write(path, bytes, n_bytes, 0640);
+                r = file_write_from(unfinished, path, bytes, n_bytes, 0640);
         return r;
 }

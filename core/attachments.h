@@ -7,11 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Makes the folder ready for the one daemon that writes here, and takes away what it left
+ * unfinished when it was killed. Negative errno. */
+int attachments_open(const char *folder);
 /* "FOLDER/ab/abcd..." for a digest; to be freed; NULL when memory is short. */
 char *attachment_path(const char *folder, const char *sha256);
 bool attachment_is_here(const char *folder, const char *sha256, uint64_t size);
-/* Writes it unless it is there. Negative errno when this machine failed (-ENOSPC ...): nothing of
- * that name is left then. */
+/* Syncs the name of one that is here: the daemon that wrote it may have been killed before it could.
+ * Cheap where there is nothing to sync. Negative errno. */
+int attachment_sync(const char *folder, const char *sha256);
+/* Writes it unless it is there, and syncs it in any case. Negative errno when this machine failed
+ * (-ENOSPC ...). */
 int attachment_put(const char *folder, const char *sha256, const void *bytes, size_t n_bytes);
 
 #endif

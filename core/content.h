@@ -25,12 +25,12 @@ struct content {
         char *html; /* safe; headings start at h2 (the page's h1 is the title) and skip no level */
         char *text; /* plain: paragraphs by an empty line, table rows by line with cells by tab,
                        list items with their mark; no markup, no entity */
-        bool cleaned;  /* something of HTML was taken out */
+        bool cleaned;  /* something of HTML was taken out (not: bare <div>, <span>, comments) */
         bool stripped; /* invisible or direction-changing characters were taken out */
 };
 
-/* -E2BIG when the result passes 8 MiB, -ENOMEM. Any bytes that are valid UTF-8 without NUL are
- * taken: a body that a parser cannot make sense of becomes text. */
+/* -E2BIG when the result passes 8 MiB or a million elements and texts, -ENOMEM. Any bytes that are
+ * valid UTF-8 without NUL are taken: a body that a parser cannot make sense of becomes text. */
 int content_render(enum content_format format, const char *source, size_t n_bytes,
                    content_link_fn *link, void *userdata, struct content *ret);
 void content_done(struct content *content);

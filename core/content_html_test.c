@@ -262,6 +262,9 @@ static void addresses_have_known_schemes_only(void **state) {
                   "<a href=\"http://a.cn/'`onclick=x\">字</a>",
                   "<p><a href=\"http://a.cn/%27%60onclick=x\" rel=\"nofollow noopener\">字</a></p"
                   ">\n" },
+                { "a line end inside a good address is none",
+                  "<a href=\"http://a.cn/\nb\rc\td\">字</a>",
+                  "<p><a href=\"http://a.cn/bcd\" rel=\"nofollow noopener\">字</a></p>\n" },
                 { "Han characters in an address", "<a href=http://a.cn/公告>字</a>",
                   "<p><a href=\"http://a.cn/公告\" rel=\"nofollow noopener\">字</a></p>\n" },
                 { "an ampersand stays one", "<a href=\"http://a.cn/?a=1&amp;lt=2&lt=3\">字</a>",

@@ -54,23 +54,45 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         return -1;
 }
 
-int daemon_load(const char *path, driver_settings_fn *driver_settings, struct configuration **ret,
-                struct catalogue **ret_catalogue) {
+/* True when one can go on with it. */
+static bool is_bearable(const struct problem *problem, const char *channel, bool check) {
+        const char *file = problem->file ? strrchr(problem->file, '/') : NULL;
+        size_t n = channel ? strlen(channel) : 0, length = file ? strlen(file) : 0;
+
+        if (!file)
+                return false;
+        if (!check && problem->line > 0 && length > 4 && strcasecmp(file + length - 4, ".csv") == 0)
+                return true;
+        if (!channel)
+                return false;
+        if (strstr(problem->file, "/emitters.d/"))
+                return true;
+        return strstr(problem->file, "/channels.d/") &&
+               !(strncmp(file + 1, channel, n) == 0 && strcmp(file + 1 + n, ".conf") == 0);
+}
+
+int daemon_load(const char *path, driver_settings_fn *driver_settings, const char *channel,
+                bool check, struct configuration **ret, struct catalogue **ret_catalogue) {
         struct configuration *configuration freed_by(configuration_freep) = NULL;
         struct catalogue *catalogue freed_by(catalogue_freep) = NULL;
         struct problems problems = { 0 };
+        size_t n_ours = 0;
         int r = configuration_load(path, driver_settings, &problems, &configuration);
 
         if (r >= 0 && strcmp(configuration->main.language, "en") == 0)
                 messages_set_language(ENGLISH);
         if (r >= 0)
                 r = catalogue_load(configuration->main.catalogue_dir, &problems, &catalogue);
-        if (problems.n > 0) {
+        if (problems.n > 0)
+                problems_print(&problems, stderr);
+        for (size_t i = 0; i < problems.n; i++)
+                n_ours += !is_bearable(&problems.list[i], channel, check);
+        n_ours += problems.more;
+        if (n_ours > 0) {
                 char count[24];
                 char *text freed_by(freep) = NULL;
 
-                problems_print(&problems, stderr);
-                (void) snprintf(count, sizeof(count), "%zu", problems.n);
+                (void) snprintf(count, sizeof(count), "%zu", n_ours);
                 text = say(MESSAGE_CONF_PROBLEMS, "count", count, NULL);
                 (void) fprintf(stderr, "%s\n", text ? text : "");
                 r = r < 0 ? r : -EINVAL;

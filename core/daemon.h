@@ -16,9 +16,11 @@ struct daemon_arguments {
 int daemon_start(int argc, char **argv, const char *program, bool wants_name, void (*help)(void),
                  struct daemon_arguments *ret);
 
-/* Prints every problem to stderr; negative errno then. */
-int daemon_load(const char *path, driver_settings_fn *driver_settings,
-                struct configuration **ret, struct catalogue **ret_catalogue);
+/* Prints every problem to stderr; negative errno then. With `channel`, what is wrong with the files of
+ * other channels and of emitters is printed too, and is nothing that this channel stops for. A wrong
+ * row of the catalogue is told as well, and stops a daemon only in a `check`: the other rows stand. */
+int daemon_load(const char *path, driver_settings_fn *driver_settings, const char *channel,
+                bool check, struct configuration **ret, struct catalogue **ret_catalogue);
 /* "PATH: no problems" */
 void daemon_say_config_ok(const char *path);
 

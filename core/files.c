@@ -86,16 +86,14 @@ static int write_and_sync(int fd, const void *bytes, size_t n_bytes, mode_t mode
         return r;
 }
 
-int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode) {
-        char *temporary freed_by(freep) = NULL;
+static int write_by_way_of(char *temporary, const char *path, const void *bytes, size_t n_bytes,
+                           mode_t mode) {
         char *folder freed_by(freep) = strdup(path);
         char *slash = folder ? strrchr(folder, '/') : NULL;
         int fd, r;
 
-        if (!folder || asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-                temporary = NULL;
+        if (!folder)
                 return -ENOMEM;
-        }
         fd = mkostemp(temporary, O_CLOEXEC);
         if (fd < 0)
                 return -errno;
@@ -113,6 +111,27 @@ int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode)
         else if (slash)
                 *slash = '\0';
         return folder_sync(slash ? folder : ".");
+}
+
+int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode) {
+        char *temporary freed_by(freep) = NULL;
+
+        if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+        return write_by_way_of(temporary, path, bytes, n_bytes, mode);
+}
+
+int file_write_from(const char *folder, const char *path, const void *bytes, size_t n_bytes,
+                    mode_t mode) {
+        char *temporary freed_by(freep) = NULL;
+
+        if (asprintf(&temporary, "%s/XXXXXX", folder) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+        return write_by_way_of(temporary, path, bytes, n_bytes, mode);
 }
 
 int file_read(const char *path, size_t max, char **ret, size_t *ret_n) {

@@ -8,8 +8,13 @@
 /* Makes the folder and those above it; fine when they are there. Negative errno. */
 int folder_make(const char *path, mode_t mode);
 /* Writes a temporary file beside `path`, syncs it, renames it onto `path`, syncs the folder.
- * Folders above must be there. Negative errno; nothing is left behind then. */
+ * Folders above must be there. Negative errno; `path` is then as it was, or new but perhaps not yet
+ * on disk. */
 int file_write(const char *path, const void *bytes, size_t n_bytes, mode_t mode);
+/* The same with the temporary file in a folder of its own on the same file system, where the next
+ * start finds what a kill left unfinished. */
+int file_write_from(const char *folder, const char *path, const void *bytes, size_t n_bytes,
+                    mode_t mode);
 /* The whole regular file, at most `max` bytes, with a NUL behind it; to be freed. `ret_n` may be
  * NULL. Negative errno: -E2BIG, -EAGAIN when it grows under our eyes, -EISDIR or -EINVAL for what is
  * no regular file, whatever open() and read() say. */

@@ -13,7 +13,9 @@
 --                   its gk1_accept: Lua copies and hashes every byte of every word it is handed, which
 --                   made a quarter of the cost of an accept; what is not accepted is deleted here
 --   {R}:doc:DOC     string packed document, see below
---   {R}:same:DIGEST string document with that content, for the length of the dedup window
+--   {R}:same:N      hash   digest of a content -> document, for the Nth stretch of the length of the dedup
+--                   window; two are looked at. One hash, because a key of its own with a time to live
+--                   for each content cost an accept a tenth
 --   {R}:due:CHANNEL zset   document -> when it wants attention, or its lease
 --   {R}:lease:CHANNEL string the last lease handed out
 --
@@ -525,7 +527,7 @@ end
 -- The documents of a batch by key (false: spoilt), and their scores where they are known already.
 local function accept_documents(s, wanted, found, at_doc)
     local docs, listed = {}, {}
-    for i = 2, #wanted, 3 do
+    for i = 2, #wanted, 2 do
         local key = wanted[i]
         if found[i] and docs[key] == nil then
             local d = unpack_doc(found[i])
@@ -563,32 +565,39 @@ local function hold_event(s, d, e, document, reasons, specs, held)
     return 'held'
 end
 
-local FIELDS = 16
+local FIELDS = 17
 
--- KEYS: meta log held, then C due keys, then ev doc same per event.
+-- KEYS: meta log held, same of now, same of before, then C due keys, then ev doc per event.
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
 --   kind ulid source time revision digest(raw) publish_at expires class deadline
 --   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
+--   digest of what is public in it, whatever document it stands in(raw)
 -- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
 -- channels, due, n, extra by tab.
 local function gk_accept(keys, argv)
     local s, why = open(keys[1], argv[1])
     local prefix = string.sub(keys[1], 1, -5)
-    if s and (not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash')) then s, why = nil, 'type' end
+    if s and not (is_type(keys[2], 'stream') and is_type(keys[3], 'hash') and is_type(keys[4], 'hash')
+            and is_type(keys[5], 'hash')) then
+        s, why = nil, 'type'
+    end
     if not s then
         for i = 6, #argv, FIELDS do redis.call('UNLINK', prefix .. 'body:' .. argv[i]) end
         return { why }
     end
     local n_due, window = tonumber(argv[2]), tonumber(argv[4])
-    local first = 3 + n_due
+    local first = 5 + n_due
     local n_events = (#argv - 4) / FIELDS
     local at_ev, at_doc = #prefix + 4, #prefix + 5
 
-    prepare(s, channel_names(argv[3]), keys, 3)
-    local wanted = {}
-    for i = 1, 3 * n_events do wanted[i] = keys[first + i] end
+    prepare(s, channel_names(argv[3]), keys, 5)
+    local wanted, contents = {}, {}
+    for i = 1, 2 * n_events do wanted[i] = keys[first + i] end
+    for i = 1, n_events do contents[i] = argv[4 + FIELDS * i] end
     local found, wrong = accept_read(wanted)
+    local same_now = redis.call('HMGET', keys[4], unpack(contents))
+    local same_before = redis.call('HMGET', keys[5], unpack(contents))
     local docs = accept_documents(s, wanted, found, at_doc)
 
     -- What the batch has done so far, so that each event sees what the earlier ones did [8].
@@ -598,7 +607,8 @@ local function gk_accept(keys, argv)
     local e = {} -- one table for all events: nothing keeps it
     for i = 1, n_events do
         local a = 4 + FIELDS * (i - 1)
-        local ev_key, doc_key, same_key = wanted[3 * i - 2], wanted[3 * i - 1], wanted[3 * i]
+        local ev_key, doc_key = wanted[2 * i - 1], wanted[2 * i]
+        local elsewhere = same[contents[i]] or same_now[i] or same_before[i]
         local document = string.sub(doc_key, at_doc)
         local flags = argv[a + 11]
         local dry, hold = false, false
@@ -612,12 +622,12 @@ local function gk_accept(keys, argv)
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
             e.backfill = string.find(flags, 'b', 1, true)
         end
-        local value, kept = evs[ev_key] or found[3 * i - 2], nil
+        local value, kept = evs[ev_key] or found[2 * i - 1], nil
         local d = dirty[doc_key] or docs[doc_key]
         local status, rev, lvl, extra = nil, 0, 0, ''
         local ulid, channels, due = e.ulid, '', e.due
 
-        if wrong[ev_key] or wrong[doc_key] or wrong[same_key] or d == false then
+        if wrong[ev_key] or wrong[doc_key] or d == false then
             status = 'broken'
         elseif value then
             local digest, h = ev_header(value)
@@ -626,10 +636,9 @@ local function gk_accept(keys, argv)
             elseif h[1] == 'held' and not (d and d.h and d.h[1] == h[2]) then
                 status = 'stale' -- a newer one came while it was held
             elseif h[1] == 'held' or h[1] == 'refused' then
-                local other = found[3 * i]
                 status = h[1]
-                if other and other ~= document and string.find(flags, 's', 1, true) then
-                    extra = 'same_content ' .. other
+                if elsewhere and elsewhere ~= document and string.find(flags, 's', 1, true) then
+                    extra = 'same_content ' .. elsewhere
                 end
             else
                 status = 'duplicate'
@@ -656,7 +665,7 @@ local function gk_accept(keys, argv)
                 if lacking == 'again' then blocked[doc_key] = name end
             end
             if status == 'accepted' then
-                local other = e.kind == 'P' and (same[same_key] or found[3 * i])
+                local other = e.kind == 'P' and elsewhere
                 local reasons = argv[a + 16]
                 if other and other ~= document then
                     extra = 'same_content ' .. other
@@ -685,7 +694,7 @@ local function gk_accept(keys, argv)
                     local r = enter(s, d, e, rev, lvl, document, e.extra .. ' ' .. e.evid)
                     channels = new and e.channels.joined or joined_channels(d)
                     value = ev_value(e, 'accepted', r, channels, s.now, document)
-                    if e.kind == 'P' and not other then same[same_key] = document end
+                    if e.kind == 'P' and not other then same[contents[i]] = document end
                 end
                 if value then
                     dirty[doc_key], evs[ev_key] = d, value
@@ -703,7 +712,14 @@ local function gk_accept(keys, argv)
     due_write(s.due)
     for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
     if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
-    for key, document in pairs(same) do redis.call('SET', key, document, 'PX', argv[4]) end
+    local marks, n_marks = {}, 0
+    for content, document in pairs(same) do
+        marks[n_marks + 1], marks[n_marks + 2], n_marks = content, document, n_marks + 2
+    end
+    if n_marks > 0 then
+        redis.call('HSET', keys[4], unpack(marks))
+        redis.call('PEXPIRE', keys[4], fmt(2 * window))
+    end
     reply[3] = fmt(log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now))
     local writes = {}
     local n = 0
@@ -907,6 +923,7 @@ local function gk_load(keys, argv)
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
                     other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
+                    fmt(cur[CLASS]),
                 }
             else
                 reply[2 + i] = { 'none' }

@@ -29,13 +29,16 @@ struct template {
 };
 
 struct template_error {
-        unsigned line;  /* in the template, from 1 */
+        unsigned line; /* in the template, from 1 */
         char *sentence; /* for people, in the process' language; free() */
 };
 
 /* Renders `context` (borrowed) into `out`. -EINVAL with *ret_error filled when the template is
- * wrong: unclosed or crossed section, unknown tag kind, partial missing or nested deeper than 16;
- * -E2BIG / -ENOMEM from the buffer. A name that the context lacks is empty. */
+ * wrong: unclosed or crossed section, unknown tag kind, partial missing or nested deeper than 16
+ * (one that includes itself counts as that, wherever it stands), sections nested deeper than 64;
+ * -E2BIG / -ENOMEM from the buffer. A name that the context lacks is empty, and so is an object or
+ * a list where text is wanted; false, null, "" and [] hide a section, 0 does not. Nothing is
+ * written when the template is wrong. */
 int template_render(const struct template *template, const json_t *context, struct buf *out,
                     struct template_error *ret_error);
 /* The same errors without a context. */

@@ -13,7 +13,7 @@
 
 struct parser {
         struct program *program;
-        const char *at, *line_start;
+        const char *at, *end, *line_start;
         unsigned line;
         size_t open[TEMPLATE_SECTIONS_MAX]; /* steps */
         unsigned n_open;
@@ -95,6 +95,21 @@ static bool is_name(const char *name, size_t n) {
         return n > 0;
 }
 
+/* The next `n` times `brace`, or NULL. Not strstr(): with sanitizers that looks at the whole rest.
+ */
+static const char *find_braces(const struct parser *parser, const char *at, char brace, size_t n) {
+        while ((at = memchr(at, brace, (size_t) (parser->end - at))) != NULL) {
+                size_t found = 1;
+
+                while (found < n && at[found] == brace)
+                        found++;
+                if (found == n)
+                        return at;
+                at += found;
+        }
+        return NULL;
+}
+
 /* Reads the tag at `start` ("{{..."). */
 static int read_tag(struct parser *parser, const char *start, struct tag *tag) {
         const char *end, *last;
@@ -107,9 +122,9 @@ static int read_tag(struct parser *parser, const char *start, struct tag *tag) {
                 tag->kind = *tag->name++;
         else if (start[2] == '{')
                 tag->kind = *tag->name++;
-        end = strstr(tag->name, tag->kind == '{' ? "}}}" : "}}");
+        end = find_braces(parser, tag->name, '}', tag->kind == '{' ? 3 : 2);
         if (!end) {
-                tag->end = start + strlen(start);
+                tag->end = parser->end;
                 return fail_tag(parser, tag, MESSAGE_TEMPLATE_TAG_OPEN);
         }
         tag->end = end + (tag->kind == '{' ? 3 : 2);
@@ -145,7 +160,7 @@ static bool take_line(const struct parser *parser, struct tag *tag) {
         if (from > parser->line_start || (*to && *to != '\n' && strncmp(to, "\r\n", 2) != 0))
                 return false;
         tag->start = from;
-        tag->end = *to ? strchr(to, '\n') + 1 : to;
+        tag->end = *to ? to + (*to == '\r') + 1 : to;
         return true;
 }
 
@@ -225,6 +240,7 @@ int program_parse(struct program *program, struct template_error *ret_error) {
         struct parser parser = {
                 .program = program,
                 .at = program->text,
+                .end = program->text + strlen(program->text),
                 .line_start = program->text,
                 .line = 1,
                 .error = ret_error,
@@ -232,8 +248,8 @@ int program_parse(struct program *program, struct template_error *ret_error) {
         const struct step *open;
 
         while (*parser.at) {
-                const char *start = strstr(parser.at, "{{");
-                const char *text_end = start ? start : parser.at + strlen(parser.at);
+                const char *start = find_braces(&parser, parser.at, '{', 2);
+                const char *text_end = start ? start : parser.end;
                 bool whole_line;
                 struct tag tag;
                 int r;

@@ -217,7 +217,7 @@ int command_config_check(struct ctl *ctl) {
         struct catalogue *catalogue freed_by(catalogue_freep) = NULL;
         int code = EXIT_WELL;
 
-        if (daemon_load(ctl->config_path, NULL, &configuration, &catalogue) < 0)
+        if (daemon_load(ctl->config_path, NULL, NULL, true, &configuration, &catalogue) < 0)
                 return EXIT_REFUSED;
         daemon_say_config_ok(ctl->config_path);
         for (size_t i = 0; i < configuration->n_channels; i++)

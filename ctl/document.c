@@ -28,6 +28,26 @@ static int needs_document(const struct ctl *ctl) {
         return EXIT_USAGE;
 }
 
+static int newest_first(const void *a, const void *b) {
+        return strcmp(text_member(*(json_t *const *) b, "at"), text_member(*(json_t *const *) a, "at"));
+}
+
+/* The daemon answers region by region: the newest of all of them are wanted. */
+static json_t *newest(json_t *rows, size_t most) {
+        size_t n = json_array_size(rows), i;
+        json_t **sorted = calloc(n + 1, sizeof(json_t *));
+        json_t *list = json_array();
+
+        for (i = 0; sorted && i < n; i++)
+                sorted[i] = json_array_get(rows, i);
+        if (sorted)
+                qsort(sorted, n, sizeof(json_t *), newest_first);
+        for (i = 0; sorted && i < n && i < most; i++)
+                (void) json_array_append(list, sorted[i]);
+        free(sorted);
+        return list;
+}
+
 int command_document_list(struct ctl *ctl) {
         static const struct column columns[] = {
                 { "at", MESSAGE_CTL_COLUMN_AT },
@@ -41,10 +61,10 @@ int command_document_list(struct ctl *ctl) {
         json_t *answer, *rows, *row;
         size_t i;
 
-        if (ctl->limit == 0)
+        if (ctl->limit <= 0)
                 ctl->limit = LIST_LIMIT;
         answer = ctl_ask_well(ctl, question(ctl, "document.list"), &code);
-        rows = json_object_get(answer, "rows");
+        rows = newest(json_object_get(answer, "rows"), (size_t) ctl->limit);
         json_array_foreach(rows, i, row) {
                 const char *kind = text_member(row, "code");
 
@@ -58,6 +78,7 @@ int command_document_list(struct ctl *ctl) {
                 print_json(rows);
         else if (answer)
                 print_table(rows, columns, ELEMENTS(columns));
+        json_decref(rows);
         json_decref(answer);
         return code;
 }

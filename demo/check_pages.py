@@ -157,7 +157,7 @@ def check(portal, display, events, last, shown, here):
         if in_feed != wanted:
             problems.append(f"{document}: feed.xml {'没有' if wanted else '还有'}它")
         displayed = any(c["channel"] == "hall" for c in shown[region, document]["channels"])
-        if displayed and (document in on_display) != wanted:
+        if displayed and (f"{region}/{document}" in on_display) != wanted:
             problems.append(f"{document}: 公示屏{'没有' if wanted else '还有'}它")
         if not url:
             problems.append(f"{document}: 没有网址")
@@ -167,7 +167,8 @@ def check(portal, display, events, last, shown, here):
             problems += found
             if event["data"]["document"].startswith("云政办发") and page.tables < 2:
                 problems.append(f"{document}: 只有 {page.tables} 张表")
-            if displayed and words(event["data"]["title"]) != words(on_display.get(document, {}).get("title", "")):
+            if displayed and words(event["data"]["title"]) != words(
+                    on_display.get(f"{region}/{document}", {}).get("title", "")):
                 problems.append(f"{document}: 公示屏上的标题")
         else:
             page = Page(get(url).decode())

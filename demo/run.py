@@ -61,7 +61,9 @@ contact = 电话：0871-0000000（演示）
     "hall": """\
 driver = display
 carrier = 社区/企事业单位/村公示栏（电子屏）
-title = 政务公开（演示）
+title = 政务服务大厅公示屏
+heading = 政务公开（演示）
+county = 云南省六个试点县市
 root = {folder}/display
 displays = hall
 after = portal
@@ -101,6 +103,7 @@ class Box:
         self.run = pathlib.Path(tempfile.mkdtemp(prefix="gongkai-"))
         self.portal, self.display = serve(folder / "portal"), serve(folder / "display")
         (folder / "gongkai.conf").write_text(CONFIG.format(regions=", ".join(REGIONS), run=self.run))
+        (folder / "emitters.d" / "counties.conf").write_text("sources = urn:gongkai:*\nmay_urgent = yes\n")
         for name, text in CHANNELS.items():
             (folder / "channels.d" / f"{name}.conf").write_text(text.format(portal_port=self.portal.server_port, folder=folder))
 
@@ -147,6 +150,7 @@ class Box:
             self.start(f"channeld-{channel}", self.programs / "gongkai-channeld", "--config", conf, channel)
 
     def close(self):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience leaves nothing behind either
         for name, process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()

@@ -103,10 +103,7 @@ static void take_bytes(struct take *take) {
                 return;
         }
         words_str(&words, "MGET");
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
+        words_join(&words, &keys);
         words_done(&keys);
         if (store_command(daemon->store, &words, on_bytes, take) < 0)
                 take_release(take);
@@ -118,7 +115,8 @@ static char *copy_or_null(const redisReply *reply, size_t i) {
 }
 
 /* The fields of gk_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl in-doubt-since digest. False: nothing is to be done. */
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since digest class. False: nothing is to be
+ * done. */
 static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (!reply_is(loaded, 0, "work"))
                 return false;
@@ -138,6 +136,7 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         attempt->after_url = copy_or_null(loaded, 13);
         if (reply_length(loaded, 17) == sizeof(attempt->digest))
                 memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));
+        attempt->delivery.urgent = attempt->kind == 'P' && reply_is(loaded, 18, "1");
         /* More than one: those behind the first were left by stale attempts. */
         if (attempt->reference && strchr(attempt->reference, ' ')) {
                 char *blank = strchr(attempt->reference, ' ');
@@ -339,21 +338,9 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
 }
 
 static void region_hello(struct region *region) {
-        struct channeld *daemon = region->daemon;
-        struct words words = { 0 };
-
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_hello");
-        words_number(&words, 3);
-        words_key(&words, region->code, "meta");
-        words_key(&words, region->code, "log");
-        words_key(&words, region->code, "ctl");
-        words_str(&words, "-");
-        words_str(&words, "look");
         region->greeting = true;
-        if (store_command(daemon->store, &words, on_hello, region) < 0)
+        if (store_hello(region->daemon->store, region->code, "-", false, on_hello, region) < 0)
                 region->greeting = false;
-        words_done(&words);
 }
 
 void engine_on_state(struct store *store, bool up, const char *reason, void *userdata) {

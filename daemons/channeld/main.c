@@ -62,9 +62,9 @@ static int read_secret(struct channeld *daemon) {
         return r;
 }
 
-static int channeld_init(struct channeld *daemon, const char *path, const char *name) {
+static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check) {
         const struct config *config;
-        int r = daemon_load(path, settings_of_driver, &daemon->configuration, &daemon->catalogue);
+        int r = daemon_load(path, settings_of_driver, name, check, &daemon->configuration, &daemon->catalogue);
 
         if (r < 0)
                 return r;
@@ -267,7 +267,7 @@ int main(int argc, char **argv) {
 
         if (r >= 0)
                 return r;
-        r = channeld_init(&daemon, arguments.config, arguments.name);
+        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)

@@ -68,21 +68,38 @@ static void check_rights(struct publisherd *daemon, const struct event *event,
                              "item", event->item, "emitter", emitter->name, NULL);
 }
 
-static const struct item *check_item(struct publisherd *daemon, const struct event *event,
-                                     struct findings *errors) {
+static const struct item *check_item(struct publisherd *daemon, const char *code,
+                                     const char *region, struct findings *errors) {
         const struct item *item;
         char *near freed_by(freep) = NULL;
 
-        if (!event->item)
+        if (!code)
                 return NULL;
-        item = catalogue_find(daemon->catalogue, event->item, event->region);
+        item = catalogue_find(daemon->catalogue, code, region);
         if (item)
                 return item;
-        near = catalogue_near(daemon->catalogue, event->item, event->region);
+        near = catalogue_near(daemon->catalogue, code, region);
         findings_add(errors, "/data/item", "unknown_item",
                      near && *near ? MESSAGE_EVENT_UNKNOWN_ITEM_NEAR : MESSAGE_EVENT_UNKNOWN_ITEM,
-                     "item", event->item, "near", near, NULL);
+                     "item", code, "near", near, NULL);
         return NULL;
+}
+
+/* What the catalogue says to an event that did not parse: all that is wrong is said at once. */
+static void check_item_of_json(struct publisherd *daemon, const json_t *json,
+                               struct findings *errors) {
+        const char *source = json_string_value(json_object_get(json, "source"));
+        const char *item = json_string_value(json_object_get(json_object_get(json, "data"), "item"));
+        char region[7] = "";
+
+        if (!source || !item || !*item || strlen(item) > 200 ||
+            sscanf(source, "urn:gongkai:%6[0-9]:", region) != 1 || strlen(region) != 6 ||
+            !configuration_has_region(daemon->configuration, region))
+                return;
+        for (size_t i = 0; i < errors->n; i++)
+                if (strcmp(errors->list[i].path, "/data/item") == 0)
+                        return;
+        (void) check_item(daemon, item, region, errors);
 }
 
 static struct frame *frame_by_digest(struct frame *frames, size_t n_frames, const char *sha256) {
@@ -190,20 +207,22 @@ static void content_digest(const struct event *event, char ret[static DIGEST_TEX
         buf_done(&buf);
 }
 
+/* Enough of a digest to tell contents apart. */
+enum { SAME_BYTES = 16 };
+
 /* The fields of one event, in the order that core/store.lua gives at gk_accept. */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
-                        const struct emitter_config *emitter, bool local,
-                        const char *channels) {
+                        const struct emitter_config *emitter, const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
-        unsigned char digest[32];
+        unsigned char digest[32], same[32];
         char content[DIGEST_TEXT];
         struct buf may = { 0 };
-        bool urgent = event->urgent && (local || (emitter && emitter->may_urgent));
+        bool urgent = event->urgent && emitter && emitter->may_urgent;
 
         content_digest(event, content);
         raw_digest(event->digest, digest);
-        job->same_key = strndup(content, 40);
+        raw_digest(content, same);
         if (emitter)
                 for (size_t i = 0; i < emitter->may_revise.n; i++)
                         buf_fmt(&may, "%s%s", i ? " " : "", emitter->may_revise.items[i]);
@@ -237,6 +256,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
                 }
         }
         words_end(words);
+        words_add(words, same, SAME_BYTES);
         buf_done(&may);
 }
 
@@ -247,7 +267,7 @@ static int store_attachments(struct publisherd *daemon, const struct event *even
                 const struct frame *frame = frame_by_digest(frames, n_frames, sha256);
                 int r = frame ? attachment_put(daemon->attachments_dir, sha256, frame->bytes,
                                                frame->n_bytes)
-                              : 0;
+                              : attachment_sync(daemon->attachments_dir, sha256);
 
                 if (r < 0)
                         return r;
@@ -266,9 +286,9 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
 
         check_rights(daemon, event, emitter, local, &errors);
         if (event->type == EVENT_PUBLISH) {
-                item = check_item(daemon, event, &errors);
+                item = check_item(daemon, event->item, event->region, &errors);
                 check_attachments(daemon, event, frames, n_frames, &errors);
-                if (event->urgent && !local && !(emitter && emitter->may_urgent))
+                if (event->urgent && !(emitter && emitter->may_urgent))
                         job_warn(job, warning("/data/urgent", "not_urgent",
                                               MESSAGE_EVENT_NOT_URGENT, NULL));
                 screen(job, event);
@@ -307,7 +327,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 5000);
         } else {
                 memcpy(job->bytes, raw, n_raw);
-                write_words(daemon, job, event, emitter, local, buf_text(&channels));
+                write_words(daemon, job, event, emitter, buf_text(&channels));
                 commit_queue(daemon, job);
         }
         buf_done(&channels);
@@ -331,6 +351,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
                 return;
         }
         if (!event) {
+                check_item_of_json(daemon, json, &errors);
                 daemon->n_rejected++;
                 answer_rejected(job, &errors);
                 findings_done(&errors);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -231,6 +232,8 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         struct words words = { 0 }, bodies = { 0 }, keys = { 0 };
         struct buf names = { 0 };
         size_t n_bytes = 0, n_due = 0, n_keys;
+        /* The contents of one length of the dedup window are kept together. */
+        int64_t stretch = clock_now_ms() / daemon->configuration->main.dedup_window_ms;
 
         if (region->in_flight || !region->first)
                 return;
@@ -252,34 +255,26 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         }
 
         add_due_keys(daemon, region, &keys, &names, &n_due);
-        n_keys = 3 + n_due + 3 * batch->n;
+        n_keys = 5 + n_due + 2 * batch->n;
         words_str(&words, "FCALL");
         words_str(&words, "gk1_accept");
         words_number(&words, (int64_t) n_keys);
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
         words_key(&words, region->code, "held");
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
+        words_key(&words, region->code, "same:%lld", (long long) stretch);
+        words_key(&words, region->code, "same:%lld", (long long) stretch - 1);
+        words_join(&words, &keys);
         for (size_t i = 0; i < batch->n; i++) {
                 words_key(&words, region->code, "ev:%s", batch->jobs[i]->ev_key);
                 words_key(&words, region->code, "doc:%s", batch->jobs[i]->document);
-                words_key(&words, region->code, "same:%s", batch->jobs[i]->same_key);
         }
         words_str(&words, region->epoch);
         words_number(&words, (int64_t) n_due);
         words_str(&words, buf_text(&names));
         words_number(&words, daemon->configuration->main.dedup_window_ms);
-        for (size_t i = 0; i < batch->n; i++) {
-                const struct words *fields = &batch->jobs[i]->words;
-
-                for (size_t k = 0, at = 0; k < fields->n; k++) {
-                        words_add(&words, fields->bytes.data + at, fields->ends[k] - at);
-                        at = fields->ends[k];
-                }
-        }
+        for (size_t i = 0; i < batch->n; i++)
+                words_join(&words, &batch->jobs[i]->words);
         words_str(&bodies, "MSET");
         for (size_t i = 0; i < batch->n; i++) {
                 words_key(&bodies, region->code, "body:%s", batch->jobs[i]->ulid);

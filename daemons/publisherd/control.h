@@ -23,7 +23,8 @@ struct tour {
         struct publisherd *daemon;
         struct client *client;
         size_t region; /* index of the one being asked */
-        size_t most;   /* rows wanted in all, 0 = all */
+        size_t most;   /* rows wanted of each region, 0 = all */
+        size_t n_before; /* rows of the regions before this one */
         json_t *reply, *rows;
         char *document, *from, *states, *value, *what, *who;
         int (*ask)(struct tour *tour);

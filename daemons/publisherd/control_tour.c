@@ -34,8 +34,7 @@ void tour_fail(struct tour *tour, const char *reason) {
 void tour_next(struct tour *tour) {
         int r;
 
-        if (tour->region >= tour->daemon->n_regions ||
-            (tour->most > 0 && json_array_size(tour->rows) >= tour->most)) {
+        if (tour->region >= tour->daemon->n_regions) {
                 tour_end(tour);
                 return;
         }

@@ -80,7 +80,6 @@ static void request_free(struct request *request) {
                 free(job->document);
                 free(job->ev_key);
                 free(job->bytes);
-                free(job->same_key);
                 json_decref(job->warnings);
                 json_decref(job->reasons);
                 words_done(&job->words);

@@ -9,9 +9,9 @@
 #include <systemd/sd-daemon.h>
 #include <zmq.h>
 
+#include "core/attachments.h"
 #include "core/clock.h"
 #include "core/daemon.h"
-#include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -19,7 +19,7 @@
 
 static int publisherd_init(struct publisherd *daemon, const char *path) {
         const struct config *config;
-        int r = daemon_load(path, NULL, &daemon->configuration, &daemon->catalogue);
+        int r = daemon_load(path, NULL, NULL, false, &daemon->configuration, &daemon->catalogue);
 
         if (r < 0)
                 return r;
@@ -34,7 +34,7 @@ static int publisherd_init(struct publisherd *daemon, const char *path) {
         for (size_t i = 0; i < daemon->n_regions; i++)
                 (void) snprintf(daemon->regions[i].code, sizeof(daemon->regions[i].code), "%.6s",
                                 config->regions.items[i]);
-        r = folder_make(daemon->attachments_dir, 0750);
+        r = attachments_open(daemon->attachments_dir);
         if (r < 0) {
                 log_say(LOG_ERR, MESSAGE_CANNOT_WRITE, "path", daemon->attachments_dir, "reason",
                         strerror(-r), NULL);
@@ -147,7 +147,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         (void) source;
         (void) info;
         (void) sd_notify(0, "RELOADING=1");
-        if (daemon_load(daemon->configuration->main.path, NULL, &configuration, &catalogue) < 0)
+        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0)
                 log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
         else if (configuration->main.regions.n != daemon->n_regions) {
                 log_say(LOG_WARNING, MESSAGE_RELOAD_NEEDS_RESTART, NULL);
@@ -228,7 +228,7 @@ int main(int argc, char **argv) {
         if (r >= 0)
                 return r;
         if (arguments.check) {
-                r = daemon_load(arguments.config, NULL, &daemon.configuration, &daemon.catalogue);
+                r = daemon_load(arguments.config, NULL, NULL, true, &daemon.configuration, &daemon.catalogue);
                 if (r >= 0)
                         daemon_say_config_ok(arguments.config);
         } else {

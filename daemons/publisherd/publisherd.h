@@ -44,7 +44,7 @@ struct job {
 
         /* for the commit */
         struct region *region;
-        char *ev_key, *same_key; /* without the region's prefix and kind */
+        char *ev_key; /* without the region's prefix and kind */
         struct words words;      /* the fields that gk1_accept wants */
         char *bytes;             /* the event's own, as they are stored */
         size_t n_bytes;

@@ -125,6 +125,7 @@ static int zap_on_again(sd_event_source *source, void *userdata) {
 int zap_open(struct publisherd *daemon) {
         const char *path = daemon->configuration->main.curve_secret_file;
         struct zap *zap = calloc(1, sizeof(*zap));
+        char *text freed_by(freep) = NULL, *sentence freed_by(freep) = NULL;
         int fd, r;
         size_t n_fd = sizeof(fd);
 
@@ -132,6 +133,14 @@ int zap_open(struct publisherd *daemon) {
                 return -ENOMEM;
         daemon->zap = zap;
         zap->daemon = daemon;
+        r = secret_read(path, &text); /* it looks at who else may read the file */
+        if (r < 0) {
+                sentence = secret_error(path, r);
+                log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason",
+                        sentence ? sentence : strerror(-r), NULL);
+                return r;
+        }
+        explicit_bzero(text, strlen(text));
         r = keys_read(path, zap->public_key, zap->secret_key);
         if (r < 0) {
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason", strerror(-r),
@@ -166,9 +175,10 @@ int zap_secure(struct publisherd *daemon, void *socket) {
         return 0;
 }
 
-/* Whether a message sent with this key arrives at a door of our make. */
-static int try_key(struct zap *zap, void *server, const char *endpoint, const char *public_key,
-                   const char *secret_key, bool *ret_arrived) {
+/* Whether a message sent with this key arrives at a door of our make. `events` is an inproc endpoint
+ * of this try alone: libzmq gives a name back some time after its socket was closed. */
+static int try_key(struct zap *zap, void *server, const char *endpoint, const char *events,
+                   const char *public_key, const char *secret_key, bool *ret_arrived) {
         struct publisherd *daemon = zap->daemon;
         void *client = zmq_socket(daemon->zmq, ZMQ_DEALER);
         void *monitor = zmq_socket(daemon->zmq, ZMQ_PAIR);
@@ -181,10 +191,10 @@ static int try_key(struct zap *zap, void *server, const char *endpoint, const ch
             zmq_setsockopt(client, ZMQ_CURVE_SERVERKEY, zap->public_key, KEY_TEXT) < 0 ||
             zmq_setsockopt(client, ZMQ_CURVE_PUBLICKEY, public_key, KEY_TEXT) < 0 ||
             zmq_setsockopt(client, ZMQ_CURVE_SECRETKEY, secret_key, KEY_TEXT) < 0 ||
-            zmq_socket_monitor(client, "inproc://zap-self-test",
+            zmq_socket_monitor(client, events,
                                ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) < 0 ||
-            zmq_connect(monitor, "inproc://zap-self-test") < 0 ||
+            zmq_connect(monitor, events) < 0 ||
             zmq_connect(client, endpoint) < 0 || zmq_send(client, "?", 1, ZMQ_DONTWAIT) < 0)
                 r = -errno;
         for (int waited = 0; r == 0 && !decided && waited < TEST_MS; waited += 50) {
@@ -234,9 +244,11 @@ int zap_self_test(struct publisherd *daemon) {
                        zmq_getsockopt(server, ZMQ_LAST_ENDPOINT, endpoint, &n) < 0))
                 r = -errno;
         if (r == 0)
-                r = try_key(zap, server, endpoint, random_key, random_secret, &arrived);
+                r = try_key(zap, server, endpoint, "inproc://self-test-random", random_key,
+                            random_secret, &arrived);
         if (r == 0 && !arrived)
-                r = try_key(zap, server, endpoint, zap->test_key, known_secret, &known_arrived);
+                r = try_key(zap, server, endpoint, "inproc://self-test-known", zap->test_key,
+                            known_secret, &known_arrived);
         zap->test_key[0] = '\0';
         if (server)
                 (void) zmq_close(server);

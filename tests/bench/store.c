@@ -65,16 +65,17 @@ static char *accept_command(size_t *ret_n) {
         words_str(&bodies, "MSET");
         words_str(&words, "FCALL");
         words_str(&words, "gk1_accept");
-        words_number(&words, 3 + FAN_OUT + 3 * BATCH);
+        words_number(&words, 5 + FAN_OUT + 2 * BATCH);
         words_key(&words, REGION, "meta");
         words_key(&words, REGION, "log");
         words_key(&words, REGION, "held");
+        words_key(&words, REGION, "same:2");
+        words_key(&words, REGION, "same:1");
         for (int i = 0; i < FAN_OUT; i++)
                 words_key(&words, REGION, "due:%s", channels[i]);
         for (unsigned i = 0; i < BATCH; i++) {
                 words_key(&words, REGION, "ev:urn:gongkai:530581:bench b-%09u", serial + i);
                 words_key(&words, REGION, "doc:bench-%09u", serial + i);
-                words_key(&words, REGION, "same:%040u", serial + i);
         }
         words_str(&words, "bench");
         words_number(&words, FAN_OUT);
@@ -104,6 +105,7 @@ static char *accept_command(size_t *ret_n) {
                 words_str(&words, "bench");
                 words_str(&words, "");
                 words_str(&words, "");
+                words_add(&words, digest, 16);
                 words_key(&bodies, REGION, "body:%s", ulid);
                 words_add(&bodies, bytes, BYTES);
         }

@@ -108,7 +108,8 @@ def attachment_problems(county, acks):
                 found.append(f"{ack['id']}: attachment {digest} is not there")
             elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
                 found.append(f"{ack['id']}: attachment {digest} has other bytes")
-    return found
+    stray = [path.name for path in (county.folder / "state" / "attachments").glob("*/*") if len(path.name) != 64]
+    return found + [f"left lying about: {stray}"] * bool(stray)
 
 
 def record_problems(store, acks):

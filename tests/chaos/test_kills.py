@@ -1,15 +1,23 @@
 """Nothing that was acked is lost, doubled or forgotten while the daemons are killed again and again."""
+import collections
 import os
+import pathlib
 import random
 import signal
+import sys
 import threading
 import time
+
+import pytest
 
 import oracle
 from county import wait_until
 from emitters import Chorus, letters_of
 
-KILLS = 15
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
+from sink import Answer, Sink  # noqa: E402
+
+KILLS = 18
 SEED = int(os.environ.get("GONGKAI_SEED", "20261120"))
 
 
@@ -94,10 +102,34 @@ class Storm:
         return {killer.name: killer.n_kills for killer in self.killers}
 
 
-def test_nothing_acked_is_lost_or_doubled_when_the_daemons_are_killed_in_the_middle(county):
-    one = county()
+@pytest.fixture
+def sink():
+    """A system that keeps what it was sent, as a webhook's receiver should; answering takes it a moment."""
+    made = Sink()
+    made.by_default = Answer(200, wait=0.01)
+    yield made
+    made.close()
+
+
+def sink_problems(sink, acks):
+    """What the receiver has in the end is the newest that was acked; it never got anything older later."""
+    found, bodies = [], collections.defaultdict(set)
+    for document, (revision, withdrawn) in oracle.newest_acked(acks).items():
+        if document not in sink.shown:
+            found += [f"{document} never arrived"] * (not withdrawn)
+        elif sink.shown[document][0] != (revision, 1 if withdrawn else 0):
+            found.append(f"{document} arrived as {sink.shown[document]}, acked was {revision} {withdrawn}")
+    for request in sink.requests:
+        bodies[request.key].add(request.body)
+    found += [f"{key} was sent with {len(each)} contents" for key, each in bodies.items() if len(each) > 1]
+    return found + [f"{sink.older} older ones came after a newer one"] * (sink.older > 0)
+
+
+def test_nothing_acked_is_lost_or_doubled_when_the_daemons_are_killed_in_the_middle(county, sink):
+    one, names = county(), ("first", "second")
     one.channel("first", driver="discard", carrier="政府网站", timeout="1s", lease="6s")
-    one.channel("second", driver="discard", carrier="政府网站", timeout="1s", lease="6s", after="first")
+    one.channel("second", driver="webhook", url=sink.url, carrier="政府网站", timeout="1s", lease="6s",
+                retry="100ms", after="first")
     one.start_redis()
     chorus = Chorus(one, [letters_of(f"oa{i}", 100, 5, SEED + i) for i in range(4)])
     assert len(chorus.letters) == 2000 and sum(1 for letter in chorus.letters if letter.frames) >= 400
@@ -109,6 +141,8 @@ def test_nothing_acked_is_lost_or_doubled_when_the_daemons_are_killed_in_the_mid
     finally:
         chorus.end()
     assert sum(emitter.n_reopened for emitter in chorus.emitters) > 0, "no emitter noticed a kill"
-    wait_until(lambda: not oracle.due_problems(one.redis(), ("first", "second")), 40, "nothing is due any more")
-    oracle.assert_well(oracle.problems(one, chorus.files, chorus.letters, ("first", "second"))
-                       + oracle.order_problems(one.redis(), "first", "second"))
+    wait_until(lambda: not oracle.due_problems(one.redis(), names), 40, "nothing is due any more")
+    assert any(request.known for request in sink.requests), "no kill left the channel in doubt"
+    oracle.assert_well(oracle.problems(one, chorus.files, chorus.letters, names)
+                       + oracle.order_problems(one.redis(), *names)
+                       + sink_problems(sink, oracle.read_acks(chorus.files)))

@@ -186,8 +186,11 @@ class County:
         (self.folder / "emitters.d" / f"{name}.conf").write_text(lines)
 
     def start_channel(self, name, instance="", env=None):
-        return self.start(f"channeld-{name}{instance}", PROGRAMS / "gongkai-channeld", "--config", self.conf, name,
-                          env=env)
+        label = f"channeld-{name}{instance}"
+        before = self.log(label).count("已启动")
+        process = self.start(label, PROGRAMS / "gongkai-channeld", "--config", self.conf, name, env=env)
+        wait_until(lambda: self.log(label).count("已启动") > before or process.poll() is not None, 30, f"{label} is up")
+        return process
 
     def log(self, name):
         path = self.folder / f"{name}.log"

@@ -152,11 +152,11 @@ class Event:
         self.document, self.kind, self.content = document, kind, content
         self.revision, self.time, self.source = revision, time, source
         self.digest = hashlib.sha256("\0".join((kind, document, content)).encode()).digest()
-        self.content_digest = hashlib.sha256(content.encode()).hexdigest()
+        self.content_digest = hashlib.sha256(content.encode()).digest()[:16]
         self.ulid = ulid or ulid_of(self.evid)
         self.bytes = ("bytes of %s: %s" % (self.evid, content)).encode()
         self.fields = [kind, self.ulid, source, time, revision, self.digest, at, expires, cls,
-                       deadline, flags, may, channels, "emitter", due, reasons]
+                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest]
 
 
 def publish(id, **more):
@@ -226,11 +226,10 @@ class Store:
 
     def accept_words(self, events, known=None, window=WINDOW, epoch=EPOCH):
         known = self.known if known is None else known
-        keys = self.keys("meta", "log", "held", *["due:" + name for name in known])
+        keys = self.keys("meta", "log", "held", "same:2", "same:1", *["due:" + name for name in known])
         argv = [epoch, len(known), ",".join(known), window]
         for event in events:
-            keys += self.keys("ev:" + event.evid, "doc:" + event.document,
-                              "same:" + event.content_digest)
+            keys += self.keys("ev:" + event.evid, "doc:" + event.document)
             argv += event.fields
         return self.words("gk1_accept", keys, *argv)
 

@@ -328,3 +328,8 @@ def test_a_message_over_the_limit_is_refused_whole(county):
     rude.send_multipart([b"", b"z" * 70000])
     assert one.ask(big)["status"] == "duplicate"
     rude.close(0)
+
+
+def test_the_catalogue_is_asked_even_where_the_event_is_wrong(town):
+    reply = knock(town, json.dumps(publish("x", title="", item="aqsc.9999")))
+    assert set(errors(reply)) >= {("/data/title", "required"), ("/data/item", "unknown_item")}

@@ -45,6 +45,17 @@ def test_a_document_is_listed_shown_and_has_a_history(one):
     assert "没有这份文件" in _error(one, 1, "document", "show", "没有的")
 
 
+def test_the_newest_documents_of_all_regions_are_listed(county):
+    one = county(regions=("530581 腾冲市", "530626 绥江县"))
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.start_all()
+    for i in range(6):
+        region = ("530581", "530626")[i % 2]
+        one.ask(publish(document=f"d{i}", title=f"第{i}件", source=f"urn:gongkai:{region}:oa"))
+    rows = one.ctl_json("document", "list", "--limit", 3)
+    assert [(r["document"], r["region"]) for r in rows] == [("d5", "530626"), ("d4", "530581"), ("d3", "530626")]
+
+
 def _error(one, code, *arguments):
     import subprocess
     from county import PROGRAMS
@@ -152,3 +163,23 @@ def test_json_is_json_everywhere(one):
     for command in (["status"], ["document", "list"], ["document", "show", "doc-1"], ["document", "history", "doc-1"],
                     ["held", "list"], ["channel", "list"], ["key", "list"]):
         json.loads(one.ctl(*command, "--json"))
+
+
+def test_a_mistake_in_one_channels_file_stops_no_other(one):
+    one.channel("other", driver="discard", carrier="政府网站", tiemout="5s")
+    one.stop("channeld-bin")
+    one.start_channel("bin")
+    one.ask(publish())
+    one.shown("doc-1", "bin")
+    assert "tiemout" in one.log("channeld-bin")
+
+
+def test_a_wrong_row_of_the_catalogue_stops_only_the_check(one):
+    path = one.folder / "catalogue" / "extra.csv"
+    head = (one.folder / "catalogue" / "pilot.csv").read_text().splitlines()[0]
+    path.write_text(head + "\nxx.0101,某领域,1,某事项,,,,,,,,,,,\n")
+    assert "extra.csv:2" in _error(one, 1, "config", "check")
+    one.stop("publisherd")
+    one.start_publisherd()
+    one.ready()
+    assert "extra.csv:2" in one.log("publisherd")

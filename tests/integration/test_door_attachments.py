@@ -1,6 +1,7 @@
 """Attachments: frames behind the event, matched by digest, stored once, and never half."""
 import hashlib
 import os
+import shutil
 
 import pytest
 
@@ -144,7 +145,7 @@ def test_a_store_that_cannot_be_written_makes_the_door_busy(county):
     one.channel("bin", driver="discard", carrier="政府网站")
     one.start_all()
     folder = one.folder / "state" / "attachments"
-    folder.rmdir()
+    shutil.rmtree(folder)
     folder.write_text("in the way")
     event = publish("full-1", attachments=[attachment("a.txt", b"kept")])
     reply = one.ask(event, [b"kept"])

@@ -36,8 +36,8 @@ def main():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         pages = {
             "portal": (site / "index.html", ""),
-            "portal-document": (page_with(site, "云政办发〔2017〕90号</td>"), ""),
-            "portal-table": (page_with(site, "云政办发〔2017〕90号</td>"), "table:nth-of-type(1)"),
+            "portal-document": (page_with(site, "<meta name=\"ArticleTitle\" content=\"云南省人民政府办公厅关于印发"), ""),
+            "portal-table": (page_with(site, "<meta name=\"ArticleTitle\" content=\"云南省人民政府办公厅关于印发"), "table:nth-of-type(1)"),
             "portal-withdrawn": (page_with(site, "noindex"), ""),
         }
         options = webdriver.ChromeOptions()

@@ -1,0 +1,146 @@
+#include <errno.h>
+#include <string.h>
+
+#include "channels/display/display.h"
+#include "core/event.h"
+#include "core/memory.h"
+#include "core/moment.h"
+
+/* The members of an entry that the player reads, in the order of README.md. */
+static const char *const members[] = { "document", "revision",  "kind", "title", "number",
+                                       "publisher", "date",     "html", "text",  "short",
+                                       "urgent",    "start",    "end",  "url" };
+
+/* What the player gets of an entry. Two regions may have documents of one name. */
+static json_t *item_of(const struct delivery *delivery, const json_t *entry) {
+        json_t *item = json_object();
+
+        for (size_t i = 0; i < ELEMENTS(members); i++)
+                if (json_object_set(item, members[i], json_object_get(entry, members[i])) < 0) {
+                        json_decref(item);
+                        return NULL;
+                }
+        if (delivery->several_regions) {
+                struct buf name freed_by(buf_done) = { 0 };
+
+                buf_fmt(&name, "%s/%s", json_string_value(json_object_get(entry, "region")),
+                        json_string_value(json_object_get(entry, "document")));
+                (void) json_object_set_new(item, "document", json_string(buf_text(&name)));
+        }
+        return item;
+}
+
+/* -- which entries -- */
+
+struct list {
+        struct buf text; /* the items, by comma */
+        size_t n;
+        bool full;
+};
+
+static void list_done(struct list *list) {
+        buf_done(&list->text);
+}
+
+static int add_pictures(const json_t *entry, json_t *pictures) {
+        json_t *picture;
+        size_t i;
+
+        json_array_foreach(json_object_get(entry, "images"), i, picture)
+                if (json_array_append(pictures, picture) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static int list_add(struct list *list, const struct delivery *delivery, const json_t *entry,
+                    json_t *pictures) {
+        const struct display_options *options = delivery->options;
+        json_t *item freed_by(json_decrefp) = item_of(delivery, entry);
+        size_t before = list->text.len;
+
+        if (!item) /* an entry that is none: left by another version of this program */
+                return 0;
+        buf_str(&list->text, list->n > 0 ? ",\n" : "\n");
+        event_write(item, &list->text);
+        if (list->text.error)
+                return list->text.error;
+        if (list->text.len > PLAYLIST_BYTES) {
+                list->text.len = before;
+                list->text.data[before] = '\0';
+                list->full = true;
+                return 0;
+        }
+        list->full = ++list->n >= (size_t) options->most;
+        return add_pictures(entry, pictures);
+}
+
+/* The first view has the urgent ones, the second all. */
+static int list_fill(struct list *list, const struct delivery *delivery,
+                     const struct screen *screen, const json_t *views, json_t *pictures) {
+        int r = 0;
+
+        for (size_t view = 0; view < 2; view++) {
+                const json_t *entries = json_array_get(views, view), *entry;
+                size_t i;
+
+                json_array_foreach(entries, i, entry) {
+                        bool again = view == 1 && json_is_true(json_object_get(entry, "urgent"));
+
+                        if (r == 0 && !list->full && !again && screen_wants(screen, entry))
+                                r = list_add(list, delivery, entry, pictures);
+                }
+        }
+        return r;
+}
+
+/* -- the file -- */
+
+/* What a display is headed by. */
+static char *heading_of(const struct delivery *delivery, const char *county) {
+        const struct display_options *options = delivery->options;
+        struct buf heading = { 0 };
+
+        if (options->heading)
+                buf_str(&heading, options->heading);
+        else
+                buf_fmt(&heading, "%s政务公开", county);
+        return buf_take(&heading);
+}
+
+static json_t *head_of(const struct delivery *delivery, const struct screen *screen,
+                       const char *version) {
+        const struct display_options *options = delivery->options;
+        bool one = !delivery->several_regions && delivery->region_name;
+        const char *county = options->county ? options->county : one ? delivery->region_name : "";
+        char *heading freed_by(freep) = heading_of(delivery, county);
+        const char *language = options->language                    ? options->language
+                               : messages_language() == ENGLISH ? "en"
+                                                                : "zh";
+        char generated[MOMENT_TEXT];
+
+        if (!heading)
+                return NULL;
+        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:s}", "format", 1, "display",
+                         screen->name, "title", heading, "county", *county ? county : heading,
+                         "generated",
+                         moment_write(delivery->now_ms, generated), "serial",
+                         (json_int_t) delivery->now_ms, "language", language, "player", version);
+}
+
+int playlist_write(const struct delivery *delivery, const struct screen *screen,
+                   const json_t *views, const char *version, struct buf *ret, json_t *pictures) {
+        json_t *head freed_by(json_decrefp) = head_of(delivery, screen, version);
+        struct list list freed_by(list_done) = { 0 };
+        int r = head ? list_fill(&list, delivery, screen, views, pictures) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        event_write(head, ret);
+        if (ret->error)
+                return ret->error;
+        ret->data[--ret->len] = '\0'; /* the object's end: the entries come before it */
+        buf_str(ret, ",\"entries\":[");
+        buf_add(ret, buf_text(&list.text), list.text.len);
+        buf_str(ret, "]}\n");
+        return ret->error;
+}
