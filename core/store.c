@@ -426,10 +426,53 @@ void words_key(struct words *words, const char *region, const char *format, ...)
         words_end(words);
 }
 
+void words_join(struct words *words, const struct words *more) {
+        for (size_t i = 0, at = 0; i < more->n; i++) {
+                words_add(words, more->bytes.data + at, more->ends[i] - at);
+                at = more->ends[i];
+        }
+        if (more->error || more->bytes.error)
+                words->error = -ENOMEM;
+}
+
 void words_done(struct words *words) {
         buf_done(&words->bytes);
         free(words->ends);
         *words = (struct words) { 0 };
+}
+
+/* -- two calls ---------------------------------------------------------------------------------- */
+
+static void begin_call(struct words *words, const char *function, const char *region) {
+        words_str(words, "FCALL");
+        words_str(words, function);
+        words_number(words, 3);
+        words_key(words, region, "meta");
+        words_key(words, region, "log");
+        words_key(words, region, "ctl");
+}
+
+int store_hello(struct store *store, const char *region, const char *epoch, bool found,
+                store_reply_fn *on_reply, void *userdata) {
+        struct words words = { 0 };
+
+        begin_call(&words, "gk1_hello", region);
+        words_str(&words, epoch);
+        words_str(&words, found ? "found" : "look");
+        return store_command(store, &words, on_reply, userdata);
+}
+
+int store_control(struct store *store, const char *region, const char *epoch, const char *what,
+                  const char *value, const char *who, store_reply_fn *on_reply, void *userdata) {
+        struct words words = { 0 };
+
+        begin_call(&words, "gk1_control", region);
+        words_str(&words, epoch);
+        words_str(&words, what);
+        words_str(&words, value);
+        words_str(&words, who);
+        words_str(&words, *value ? "stopped" : "started");
+        return store_command(store, &words, on_reply, userdata);
 }
 
 /* -- replies -------------------------------------------------------------------------------------- */

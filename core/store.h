@@ -42,6 +42,8 @@ void words_number(struct words *words, int64_t number);
 __attribute__((format(printf, 2, 3))) void words_fmt(struct words *words, const char *format, ...);
 /* Opens a word that is put together in words->bytes; closed by words_end(). */
 void words_end(struct words *words);
+/* Adds the words of another, which stay. */
+void words_join(struct words *words, const struct words *more);
 void words_done(struct words *words);
 
 /* The answer: a reply (borrowed; never of type error) and error 0, or NULL with
@@ -70,6 +72,14 @@ size_t reply_length(const redisReply *reply, size_t i);
 int64_t reply_number(const redisReply *reply, size_t i); /* of an integer or a decimal string */
 const redisReply *reply_at(const redisReply *reply, size_t i); /* NULL when there is none */
 bool reply_is(const redisReply *reply, size_t i, const char *text);
+
+/* Two calls that more than one daemon makes; both return as store_command() does.
+ * gk1_hello: what the region's store is; with `found`, an empty one gets this epoch. */
+int store_hello(struct store *store, const char *region, const char *epoch, bool found,
+                store_reply_fn *on_reply, void *userdata);
+/* gk1_control: sets `what` ("stop", "pause:NAME") to value, "" takes it away; who goes to the log. */
+int store_control(struct store *store, const char *region, const char *epoch, const char *what,
+                  const char *value, const char *who, store_reply_fn *on_reply, void *userdata);
 
 /* Key names: "{530581}:due:portal". */
 __attribute__((format(printf, 3, 4))) void words_key(struct words *words, const char *region,

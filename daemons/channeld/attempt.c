@@ -80,30 +80,21 @@ static uint32_t random_number(void) {
 /* The channel can pass nothing until somebody acts: it pauses, and holds what is due. */
 static void pause_channel(struct attempt *attempt, const char *sentence) {
         struct channeld *daemon = attempt->daemon;
+        struct buf what freed_by(buf_done) = { 0 };
+        struct buf why freed_by(buf_done) = { 0 };
         char moment[MOMENT_TEXT];
 
         log_say(LOG_ERR, MESSAGE_CHANNEL_BLOCKED, "channel", daemon->channel->name, "reason",
                 sentence, NULL);
+        buf_fmt(&what, "pause:%s", daemon->channel->name);
+        buf_fmt(&why, "%s channeld %s", moment_write_minute(clock_now_ms(), moment), sentence);
         for (size_t i = 0; i < daemon->n_regions; i++) {
-                struct region *region = &daemon->regions[i];
-                struct words words = { 0 };
+                const struct region *region = &daemon->regions[i];
 
-                if (!region->ready)
-                        continue;
-                words_str(&words, "FCALL");
-                words_str(&words, "gk1_control");
-                words_number(&words, 3);
-                words_key(&words, region->code, "meta");
-                words_key(&words, region->code, "log");
-                words_key(&words, region->code, "ctl");
-                words_str(&words, region->epoch);
-                words_fmt(&words, "pause:%s", daemon->channel->name);
-                words_fmt(&words, "%s channeld %s", moment_write_minute(clock_now_ms(), moment),
-                          sentence);
-                words_str(&words, "channeld");
-                words_str(&words, "stopped");
-                (void) store_command(daemon->store, &words, engine_ignore_reply, NULL);
-                words_done(&words);
+                if (region->ready)
+                        (void) store_control(daemon->store, region->code, region->epoch,
+                                             buf_text(&what), buf_text(&why), "channeld",
+                                             engine_ignore_reply, NULL);
         }
 }
 

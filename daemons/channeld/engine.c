@@ -103,10 +103,7 @@ static void take_bytes(struct take *take) {
                 return;
         }
         words_str(&words, "MGET");
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
+        words_join(&words, &keys);
         words_done(&keys);
         if (store_command(daemon->store, &words, on_bytes, take) < 0)
                 take_release(take);
@@ -341,21 +338,9 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
 }
 
 static void region_hello(struct region *region) {
-        struct channeld *daemon = region->daemon;
-        struct words words = { 0 };
-
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_hello");
-        words_number(&words, 3);
-        words_key(&words, region->code, "meta");
-        words_key(&words, region->code, "log");
-        words_key(&words, region->code, "ctl");
-        words_str(&words, "-");
-        words_str(&words, "look");
         region->greeting = true;
-        if (store_command(daemon->store, &words, on_hello, region) < 0)
+        if (store_hello(region->daemon->store, region->code, "-", false, on_hello, region) < 0)
                 region->greeting = false;
-        words_done(&words);
 }
 
 void engine_on_state(struct store *store, bool up, const char *reason, void *userdata) {

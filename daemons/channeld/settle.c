@@ -154,10 +154,7 @@ void settle_go(struct region *region) {
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
         words_key(&words, region->code, "due:%s", daemon->channel->name);
-        for (size_t i = 0, at = 0; i < dependants.n; i++) {
-                words_add(&words, dependants.bytes.data + at, dependants.ends[i] - at);
-                at = dependants.ends[i];
-        }
+        words_join(&words, &dependants);
         for (size_t i = 0; i < settling->n; i++)
                 words_key(&words, region->code, "doc:%s", settling->list[i]->document);
         words_str(&words, region->epoch);

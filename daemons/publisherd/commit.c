@@ -264,10 +264,7 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         words_key(&words, region->code, "held");
         words_key(&words, region->code, "same:%lld", (long long) stretch);
         words_key(&words, region->code, "same:%lld", (long long) stretch - 1);
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
+        words_join(&words, &keys);
         for (size_t i = 0; i < batch->n; i++) {
                 words_key(&words, region->code, "ev:%s", batch->jobs[i]->ev_key);
                 words_key(&words, region->code, "doc:%s", batch->jobs[i]->document);
@@ -276,14 +273,8 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         words_number(&words, (int64_t) n_due);
         words_str(&words, buf_text(&names));
         words_number(&words, daemon->configuration->main.dedup_window_ms);
-        for (size_t i = 0; i < batch->n; i++) {
-                const struct words *fields = &batch->jobs[i]->words;
-
-                for (size_t k = 0, at = 0; k < fields->n; k++) {
-                        words_add(&words, fields->bytes.data + at, fields->ends[k] - at);
-                        at = fields->ends[k];
-                }
-        }
+        for (size_t i = 0; i < batch->n; i++)
+                words_join(&words, &batch->jobs[i]->words);
         words_str(&bodies, "MSET");
         for (size_t i = 0; i < batch->n; i++) {
                 words_key(&bodies, region->code, "body:%s", batch->jobs[i]->ulid);

@@ -121,10 +121,7 @@ static int ask_status(struct tour *tour) {
         words_number(&words, (int64_t) n_due + 2);
         words_key(&words, region->code, "ctl");
         words_key(&words, region->code, "held");
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
+        words_join(&words, &keys);
         for (size_t i = 0; i < n_due; i++)
                 words_str(&words, control_due_name(daemon, region, i));
         r = store_command(daemon->store, &words, on_status, tour);
@@ -310,23 +307,9 @@ static void on_switched(struct store *store, const redisReply *reply, int error,
 
 static int ask_switch(struct tour *tour) {
         const struct region *region = &tour->daemon->regions[tour->region];
-        struct words words = { 0 };
-        int r;
 
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_control");
-        words_number(&words, 3);
-        words_key(&words, region->code, "meta");
-        words_key(&words, region->code, "log");
-        words_key(&words, region->code, "ctl");
-        words_str(&words, region->epoch);
-        words_str(&words, tour->what);
-        words_str(&words, tour->value);
-        words_str(&words, tour->who);
-        words_str(&words, *tour->value ? "stopped" : "started");
-        r = store_command(tour->daemon->store, &words, on_switched, tour);
-        words_done(&words);
-        return r;
+        return store_control(tour->daemon->store, region->code, region->epoch, tour->what, tour->value,
+                             tour->who, on_switched, tour);
 }
 
 static void command_switch(struct publisherd *daemon, struct client *client, json_t *question) {

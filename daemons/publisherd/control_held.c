@@ -126,10 +126,7 @@ static void held_decide(struct held *held) {
         words_key(&words, region, "held");
         words_key(&words, region, "ev:%s", held->identity);
         words_key(&words, region, "doc:%s", held->document);
-        for (size_t i = 0, at = 0; i < keys.n; i++) {
-                words_add(&words, keys.bytes.data + at, keys.ends[i] - at);
-                at = keys.ends[i];
-        }
+        words_join(&words, &keys);
         for (size_t i = 0; i < n_due; i++)
                 buf_fmt(&names, "%s%s", i ? "," : "", control_due_name(daemon, held->region, i));
         words_str(&words, held->region->epoch);

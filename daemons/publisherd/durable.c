@@ -142,25 +142,16 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
 
 static void say_hello(struct publisherd *daemon, struct region *region, bool adopt) {
         struct hello *hello = calloc(1, sizeof(*hello));
-        struct words words = { 0 };
         char epoch[ULID_TEXT];
 
         if (!hello)
                 return;
         *hello = (struct hello) { daemon, region, adopt };
         ulid_new(clock_now_ms(), epoch);
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_hello");
-        words_number(&words, 3);
-        words_key(&words, region->code, "meta");
-        words_key(&words, region->code, "log");
-        words_key(&words, region->code, "ctl");
-        words_str(&words, epoch);
         /* A store that we have known is not founded again when it comes back empty. */
-        words_str(&words, adopt || !region->epoch[0] ? "found" : "look");
-        if (store_command(daemon->store, &words, on_hello, hello) < 0)
+        if (store_hello(daemon->store, region->code, epoch, adopt || !region->epoch[0], on_hello,
+                        hello) < 0)
                 free(hello);
-        words_done(&words);
 }
 
 int durable_adopt(struct publisherd *daemon) {
