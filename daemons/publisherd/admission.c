@@ -55,7 +55,7 @@ static void check_rights(struct publisherd *daemon, const struct event *event,
                              event->region, NULL);
         if (!emitter && local)
                 return;
-        if (!emitter || !list_matches(&emitter->sources, event->source))
+        if (!emitter || !emitter->enabled || !list_matches(&emitter->sources, event->source))
                 findings_add(errors, "/source", "not_entitled", MESSAGE_EVENT_SOURCE_NOT_YOURS,
                              "source", event->source, "emitter", emitter ? emitter->name : "?",
                              NULL);

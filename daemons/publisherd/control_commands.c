@@ -312,11 +312,23 @@ static int ask_switch(struct tour *tour) {
                              tour->who, on_switched, tour);
 }
 
+/* "channel pause portal", as it was typed. */
+static const char *command_text(const char *command, const char *channel, struct buf *words) {
+        const char *dot = strchr(command, '.');
+
+        if (dot)
+                buf_fmt(words, "%.*s %s %s", (int) (dot - command), command, dot + 1, channel);
+        else
+                buf_str(words, command);
+        return buf_text(words);
+}
+
 static void command_switch(struct publisherd *daemon, struct client *client, json_t *question) {
         const char *command = control_text(question, "do"), *channel = control_text(question, "channel");
         bool on = strcmp(command, "stop") == 0 || strcmp(command, "channel.pause") == 0;
         bool whole = strcmp(command, "stop") == 0 || strcmp(command, "start") == 0;
         char moment[MOMENT_TEXT];
+        struct buf words = { 0 };
         struct tour *tour;
         int n = 0;
 
@@ -341,7 +353,8 @@ static void command_switch(struct publisherd *daemon, struct client *client, jso
                 tour_fail(tour, strerror(ENOMEM));
                 return;
         }
-        control_audit(client, tour->what);
+        control_audit(client, command_text(command, channel, &words));
+        buf_done(&words);
         tour_next(tour);
 }
 

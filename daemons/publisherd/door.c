@@ -215,7 +215,7 @@ static const struct emitter_config *emitter_by_source(const struct publisherd *d
         for (size_t i = 0; source && i < configuration->n_emitters; i++) {
                 const struct emitter_config *emitter = &configuration->emitters[i];
 
-                if (!emitter->enabled || emitter->key)
+                if (emitter->key)
                         continue;
                 for (size_t k = 0; k < emitter->sources.n; k++) {
                         const char *pattern = emitter->sources.items[k];

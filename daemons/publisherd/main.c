@@ -137,6 +137,14 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return r;
 }
 
+static bool has_the_same_regions(const struct publisherd *daemon,
+                                 const struct configuration *configuration) {
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                if (!configuration_has_region(configuration, daemon->regions[i].code))
+                        return false;
+        return configuration->main.regions.n == daemon->n_regions;
+}
+
 /* A new configuration takes effect whole, or not at all. What cannot change while running (paths,
  * sockets, Redis) waits for a restart. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
@@ -149,7 +157,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         (void) sd_notify(0, "RELOADING=1");
         if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0)
                 log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
-        else if (configuration->main.regions.n != daemon->n_regions) {
+        else if (!has_the_same_regions(daemon, configuration)) {
                 log_say(LOG_WARNING, MESSAGE_RELOAD_NEEDS_RESTART, NULL);
                 (void) configuration_free(configuration);
                 (void) catalogue_free(catalogue);

@@ -115,6 +115,7 @@ def test_a_paused_channel_holds_everything_and_goes_on(one):
     assert "换账号" in one.ctl("channel", "list")
     one.ctl("channel", "resume", "bin")
     one.shown("waits", "bin")
+    assert "执行了：channel pause bin" in one.log("publisherd") and "执行了：channel resume bin" in one.log("publisherd")
     assert "没有叫" in _error(one, 1, "channel", "pause", "none")
 
 

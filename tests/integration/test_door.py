@@ -390,3 +390,13 @@ def test_the_same_content_under_another_document_is_held_where_so_configured(cou
     for reply in (one.ask(event), one.ask(event)):
         assert (reply["status"], [r["code"] for r in reply["reasons"]]) == ("held", ["same_content"])
         assert "same-1" in reply["reasons"][0]["message"]
+
+
+def test_an_emitter_switched_off_may_say_nothing(county):
+    one = county()
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("old", sources="urn:gongkai:530581:old", enabled="no")
+    one.start_all()
+    reply = one.ask(event_of("off-1", source="urn:gongkai:530581:old"))
+    assert [(e["path"], e["code"]) for e in reply["errors"]] == [("/source", "not_entitled")]
+    assert one.ask(event_of("off-2", source="urn:gongkai:530581:tax"))["status"] == "accepted"
