@@ -173,6 +173,9 @@ class Chorus:
         self.look()
         return sum(emitter.n_closed for emitter in self.emitters)
 
+    def part_sent(self):
+        return sum(emitter.n_sent for emitter in self.emitters) / len(self.letters)
+
     def flying_since(self, moment):
         """Messages without an answer that were sent after a moment."""
         return sum(1 for emitter in self.emitters for letter in list(emitter.flying.values()) if letter.sent > moment)

@@ -70,8 +70,6 @@ class Power:
         self.n_cuts += 1
         lost = 0
         for path, is_folder in self.walk():  # what is inside a folder comes before it
-            if not os.path.lexists(path):
-                continue  # Redis' rewriting child still cleaned up behind its parent
             if path not in self.names:
                 if is_folder:
                     os.rmdir(path)

@@ -4,6 +4,7 @@ The last test takes away what makes it so, and must see events lost: the others 
 """
 import json
 import os
+import pathlib
 import random
 import signal
 import socket
@@ -16,6 +17,25 @@ from power import Power
 SEED = int(os.environ.get("GONGKAI_SEED", "20261120"))
 CUTS = 12
 REFUSAL = "的存储丢失了记录"  # STORE_LOST in core/messages.def
+
+
+def is_empty(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    # A dead child that nobody has waited for yet is still of the group, and does no harm.
+    return all(state in "ZX" for state in states_of(group))
+
+
+def states_of(group):
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group = path.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(of_group) == group:
+            yield state
 
 
 class Mains:
@@ -40,7 +60,11 @@ class Mains:
 
     def off(self):
         for name in ("redis", "publisherd"):
+            # Each has a session of its own, and Redis' child that rewrites the file dies with it.
+            group = self.county.processes[name].pid
+            os.killpg(group, signal.SIGKILL)
             self.county.kill(name)
+            wait_until(lambda: is_empty(group), 10, f"all of {name} is dead")
 
     def found_county(self):
         """The first start, and then some quiet years."""
