@@ -30,7 +30,8 @@
 -- A revision record is an array:
 local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 --   (REV, LVL) is the rank: LVL 0 is shown, 1 and more is withdrawn or expired (a second withdrawal,
---   say erase after mark, is one higher). KIND P publish, W withdraw, X expired.
+--   say erase after mark, is one higher). KIND P publish, N publish that no channel may show, W withdraw,
+--   X expired.
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
 --   d in doubt since                m memo               q last lease settled
@@ -135,7 +136,7 @@ local function succeed(d, r, log, document, leased)
     d.C = r
     if not before then return end
     for name, c in pairs(d.c) do
-        if before[LVL] == 0 and r[KIND] ~= 'X' and not (leased and leased[name])
+        if before[LVL] == 0 and before[KIND] ~= 'N' and r[KIND] ~= 'X' and not (leased and leased[name])
             and not shows(c, before) and not is_dead(c, before) then
             log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
         end
@@ -161,7 +162,7 @@ end
 -- Whether the channel has something to do for the document now.
 local function work(d, name, c, log, document)
     local cur = d.C
-    if not cur then return false end
+    if not cur or cur[KIND] == 'N' then return false end
     if is_dead(c, cur) then return false end
     if c.d then return true end
     if shows(c, cur) then return false end
@@ -337,7 +338,7 @@ local function judge(d, e, now, window)
         -- Time orders what carries no number, and everything against a withdrawal that came first [7].
         if e.revision == 0 and not e.backfill and now - e.time > window then return 'too_old' end
         if greatest and e.time < greatest then return 'stale' end
-        if greatest and e.time == greatest and e.kind == 'P' and newest and newest[KIND] == 'W' then
+        if greatest and e.time == greatest and e.kind ~= 'W' and newest and newest[KIND] == 'W' then
             return 'stale'
         end
     end
@@ -350,12 +351,16 @@ local function judge(d, e, now, window)
         return 'accepted', e.revision, e.kind == 'W' and 1 or 0
     end
     if e.revision < number then return 'stale' end
-    if e.kind == 'P' then return level > 0 and 'stale' or 'conflict_revision' end
+    if e.kind ~= 'W' then return level > 0 and 'stale' or 'conflict_revision' end
     -- A withdrawal wins the tie with what is shown or expired; with another withdrawal the later one
     -- does (erase after mark, and not the mark again after the erase).
     if newest[KIND] == 'W' and greatest and e.time <= greatest then return 'stale' end
     return 'accepted', number, level + 1
 end
+
+-- What channels have, or were given, cannot become something that no channel shows: they would go on
+-- with the revision before. It takes a withdrawal to take that down.
+local function is_shut_out(d, e) return e.kind == 'N' and next(d.c) ~= nil end
 
 -- A duplicate by content is not entered, but what it tells of order must not be forgotten: A, B, A
 -- resent in another order ends with A. Whether the document changed.
@@ -428,12 +433,12 @@ end
 -- `extra` is the accepted record's; that record stands before all that follows from it.
 local function enter(s, d, e, rev, lvl, document, extra)
     local now = s.now
-    local embargo = e.kind == 'P' and e.at > now and e.at or 0
+    local embargo = e.kind == 'P' and e.at > now and e.at or 0 -- what is not shown need not wait
     local r = { rev, lvl, e.ulid, e.evid, e.digest, embargo, e.expires, e.kind == 'W' and 0 or e.class,
         e.deadline, now, e.kind }
 
     log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil, extra)
-    if e.kind == 'P' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
+    if e.kind ~= 'W' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
     d.t = d.t or {}
     d.t[e.source] = math.max(d.t[e.source] or 0, e.time)
     d.g = nil -- the rank given is above it
@@ -554,7 +559,7 @@ local function hold_event(s, d, e, document, reasons, specs, held)
             s.unheld[#s.unheld + 1] = d.h[1]
             log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
         end
-        if e.kind == 'P' then d.o = d.o or e.source end
+        if e.kind ~= 'W' then d.o = d.o or e.source end
         d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
         held[#held + 1] = e.ulid
         held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
@@ -659,13 +664,15 @@ local function gk_accept(keys, argv)
             elseif status ~= 'accepted' then
                 local newest = top(d)
                 rev, extra = newest and newest[REV] or 0, newest and newest[ULID] or ''
+            elseif is_shut_out(d, e) then
+                status = 'shown'
             else
                 local lacking, name = lacks_channel(s, d, e.channels)
                 if lacking then status, extra = lacking, name end
                 if lacking == 'again' then blocked[doc_key] = name end
             end
             if status == 'accepted' then
-                local other = e.kind == 'P' and elsewhere
+                local other = e.kind ~= 'W' and elsewhere
                 local reasons = argv[a + 16]
                 if other and other ~= document then
                     extra = 'same_content ' .. other
@@ -694,7 +701,7 @@ local function gk_accept(keys, argv)
                     local r = enter(s, d, e, rev, lvl, document, e.extra .. ' ' .. e.evid)
                     channels = new and e.channels.joined or joined_channels(d)
                     value = ev_value(e, 'accepted', r, channels, s.now, document)
-                    if e.kind == 'P' and not other then same[contents[i]] = document end
+                    if e.kind ~= 'W' and not other then same[contents[i]] = document end
                 end
                 if value then
                     dirty[doc_key], evs[ev_key] = d, value
@@ -768,6 +775,7 @@ local function gk_held(keys, argv)
     else
         local rev, lvl
         status, rev, lvl = judge(d, e, s.now, 0)
+        if status == 'accepted' and is_shut_out(d, e) then status = 'shown' end
         if status == 'accepted' then
             local lacking, name = lacks_channel(s, d, e.channels)
             if lacking then return { lacking, name } end
@@ -1150,7 +1158,7 @@ local function gk_show(keys, argv)
                     state = 'uncertain'
                 elseif cur and shows(c, cur) then
                     state = cur[LVL] == 0 and 'published' or (cur[KIND] == 'X' and 'ended' or 'withdrawn')
-                elseif not cur then
+                elseif not cur or cur[KIND] == 'N' then
                     state = 'embargoed'
                 elseif (c.n or 0) > 0 then
                     state = 'deferred'

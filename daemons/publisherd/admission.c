@@ -166,9 +166,13 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
 
         if (!chosen || event->type != EVENT_PUBLISH)
                 return; /* a withdrawal goes where its document is known */
-        if (strcmp(event->openness, "proactive") != 0 || has_groups(event)) {
-                job_warn(job, warning("/data/openness", "not_fanned_out", MESSAGE_EVENT_NOT_FANNED_OUT,
-                                      NULL));
+        if (strcmp(event->openness, "proactive") != 0)
+                job->not_for_all = "/data/openness";
+        else if (has_groups(event))
+                job->not_for_all = "/data/audience";
+        if (job->not_for_all) {
+                job_warn(job, warning(job->not_for_all, "not_fanned_out",
+                                      MESSAGE_EVENT_NOT_FANNED_OUT, NULL));
                 return;
         }
         n = route(configuration, event->region, item ? item->carriers : 0, wish.channels,
@@ -227,7 +231,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
                 for (size_t i = 0; i < emitter->may_revise.n; i++)
                         buf_fmt(&may, "%s%s", i ? " " : "", emitter->may_revise.items[i]);
 
-        words_str(words, event->type == EVENT_WITHDRAW ? "W" : "P");
+        words_str(words, event->type == EVENT_WITHDRAW ? "W" : job->not_for_all ? "N" : "P");
         words_str(words, job->ulid);
         words_str(words, event->source);
         words_number(words, event->time_ms);

@@ -137,6 +137,11 @@ void answer_committed(struct job *job, const char *line) {
                            "revision", parts[REVISION]);
                 return;
         }
+        if (strcmp(status, "shown") == 0) {
+                reject_one(job, job->not_for_all ? job->not_for_all : "", "openness",
+                           MESSAGE_EVENT_SHOWN_BEFORE, "document", job->document);
+                return;
+        }
         if (strcmp(status, "refused") == 0) {
                 reject_one(job, "", "refused", MESSAGE_EVENT_REFUSED_BY_PERSON, "event",
                            parts[ULID]);

@@ -33,7 +33,7 @@ static void set_text(json_t *object, const char *name, const char *text) {
 }
 
 static const char *kind_name(const char *kind) {
-        return *kind == 'W' ? "withdrawn" : *kind == 'X' ? "expired" : "published";
+        return *kind == 'W' ? "withdrawn" : *kind == 'X' ? "expired" : *kind == 'N' ? "kept" : "published";
 }
 
 static json_t *revision_json(const redisReply *record) {

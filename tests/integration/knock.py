@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import select
 import socket
 import tempfile
 import time
@@ -74,6 +75,10 @@ class Notified:
                 self.lines += self.socket.recv(65536).decode().split("\n")
             except BlockingIOError:
                 return [line for line in self.lines if line.startswith(start)]
+
+    def is_silent(self, seconds):
+        self.seen("")
+        return not select.select([self.socket], [], [], seconds)[0]
 
     def wait_for(self, start, timeout=20):
         return wait_until(lambda: self.seen(start), timeout, f"{start} on the notify socket")

@@ -356,16 +356,6 @@ def test_channels_and_carriers_add_and_the_unknown_ones_are_named(town):
     assert "no-such" in unknown["/data/channels"] and "飞鸽传书" in unknown["/data/carriers"] and len(unknown) == 2
 
 
-@pytest.mark.parametrize("more", [{"openness": "on-request"}, {"openness": "closed"},
-                                  {"audience": {"groups": ["纳税人"]}}])
-def test_what_is_not_for_all_goes_to_no_channel(town, more):
-    document = f"open-{sorted(more.items())}"
-    reply = town.ask(publish(document, channels=["bin"], **more))
-    assert (reply["status"], reply["channels"]) == ("accepted", [])
-    assert [w["code"] for w in reply["warnings"]] == ["not_fanned_out"]
-    assert not town.redis().zscore("{530581}:due:bin", document)
-
-
 def test_unknown_members_are_named_and_kept(town):
     reply = town.ask(publish("extra-1", responsible="张三", attributes={"gkhost": "oa-1"}))
     assert [(w["path"], w["code"]) for w in reply["warnings"]] == [("/data/responsible", "unknown_member")]
