@@ -48,13 +48,13 @@ local function gk_show(keys, argv)
     return reply
 end
 
--- KEYS: held. Reply: {ULID, evid, document, ms, reasons, ...} flat.
+-- KEYS: held. Reply per event: {ULID, evid, document, ms, reasons, channels, source, class}.
 local function gk_held_list(keys, argv)
     local reply = {}
     local all = redis.call('HGETALL', keys[1])
     for i = 1, #all, 2 do
         local h = cmsgpack.unpack(all[i + 1])
-        reply[#reply + 1] = { all[i], h[1], h[2], fmt(h[3]), h[4], h[5], h[7] }
+        reply[#reply + 1] = { all[i], h[1], h[2], fmt(h[3]), h[4], h[5], h[7], fmt(h[12]) }
     end
     return reply
 end
