@@ -262,6 +262,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         }
         words_end(words);
         words_add(words, same, SAME_BYTES);
+        words_str(words, ""); /* end of display */
         buf_done(&may);
 }
 
