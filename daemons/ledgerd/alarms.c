@@ -138,7 +138,7 @@ static unsigned n_under_way(const struct alarms *alarms) {
 
 /* Begins, unless it is under way already or was tried a moment ago. */
 static void want(struct alarms *alarms, const char *name, enum way way, const char *what,
-                 const json_t *alarm) {
+                 const json_t *alarm, int64_t previous_ms) {
         struct sending *sending = sending_find(alarms, name, way);
         int r;
 
@@ -164,6 +164,8 @@ static void want(struct alarms *alarms, const char *name, enum way way, const ch
         if (!sending->alarm)
                 return;
         (void) json_object_set_new(sending->alarm, "state", json_string(what));
+        /* Tells one repetition from the next, and is the same when this one is tried again. */
+        (void) json_object_set_new(sending->alarm, "previous", json_integer((json_int_t) previous_ms));
         sending->under_way = true;
         r = way == BY_COMMAND ? send_by_command(sending) : send_by_channel(sending);
         if (r < 0)
@@ -189,9 +191,9 @@ static int look_at_open(const char *name, void *userdata) {
                 if (!is_used(alarms, way, alarm))
                         continue;
                 if (!before)
-                        want(alarms, name, way, "opened", alarm);
+                        want(alarms, name, way, "opened", alarm, 0);
                 else if (!acked && (now - at >= alarms->repeat_ms || at > now + alarms->repeat_ms))
-                        want(alarms, name, way, "repeated", alarm);
+                        want(alarms, name, way, "repeated", alarm, at);
         }
         json_decref(sent);
         json_decref(ack);
@@ -215,7 +217,7 @@ static int look_at_sent(const char *name, void *userdata) {
                 if (!json_object_get(sent, way_names[way]) || !is_used(alarms, way, alarm))
                         continue;
                 left = true;
-                want(alarms, name, way, "closed", alarm);
+                want(alarms, name, way, "closed", alarm, 0);
         }
         json_decref(sent);
         if (!left && r != -ENOENT) /* nobody to tell, or broken */
@@ -349,6 +351,7 @@ int alarms_open(sd_event *event, const struct configuration *configuration, stru
         (void) sigemptyset(&child);
         (void) sigaddset(&child, SIGCHLD);
         alarms->event = sd_event_ref(event);
+        alarms->patience_ms = PATIENCE_MS;
         alarms->folder = alarm_folder(configuration->main.state_dir);
         r = sigprocmask(SIG_BLOCK, &child, NULL) < 0 ? -errno : alarms->folder ? 0 : -ENOMEM;
         if (r == 0)

@@ -20,7 +20,7 @@ struct alarms {
         char *control;    /* publisherd's socket */
         char region[7];   /* of alarms that belong to none */
         struct string_list regions, channels;
-        int64_t repeat_ms;
+        int64_t repeat_ms, patience_ms;
         sd_event_source *watch, *timer;
         struct sending *sendings;
         bool channel_told; /* the log knows that the channel fails */

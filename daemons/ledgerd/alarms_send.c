@@ -170,7 +170,7 @@ static int spawn(struct sending *sending, char **variables, int input) {
 
 static int patience(struct sending *sending) {
         int r = sd_event_add_time_relative(sending->alarms->event, &sending->timer, CLOCK_BOOTTIME,
-                                           (uint64_t) PATIENCE_MS * 1000, 0, on_too_long, sending);
+                                           (uint64_t) sending->alarms->patience_ms * 1000, 0, on_too_long, sending);
 
         return r < 0 ? r : 0;
 }
