@@ -377,7 +377,7 @@ static void an_outage_of_everything_starts_few_programs_at_once(void **state) {
         put("hang", "", 0600);
         start();
         for (int i = 0; i < 40; i++) {
-                char subject[16];
+                char subject[24];
 
                 (void) snprintf(subject, sizeof(subject), "channel-%d", i);
                 alarm_raise(ALARM_SECRET, subject, "reason", "x", NULL);
