@@ -134,7 +134,8 @@ class Redis:
 Answer = namedtuple("Answer", "status ulid revision channels due n extra")
 Item = namedtuple("Item", "document lease passed")
 Work = namedtuple("Work", "document lease rev lvl kind ulid evid accepted reference url first_shown "
-                          "attempts doubt memo after_url shown_rev shown_lvl doubt_since")
+                          "attempts doubt memo after_url shown_rev shown_lvl doubt_since cls generation "
+                          "ended deadline")
 Channel = namedtuple("Channel", "name state shown_rev shown_lvl reference url first_shown attempts "
                                 "not_before code sentence doubt")
 Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid")
@@ -257,9 +258,29 @@ class Store:
     def accept1(self, event, **more):
         return self.accept(event, **more)[0]
 
-    def take_words(self, channel, count=10, lease=60_000):
-        return self.words("gk1_take", self.keys("due:" + channel, "lease:" + channel, "ctl"),
-                          channel, count, lease)
+    def take_words(self, channel, count=10, lease=60_000, worker="", limits="0,0,0,0,0"):
+        return self.words("gk1_take", self.keys("due:" + channel, "lease:" + channel, "ctl", "gate:" + channel,
+                                                "mine:%s:%s" % (channel, worker)),
+                          channel, count, lease, worker, limits)
+
+    def take_all(self, channel, **more):
+        """Status, ms until the next look, what was handed out."""
+        return self.take_of(self.redis.call(*self.take_words(channel, **more)))
+
+    def renew_words(self, channel, triples, worker="", lease=60_000):
+        """triples: (document, old, new)."""
+        return self.words("gk1_renew", self.keys("due:" + channel, "lease:" + channel,
+                                                 "mine:%s:%s" % (channel, worker)),
+                          worker, lease, *[word for triple in triples for word in triple])
+
+    def renew(self, channel, *triples, **more):
+        return [text(x) for x in self.redis.call(*self.renew_words(channel, triples, **more))]
+
+    def reclaim_words(self, channel, worker):
+        return self.words("gk1_reclaim", self.keys("due:" + channel, "mine:%s:%s" % (channel, worker)))
+
+    def reclaim(self, channel, worker):
+        return int(self.redis.call(*self.reclaim_words(channel, worker))[1])
 
     @staticmethod
     def take_of(reply):
@@ -286,7 +307,7 @@ class Store:
             works.append(Work(item.document, item.lease, int(x[1]), int(x[2]), text(x[3]), text(x[4]),
                               text(x[5]), int(x[6]), text(x[7]), text(x[8]), int(x[9]), int(x[10]),
                               x[11] == b"1", text(x[12]), text(x[13]), text(x[14]), text(x[15]),
-                              int(x[16])))
+                              int(x[16]), int(x[18]), int(x[19]), text(x[20]), int(x[21])))
         return works
 
     def load(self, channel, items):
@@ -310,24 +331,25 @@ class Store:
 
     @staticmethod
     def settlement(item, verdict, sent=None, reference="", url="", code="", sentence="", at=0,
-                   memo="-", bound=0):
+                   memo="-", bound=0, health="", hold=0, final=False, extra=""):
         if sent is None:
             sent = verdict in ("done", "uncertain")
         return [item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, int(sent),
-                reference, url, code, sentence, at, memo, bound]
+                reference, url, code, sentence, at, memo, bound, getattr(item, "generation", 0), health, hold,
+                "1" if final else "", extra]
 
-    def settle_words(self, channel, pairs, after=()):
+    def settle_words(self, channel, pairs, after=(), breaker="0,0,0,0"):
         """pairs: (document, settlement)."""
-        keys = self.keys("meta", "log", "due:" + channel, *["due:" + name for name in after],
+        keys = self.keys("meta", "log", "due:" + channel, "gate:" + channel, *["due:" + name for name in after],
                          *["doc:" + document for document, _ in pairs])
-        argv = [EPOCH, channel, len(after), ",".join(after)]
+        argv = [EPOCH, channel, len(after), ",".join(after), breaker]
         for _, fields in pairs:
             argv += fields
         return self.words("gk1_settle", keys, *argv)
 
-    def settle(self, channel, item, verdict, after=(), **more):
+    def settle(self, channel, item, verdict, after=(), breaker="0,0,0,0", **more):
         reply = self.redis.call(*self.settle_words(
-            channel, [(item.document, self.settlement(item, verdict, **more))], after))
+            channel, [(item.document, self.settlement(item, verdict, **more))], after, breaker))
         if reply[0] != b"ok":
             return " ".join(text(x) for x in reply)
         return text(reply[1])
