@@ -83,6 +83,7 @@ struct attempt {
         struct step step;
         bool sent;    /* something that changes what the carrier shows */
         bool unclear; /* and no clear answer came since */
+        bool memo_moved; /* it is another than the store has */
         bool waits;   /* for the reply to the renewal of its lease */
         bool spoke;   /* by HTTP; `status` is that of the last reply, 0 for none */
         long status;
