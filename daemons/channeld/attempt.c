@@ -211,6 +211,7 @@ void attempt_replied(struct attempt *attempt, const struct reply *reply) {
                 } else if (reply->http.status != 0)
                         attempt->unclear = false; /* it has looked */
         }
+        attempt->delivery.now_ms = clock_now_ms();
         r = attempt->daemon->driver->next(&attempt->delivery, reply, &next);
         step_done(&attempt->step);
         attempt->step = next;

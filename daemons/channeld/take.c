@@ -135,6 +135,9 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (*reply_text(loaded, 12))
                 attempt->memo = json_loads(reply_text(loaded, 12), 0, NULL);
         attempt->after_url = copy_or_null(loaded, 13);
+        attempt->delivery.shown = *reply_text(loaded, 14) &&
+                                  reply_number(loaded, 14) == attempt->revision &&
+                                  reply_number(loaded, 15) == (int64_t) attempt->level;
         attempt->doubt_since_ms = reply_number(loaded, 16);
         if (reply_length(loaded, 17) == sizeof(attempt->digest))
                 memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));

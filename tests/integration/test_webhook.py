@@ -15,7 +15,7 @@ from county import PROGRAMS, now, publish, query, wait_until, withdraw
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
 from sink import Answer, Drip, Flood, Hang, Reset, Sink, Take  # noqa: E402
 
-QUICK = {"timeout": "1s", "retry": "50ms, 100ms, 200ms"}
+QUICK = {"timeout": "1s", "retry": "50ms, 100ms, 200ms*100", "breaker": "0"}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -268,7 +268,7 @@ def test_revisions_and_the_withdrawal_come_in_order(media, sink):
 
 def test_a_second_revision_overtakes_the_one_that_waits(media, sink):
     sink.by_default = Answer(503)
-    county = media(retry="300ms")
+    county = media(retry="300ms*100")
     county.ask(publish(title="第一版"))
     arrived(sink, 1)
     county.ask(publish(title="第二版"))
