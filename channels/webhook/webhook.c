@@ -92,10 +92,10 @@ static int add_header(struct http_request *request, const char *name, const char
         return request->headers[n] ? 0 : -ENOMEM;
 }
 
-static const char *kind_name(enum delivery_kind kind) {
-        return kind == DELIVER_PUBLISH    ? "publish"
-               : kind == DELIVER_WITHDRAW ? "withdraw"
-                                          : "expire";
+static const char *kind_name(const struct delivery *delivery) {
+        if (delivery->kind == DELIVER_PUBLISH)
+                return delivery->ended ? "end" : "publish";
+        return delivery->kind == DELIVER_WITHDRAW ? "withdraw" : "expire";
 }
 
 /* The three of Standard Webhooks. The timestamp is that of the attempt: receivers refuse what is
@@ -134,7 +134,7 @@ static int add_headers(const struct delivery *delivery, struct http_request *req
                 return -ENOMEM;
         (void) snprintf(type, sizeof(type), "%s; charset=utf-8", options->content_type);
         (void) snprintf(rank, sizeof(rank), "%lld %u %s", (long long) delivery->revision,
-                        delivery->level, kind_name(delivery->kind));
+                        delivery->level, kind_name(delivery));
         r = add_header(request, "Content-Type", type);
         r = r < 0 ? r : add_header(request, "Idempotency-Key", delivery->key);
         if (r == 0)
