@@ -26,12 +26,14 @@
 --   o owner source   t {source = greatest time seen}       C revision to be shown now
 --   P embargoed revisions by publish_at, ranks rising      c {channel = state}
 --   g greatest number an emitter gave to what is shown already (a duplicate by content)
---   h held event {ULID, digest, revision, evid, time, source}
+--   h held event {ULID, digest, revision, evid, time, source, 1 when its attachments have come}
 -- A revision record is an array:
 local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+local WAIT, SINCE, UNTIL = 12, 13, 14
 --   (REV, LVL) is the rank: LVL 0 is shown, 1 and more is withdrawn or expired (a second withdrawal,
 --   say erase after mark, is one higher). KIND P publish, N publish that no channel may show, W withdraw,
---   X expired.
+--   X expired. Only where needed: WAIT 1 while attachments are fetched; SINCE when it came to be shown, if
+--   later than ACC; UNTIL the end of its display: ms, or "d7" "w7" days from the first showing.
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
 --   d in doubt since                m memo               q last lease settled
@@ -41,6 +43,8 @@ local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4
 --   e, v rank that is dead          p times found with a passed lease   z sentence of the last trouble
 --   y its code                      T something may have been sent      a the channel to wait for
 --   G generation of put-back wanted g the one put back last
+--   o ms to wait for channel a at most (none: for ever)    w what the end of display asks: remove or mark
+--   E revision whose display has ended here
 
 local SPLIT = 1e12        -- below: ready, ordered by class, legal slack and age; above: times
 local CLASS_SPAN = 3e11
@@ -154,11 +158,29 @@ local function succeed(d, r, log, document, leased)
     end
 end
 
+local function waits(r) return r[WAIT] == 1 end
+
+-- The first of the pending revisions that waits for nothing but its time, if that has come (or any time).
+local function first_ripe(pending, now)
+    for _, r in ipairs(pending) do
+        if not waits(r) and (not now or r[AT] <= now) then return r end
+    end
+end
+
 -- Moves what has come due: an embargoed revision becomes the one to be shown, a shown one expires
 -- [3, 5].
 local function advance(d, now, log, document)
     while d.P and d.P[1] and d.P[1][AT] <= now do
-        succeed(d, table.remove(d.P, 1), log, document)
+        if waits(d.P[1]) then
+            -- Its attachments are not here: one after it goes first, and then it never comes.
+            if not first_ripe(d.P, now) then break end
+            log_add(log, 'superseded', document, table.remove(d.P, 1), nil, nil, 'attachments')
+        else
+            local r = table.remove(d.P, 1)
+            if not r[SINCE] then r[WAIT], r[UNTIL] = 0, r[UNTIL] or 0 end
+            r[SINCE] = now
+            succeed(d, r, log, document)
+        end
     end
     local cur = d.C
     if cur and cur[LVL] == 0 and cur[EXP] > 0 and cur[EXP] <= now then
@@ -173,12 +195,24 @@ end
 -- last. A settle clears only what its load saw [16].
 local function put_back_owed(c) return (c.G or 0) > (c.g or 0) end
 
+-- Whether the display is over on this channel, which has to take the document down or to mark it.
+local function is_over(c, r, now)
+    return c.w and r[LVL] == 0 and type(r[UNTIL]) == 'number' and r[UNTIL] > 0 and r[UNTIL] <= now
+end
+
 -- Whether the channel has something to do for the document now.
-local function work(d, name, c, log, document)
+local function work(d, name, c, now, log, document)
     local cur = d.C
     if not cur or cur[KIND] == 'N' then return false end
     if is_dead(c, cur) then return false end
     if c.d then return true end
+    if is_over(c, cur, now) then
+        if c.E == cur[REV] then return false end
+        if c.w == 'mark' or c.T then return true end
+        c.E = cur[REV] -- it was never shown here, and is not shown any more
+        log_add(log, 'ended', document, cur, name, 0, 'untouched')
+        return false
+    end
     if shows(c, cur) then return put_back_owed(c) end
     if cur[LVL] > 0 and not c.T then
         -- Nothing was ever sent: gone without touching the carrier [2].
@@ -189,11 +223,16 @@ local function work(d, name, c, log, document)
     return true
 end
 
--- `after` is looked at, not waited for: ready when the other shows the same, or has no part [10].
-local function ready(d, name, c, log, document)
+-- `after` is looked at, not waited for: ready when the other shows the same, or has no part [10]. Else
+-- false, and when it goes without the other, if it may.
+local function ready(d, name, c, now, log, document)
     local cur, other = d.C, c.a and d.c[c.a]
     if not other or cur[LVL] > 0 then return true end
     if shows(other, cur) then return true end
+    if c.o then
+        local at = (cur[SINCE] or cur[ACC]) + c.o
+        return at <= now, at
+    end
     if is_dead(other, cur) then
         c.e, c.v, c.y, c.z = cur[REV], cur[LVL], 'after/dead', c.a
         log_add(log, 'dead', document, cur, name, c.n or 0, 'after/dead', nil, nil, c.a)
@@ -202,11 +241,15 @@ local function ready(d, name, c, log, document)
 end
 
 -- Whether there is something to do for the channel now, and whether a second look is owed, now or
--- later. A newer revision does not cancel the look, but what it would show may have to wait.
-local function wants(d, name, c, log, document)
-    local todo = work(d, name, c, log, document)
+-- later. A newer revision does not cancel the look, but what it would show may have to wait: the third
+-- says until when at most.
+local function wants(d, name, c, now, log, document)
+    local todo = work(d, name, c, now, log, document)
     if not todo and not c.k then return false, false end
-    if not shows(c, d.C) and not ready(d, name, c, log, document) then return false, false end
+    if not shows(c, d.C) then
+        local go, at = ready(d, name, c, now, log, document)
+        if not go then return false, false, at end
+    end
     return todo, c.k ~= nil and not is_dead(c, d.C)
 end
 
@@ -216,19 +259,23 @@ local function place(d, name, c, score, own, now, log, document)
     if score and score % 2 == 1 and not own then return nil end
     local t, class, deadline
     local cur = d.C
-    local todo, look = wants(d, name, c, log, document)
+    local todo, look, later = wants(d, name, c, now, log, document)
     if todo then
         t, class, deadline = math.max(now, c.b or 0), cur[CLASS], cur[DEADLINE]
+    elseif later then
+        t, class, deadline = later, cur[CLASS], cur[DEADLINE]
     end
     if look then
         local at = math.max(now, c.k, c.b or 0)
         if not t or at < t then t, class = at, cur[CLASS] end
     end
-    local p = d.P and d.P[1]
+    local p = d.P and first_ripe(d.P)
     if p and (not t or p[AT] < t) then t, class, deadline = p[AT], p[CLASS], p[DEADLINE] end
     if cur and cur[LVL] == 0 and cur[EXP] > 0 and (not t or cur[EXP] < t) then
         t, class = cur[EXP], 0
     end
+    local over = cur and cur[LVL] == 0 and c.w and cur[UNTIL]
+    if type(over) == 'number' and over > now and (not t or over < t) then t, class = over, cur[CLASS] end
     if not t then return false end
     if t <= now then return ready_score(now, class, deadline) end
     return time_score(t, class)
@@ -406,15 +453,17 @@ local function joined(names)
     return table.concat(names, ',')
 end
 
--- "portal,wechat<portal" -> {name, channel to wait for or nil} each; most events of a batch share it.
+-- "portal,wechat<portal:600000!remove" -> {name, channel to wait for, ms at most, what to do at the end of
+-- display} each, nil where it says nothing; most events of a batch share it.
 local function channel_specs(list, seen)
     local specs = seen[list]
     if not specs then
         local names = {}
         specs = {}
         for _, spec in ipairs(channel_names(list)) do
-            local name, after = string.match(spec, '^([^<]+)<?(.*)$')
-            specs[#specs + 1] = { name, after ~= '' and after or nil }
+            local name, after, most, over = string.match(spec, '^([^<!]+)<?([^:!]*):?(%d*)!?(%a*)$')
+            if not name then name, after, most, over = spec, '', '', '' end
+            specs[#specs + 1] = { name, after ~= '' and after or nil, tonumber(most), over ~= '' and over or nil }
             names[#names + 1] = name
         end
         specs.joined = joined(names)
@@ -462,15 +511,20 @@ local function enter(s, d, e, rev, lvl, document, extra)
         log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
         d.h = nil
     end
+    if e.pending or e.over ~= '' then
+        r[WAIT], r[SINCE] = e.pending and 1 or 0, now
+        r[UNTIL] = tonumber(e.over) or (e.over ~= '' and e.over) or 0
+    end
     if d.P then
         while #d.P > 0 and d.P[#d.P][AT] >= embargo do
             local gone = table.remove(d.P)
             log_add(s.log, 'superseded', document, gone, nil, nil, 'embargo')
         end
     end
-    if embargo > 0 then
+    if embargo > 0 or e.pending then
         d.P = d.P or {}
         d.P[#d.P + 1] = r
+        if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
     else
         local leased = {}
         for name in pairs(d.c) do
@@ -482,13 +536,13 @@ local function enter(s, d, e, rev, lvl, document, extra)
     advance(d, now, s.log, document)
     local channels = d.c
     for i = 1, #e.channels do
-        local name, after = e.channels[i][1], e.channels[i][2]
-        local c = channels[name]
+        local spec = e.channels[i]
+        local c = channels[spec[1]]
         if not c then
             c = {}
-            channels[name] = c
+            channels[spec[1]] = c
         end
-        c.a = after
+        c.a, c.o, c.w = spec[2], spec[3], spec[4]
     end
     local alike -- channels without any state of their own get the same score
     for name, c in pairs(channels) do
@@ -521,7 +575,7 @@ end
 
 -- What accept and release know of the region beside what open() said.
 local function prepare(s, names, keys, at)
-    s.due_key, s.spoilt, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
+    s.due_key, s.spoilt, s.log, s.due, s.unheld, s.fetch = {}, {}, log_new(), due_new(), {}, {}
     for i, name in ipairs(names) do
         if not is_type(keys[at + i], 'zset') then s.spoilt[name] = true end
         s.due_key[name] = keys[at + i]
@@ -577,20 +631,22 @@ local function hold_event(s, d, e, document, reasons, specs, held)
         d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
         held[#held + 1] = e.ulid
         held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
-            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
+            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline, e.pending or false, e.over })
+        if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
         log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
             e.extra)
     end
     return 'held'
 end
 
-local FIELDS = 17
+local FIELDS = 18
 
 -- KEYS: meta log held, same of now, same of before, then C due keys, then ev doc per event.
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
 --   kind ulid source time revision digest(raw) publish_at expires class deadline
---   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
---   digest of what is public in it, whatever document it stands in(raw)
+--   flags(h hold, s hold when same content, d dry run, b backfill, f attachments are yet to be fetched)
+--   may channels extra due reasons, digest of what is public in it, whatever document it stands in(raw),
+--   end of display ("", ms, or "d7" "w7": days, working days after the first showing)
 -- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
 -- channels, due, n, extra by tab.
@@ -598,7 +654,7 @@ local function gk_accept(keys, argv)
     local s, why = open(keys[1], argv[1])
     local prefix = string.sub(keys[1], 1, -5)
     if s and not (is_type(keys[2], 'stream') and is_type(keys[3], 'hash') and is_type(keys[4], 'hash')
-            and is_type(keys[5], 'hash')) then
+            and is_type(keys[5], 'hash') and is_type(prefix .. 'fetch', 'hash')) then
         s, why = nil, 'type'
     end
     if not s then
@@ -613,7 +669,7 @@ local function gk_accept(keys, argv)
     prepare(s, channel_names(argv[3]), keys, 5)
     local wanted, contents = {}, {}
     for i = 1, 2 * n_events do wanted[i] = keys[first + i] end
-    for i = 1, n_events do contents[i] = argv[4 + FIELDS * i] end
+    for i = 1, n_events do contents[i] = argv[3 + FIELDS * i] end
     local found, wrong = accept_read(wanted)
     local same_now = redis.call('HMGET', keys[4], unpack(contents))
     local same_before = redis.call('HMGET', keys[5], unpack(contents))
@@ -636,8 +692,9 @@ local function gk_accept(keys, argv)
         e.expires, e.class = tonumber(argv[a + 8]), tonumber(argv[a + 9])
         e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 10]), argv[a + 12], argv[a + 14], argv[a + 15]
         e.channels, e.evid = channel_specs(argv[a + 13], specs_seen), string.sub(ev_key, at_ev)
-        e.backfill = false
+        e.backfill, e.pending, e.over = false, false, argv[a + 18]
         if flags ~= '' then
+            e.pending = e.kind == 'P' and string.find(flags, 'f', 1, true)
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
             e.backfill = string.find(flags, 'b', 1, true)
         end
@@ -733,6 +790,7 @@ local function gk_accept(keys, argv)
     due_write(s.due)
     for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
     if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
+    if #s.fetch > 0 then redis.call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
     local marks, n_marks = {}, 0
     for content, document in pairs(same) do
         marks[n_marks + 1], marks[n_marks + 2], n_marks = content, document, n_marks + 2
@@ -912,6 +970,17 @@ end
 local function passed_unnoted(c, lease) return lease_after_passed(lease) and c.x ~= lease end
 local function note_passed(c, lease, now) c.d, c.T, c.x = now, true, lease end
 
+-- The last moment of the Nth day, or working day (Monday to Friday), after the day of `now` in Shanghai.
+local function end_of_display(text, now)
+    local day, left = math.floor((now + 28800000) / 86400000), math.min(tonumber(string.sub(text, 2)) or 0, 36500)
+    while left > 0 do
+        day = day + 1
+        local weekday = (day + 4) % 7 -- the first of January 1970 was a Thursday; 0 is Sunday
+        if string.sub(text, 1, 1) == 'd' or (weekday > 0 and weekday < 6) then left = left - 1 end
+    end
+    return (day + 1) * 86400000 - 28800000
+end
+
 -- Two lists of references by blank, none twice: one that stands must not be taken for one left over.
 local function join_references(list, more)
     for reference in string.gmatch(more, '%S+') do
@@ -964,7 +1033,7 @@ local function gk_load(keys, argv)
             end
             -- What place() would call due, and nothing else: the rest would come back at once.
             local cur = d.C
-            local todo, look = wants(d, name, c, log, document)
+            local todo, look = wants(d, name, c, s.now, log, document)
             look = look and c.k <= s.now
             if todo or look then
                 if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
@@ -976,7 +1045,8 @@ local function gk_load(keys, argv)
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
                     other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
-                    fmt(cur[CLASS]), fmt(put_back_owed(c) and c.G or 0), '', fmt(cur[DEADLINE] or 0),
+                    fmt(cur[CLASS]), fmt(put_back_owed(c) and c.G or 0), is_over(c, cur, s.now) and c.w or '',
+                    fmt(cur[DEADLINE] or 0),
                 }
             else
                 reply[2 + i] = { 'none' }
@@ -992,13 +1062,31 @@ local function gk_load(keys, argv)
     return reply
 end
 
+-- gk_take and gk_load in one, for a store on one node: the documents' keys cannot be declared. Where they
+-- could be on another node, the two are called one after the other.
+-- KEYS: due lease ctl gate mine meta log. ARGV: epoch, then as gk_take. Reply: {gk_take's, gk_load's or {}}.
+local function gk_work(keys, argv)
+    local s, why = open(keys[6], argv[1])
+    if not s then return { { why }, {} } end
+    if not is_type(keys[7], 'stream') then return { { 'type' }, {} } end
+    local prefix = string.sub(keys[6], 1, -5)
+    local taken = gk_take(keys, { unpack(argv, 2) })
+    if #taken < 3 then return { taken, {} } end
+    local documents, words = { keys[6], keys[7], keys[1] }, { argv[1], argv[2] }
+    for i = 3, #taken, 3 do
+        documents[#documents + 1] = prefix .. 'doc:' .. taken[i]
+        words[#words + 1], words[#words + 2] = taken[i + 1], taken[i + 2]
+    end
+    return { taken, gk_load(documents, words) }
+end
+
 local SETTLE_FIELDS = 17
 
 -- KEYS: meta log due gate, then D due keys of the channels that wait for this one (`after`), then one
 -- document per item. ARGV: epoch, channel, D, names of the D channels, breaker (gate.settling), then per item:
 --   lease revision level verdict sent reference url code sentence at memo bound
 --   generation health hold final extra
--- verdict: done later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
+-- verdict: done, ended (the display: gone or marked), later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
 -- "-" keeps. bound: ms after which a late effect at the carrier can no longer come; 0 = no second
 -- look is needed.
 -- Reply: {"ok", outcome per item: ok already stale broken}, or {"again", channel} when a document has
@@ -1072,10 +1160,15 @@ local function gk_settle(keys, argv)
                 local parked = gate.heard(g, document, argv[a + 14], tonumber(argv[a + 15]) or 0, log, name)
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
-                if verdict == 'done' then
+                if verdict == 'done' or verdict == 'ended' then
                     c.s, c.l, c.r, c.u = rev, lvl, ref ~= '' and ref or nil, url ~= '' and url or nil
                     c.T = true
                     if lvl == 0 and not c.f then c.f = s.now end
+                    if verdict == 'ended' then
+                        c.E = rev
+                    elseif newest and type(cur[UNTIL]) == 'string' then
+                        cur[UNTIL] = end_of_display(cur[UNTIL], s.now)
+                    end
                     if c.k == 0 then c.k = nil end -- this was the second look
                     if c.G and generation >= c.G then c.g = c.G end -- put back, as far as the holder knew [16]
                     if c.d and not c.j then
@@ -1086,7 +1179,7 @@ local function gk_settle(keys, argv)
                     end
                     c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
-                    if newest and cur[KIND] == 'X' then state = 'ended' end
+                    if verdict == 'ended' or (newest and cur[KIND] == 'X') then state = 'ended' end
                     log_add(log, state, document, r, name, attempt, code, ref, url, nil, extra)
                 elseif verdict == 'release' then
                     g.back = g.back + 1 -- nothing was sent, nothing is to be told
@@ -1180,6 +1273,7 @@ redis.register_function { function_name = 'gk1_take', callback = gk_take, flags 
 redis.register_function { function_name = 'gk1_renew', callback = gk_renew, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_reclaim', callback = gk_reclaim, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_load', callback = gk_load, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'gk1_work', callback = gk_work, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_settle', callback = gk_settle, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_checkpoint', callback = gk_checkpoint, flags = { 'allow-oom' } }
 redis.register_function('gk1_hello', gk_hello)

@@ -2,4 +2,5 @@
 #include "core/embed.h"
 
 EMBED_FILES(store_lua, EMBED_FILE("core/store.lua") EMBED_FILE("core/store_gate.lua")
-                               EMBED_FILE("core/store_people.lua") EMBED_FILE("core/store_views.lua"));
+                               EMBED_FILE("core/store_people.lua") EMBED_FILE("core/store_views.lua")
+                               EMBED_FILE("core/store_ledger.lua"));

@@ -138,7 +138,7 @@ Work = namedtuple("Work", "document lease rev lvl kind ulid evid accepted refere
                           "ended deadline")
 Channel = namedtuple("Channel", "name state shown_rev shown_lvl reference url first_shown attempts "
                                 "not_before code sentence doubt")
-Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid")
+Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid waits")
 Document = namedtuple("Document", "owner held current pending channels")
 Record = namedtuple("Record", "state document rev lvl ulid channel attempt code reference url "
                               "sentence extra")
@@ -153,7 +153,7 @@ class Event:
 
     def __init__(self, id, document="d1", kind="P", revision=0, time=START, content="x", at=0,
                  expires=0, cls=2, deadline=0, flags="", channels="portal,wechat", source="oa",
-                 may="", due="", reasons="", ulid=None):
+                 may="", due="", reasons="", ulid=None, until=""):
         self.evid = source + " " + id
         self.document, self.kind, self.content = document, kind, content
         self.revision, self.time, self.source = revision, time, source
@@ -162,7 +162,7 @@ class Event:
         self.ulid = ulid or ulid_of(self.evid)
         self.bytes = ("bytes of %s: %s" % (self.evid, content)).encode()
         self.fields = [kind, self.ulid, source, time, revision, self.digest, at, expires, cls,
-                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest]
+                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest, until]
 
 
 def publish(id, **more):
@@ -187,7 +187,7 @@ def revision_of(row):
     if not row:
         return None
     return Revision(int(row[0]), int(row[1]), text(row[2]), text(row[3]), int(row[4]), int(row[5]),
-                    int(row[6]), text(row[7]))
+                    int(row[6]), text(row[7]), text(row[8]))
 
 
 class Store:
@@ -266,6 +266,16 @@ class Store:
     def take_all(self, channel, **more):
         """Status, ms until the next look, what was handed out."""
         return self.take_of(self.redis.call(*self.take_words(channel, **more)))
+
+    def work_words(self, channel, **more):
+        """gk1_take and gk1_load in one call."""
+        words = self.take_words(channel, **more)
+        return self.words("gk1_work", [*words[3:8], *self.keys("meta", "log")], EPOCH, *words[8:])
+
+    def take_and_load(self, channel, **more):
+        taken, loaded = self.redis.call(*self.work_words(channel, **more))
+        _, _, items = self.take_of(taken)
+        return items, self.load_of(loaded, items) if items else []
 
     def renew_words(self, channel, triples, worker="", lease=60_000):
         """triples: (document, old, new)."""
@@ -381,6 +391,37 @@ class Store:
 
     def refuse(self, event, **more):
         return self.held(event.ulid, "refuse", event.evid, event.document, **more)
+
+    def dead(self, channel, what, document="d1", after=(), who="root", reason="why"):
+        keys = self.keys("meta", "log", "doc:" + document, "due:" + channel, *["due:" + c for c in after])
+        return text(self.call("gk1_dead", keys, EPOCH, channel, what, who, reason, len(after), ",".join(after))[0])
+
+    def put_back(self, channel, document="d1"):
+        reply = self.call("gk1_put_back", self.keys("meta", "log", "doc:" + document, "due:" + channel),
+                          EPOCH, channel, "root", "gone")
+        return int(reply[1]) if reply[0] == b"ok" else text(reply[0])
+
+    def ledgered_words(self, events, trim="", known=None, window=WINDOW):
+        known = self.known if known is None else known
+        keys = self.keys("meta", "log", *["due:" + c for c in known])
+        for event in events:
+            keys += self.keys("doc:" + event.document, "ev:" + event.evid, "body:" + event.ulid)
+        return self.words("gk1_ledgered", keys, EPOCH, trim, window, len(known), ",".join(known),
+                          *[event.ulid for event in events])
+
+    def ledgered(self, *events, **more):
+        reply = self.redis.call(*self.ledgered_words(events, **more))
+        assert reply[0] == b"ok", reply
+        return [text(x) for x in reply[1:]]
+
+    def put_bytes(self, event):
+        return text(self.call("gk1_bytes", self.keys("meta", "doc:" + event.document, "body:" + event.ulid),
+                              EPOCH, event.ulid, event.bytes)[0])
+
+    def fetched(self, event, what="done", known=None):
+        known = self.known if known is None else known
+        keys = self.keys("meta", "log", "fetch", "doc:" + event.document, *["due:" + c for c in known])
+        return [text(x) for x in self.call("gk1_fetched", keys, EPOCH, event.ulid, what, ",".join(known))]
 
     def held_list(self):
         return [[text(x) for x in row] for row in self.call("gk1_held_list", self.keys("held"))]

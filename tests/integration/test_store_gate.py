@@ -253,3 +253,13 @@ def test_what_was_renewed_or_settled_is_reclaimed_as_it_is(store):
     store.settle("portal", two, "done")
     assert store.reclaim("portal", "w") == 1
     assert [i.document for i in store.take("portal")] == [one.document]
+
+
+def test_taking_and_loading_in_one_call_is_the_same(store):
+    fill(store, 3)
+    items, works = store.take_and_load("portal", count=2, worker="w")
+    assert [i.document for i in items] == ["d0", "d1"] and [w.rev for w in works] == [1, 1]
+    for work in works:
+        assert store.settle("portal", work, "done") == "ok"
+    assert [w.document for w in store.take_and_load("portal")[1]] == ["d2"]
+    assert store.take_and_load("portal") == ([], [])
