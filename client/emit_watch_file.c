@@ -7,6 +7,7 @@
 
 #include "client/emit_watch.h"
 #include "client/spool_file.h"
+#include "core/crash.h"
 #include "core/memory.h"
 
 enum { PATH_TEXT = 256 };
@@ -332,6 +333,7 @@ static int settle(struct watched *watched) {
         if (r == 0)
                 r = file_write_synced(to, with(name, ".reply.json", path), 0666, text,
                                       strlen(text));
+        crash_point("emitter/watch-reply-kept");
         (void) snprintf(new_path, sizeof(new_path), ".%.*s.reply.new", WATCH_NAME_MOST,
                         watched->name);
         if (r == 0)
@@ -339,8 +341,10 @@ static int settle(struct watched *watched) {
         if (r == 0 &&
             renameat(folder, new_path, folder, with(watched->name, ".reply.json", path)) < 0)
                 r = -errno;
+        crash_point("emitter/watch-reply-shown");
         if (r == 0)
                 r = move(folder, to, watched->name, name, ".json");
+        crash_point("emitter/watch-event-moved");
         if (r == 0) {
                 r = move(folder, to, watched->name, name, ".files");
                 if (r == -ENOENT)

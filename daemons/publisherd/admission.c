@@ -9,6 +9,7 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -307,6 +308,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 2000);
                 return;
         }
+        crash_point("publisherd/event-checked");
         if (!event->dry_run && event->n_attachments > 0) {
                 r = store_attachments(daemon, event, frames, n_frames);
                 if (r < 0) {
@@ -315,6 +317,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                         answer_busy(daemon, job, 5000);
                         return;
                 }
+                crash_point("publisherd/attachments-stored");
         }
         route_event(daemon, job, event, item, &channels);
         if (!raw) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -133,6 +134,8 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 reply = accept;
         }
         region->in_flight = NULL;
+        if (!error)
+                crash_point("publisherd/commit-answered");
         if (error == -ENOSYS)
                 daemon->library_loaded = false; /* durable_tick() loads it anew */
         if (error == 0 && !reply_is(reply, 0, "ok")) {
@@ -171,6 +174,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 if (strncmp(line, "accepted\t", 9) == 0 && !job->dry_run) {
                         daemon->n_accepted++;
                         nudge(daemon, job, line);
+                        crash_point("publisherd/nudged");
                 }
                 answer_committed(job, line);
         }
@@ -222,6 +226,7 @@ static int commit_send(struct batch *batch, struct words *bodies, struct words *
                 r = store_command(store, &exec, on_committed, batch);
         else
                 words_done(&exec);
+        crash_point_written(store, "publisherd/commit-written");
         if (r < 0) /* the connection may be within MULTI */
                 store_reconnect(store, strerror(-r));
         return r;
@@ -283,6 +288,7 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         words_done(&keys);
         buf_done(&names);
         region->in_flight = batch;
+        crash_point("publisherd/commit-begun");
         if (commit_send(batch, &bodies, &words) < 0) {
                 words_done(&bodies);
                 words_done(&words);

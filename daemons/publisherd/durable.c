@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -56,6 +57,7 @@ void durable_remember(struct publisherd *daemon) {
         if (path && buf.len > 0 &&
             (!daemon->remembered || strcmp(daemon->remembered, buf_text(&buf)) != 0)) {
                 r = file_write(path, buf.data, buf.len, 0640);
+                crash_point("publisherd/memory-written");
                 if (r < 0)
                         log_say(LOG_WARNING, MESSAGE_CANNOT_WRITE, "path", path, "reason",
                                 strerror(-r), NULL);
@@ -113,6 +115,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
                 region->ready = false;
                 return;
         }
+        crash_point("publisherd/hello-answered");
         (void) snprintf(now_text, sizeof(now_text), "%llu", (unsigned long long) n);
         (void) snprintf(known_text, sizeof(known_text), "%llu", (unsigned long long) region->n);
         free(region->stop);
@@ -152,6 +155,7 @@ static void say_hello(struct publisherd *daemon, struct region *region, bool ado
         if (store_hello(daemon->store, region->code, epoch, adopt || !region->epoch[0], on_hello,
                         hello) < 0)
                 free(hello);
+        crash_point_written(daemon->store, "publisherd/hello-written");
 }
 
 int durable_adopt(struct publisherd *daemon) {
@@ -238,6 +242,7 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
                         log_say(LOG_ERR, MESSAGE_STORE_LIBRARY_REFUSED, "reason", reason, NULL);
                 return;
         }
+        crash_point("publisherd/library-loaded");
         daemon->library_loaded = true;
         read_settings(daemon);
 }
@@ -250,6 +255,7 @@ static void load_library(struct publisherd *daemon) {
         words_str(&words, "REPLACE");
         words_add(&words, store_lua, (size_t) (store_lua_end - store_lua) - 1);
         (void) store_command(daemon->store, &words, on_loaded, daemon);
+        crash_point_written(daemon->store, "publisherd/library-written");
         words_done(&words);
 }
 
