@@ -11,7 +11,7 @@ import threading
 import time
 
 import invariants
-from aim import PATIENCE, Sight
+from aim import PATIENCE, Quiet, Sight
 from county import PROGRAMS, County, publish, wait_until
 from emitters import Chorus, letters_of
 from knock import control
@@ -93,21 +93,12 @@ class Doorstep:
         self.start_door()
         self.one.start_channel("first", env=self.environment())
 
-    def is_quiet(self):
-        left = self.one.redis().zrange("{530581}:due:first", 0, 4)
-        if left and time.monotonic() > self.next_poke:
-            # The nudge may have been lost with the connection: another one makes the channel look.
-            self.next_poke = time.monotonic() + 1
-            self.one.ask(publish(f"poke-{next(NUMBERS)}"))
-        return not left
-
     def end(self, chorus):
         try:
             chorus.finish(PATIENCE)
         finally:
             chorus.end()
-        self.next_poke = time.monotonic() + 0.5
-        wait_until(self.is_quiet, PATIENCE, "nothing is due any more")
+        Quiet(self.one, ("first",))
         invariants.assert_well(self.one, chorus.files, chorus.letters, channels=("first",))
 
     def shoot(self, shot):
