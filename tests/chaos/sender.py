@@ -163,5 +163,6 @@ class Sender:
             where = "refused" if event is self.refused else "done"
             reply = json.loads((folder / f"公告{n}.reply.json").read_text())
             assert (folder / where / f"公告{n}.json").exists() and (reply["status"] == "rejected") == (where == "refused")
-        assert not list(folder.glob("*.files")), "the attachments of a sent event lie about"
+            assert (folder / where / f"公告{n}.files" / self.attached.name).exists() or event is self.refused
+        assert not list(folder.glob("*.files")) + list(folder.glob(".*")), "something of a sent event lies about"
         self.end()

@@ -15,7 +15,7 @@ STEPS = {
               "emitter/spool-settled:2", "emitter/spool-reply-written", "emitter/spool-reply-placed",
               "emitter/spool-refused-moved"),
     "watch": ("emitter/sent:2", "emitter/answered:2", "emitter/watch-reply-kept:2", "emitter/watch-reply-shown:2",
-              "emitter/watch-event-moved:2"),
+              "emitter/watch-files-taken:2", "emitter/watch-event-moved:2"),
 }
 # Without a spool nothing is on a disk: a power loss is a kill.
 SHOTS = [shot for shot in aim.shots_of(STEPS) if (shot.scene, shot.fault) != ("direct", "power")]
