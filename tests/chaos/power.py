@@ -5,6 +5,7 @@ when all of them are dead: files lose what was not synced, and names that no syn
 covers go altogether, or back to where they were renamed from. What is then left is what the next start finds, and counts as synced.
 """
 import os
+import shutil
 
 import county
 
@@ -80,7 +81,7 @@ class Power:
         for path, is_folder in self.walk():  # what is inside a folder comes before it
             if path not in self.names:
                 if is_folder:
-                    os.rmdir(path)
+                    shutil.rmtree(path)  # what a sync put into it has no way to it
                 else:
                     lost += os.stat(path).st_size
                     os.unlink(path)
