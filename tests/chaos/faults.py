@@ -264,9 +264,7 @@ class Faults:
         n = self.freeze_busy("redis")
         if not n:
             return None
-        keys = max(1, getattr(self, "n_keys", 1000))
-        troupe.redis_settings = {"key-load-delay": min(5000, int(2_000_000 / keys)),
-                                 "loading-process-events-interval-bytes": "1024"}
+        troupe.redis_settings = {"key-load-delay": 2000, "loading-process-events-interval-bytes": "1024"}
         with troupe.lock:
             troupe.murder("redis")
             troupe.launch("redis")
@@ -281,6 +279,14 @@ class Faults:
             except redis_module.exceptions.RedisError:
                 return None
         was_loading = wait_for(seen, 2)
+        self.sleep(chance.uniform(0.3, 1.5))
+
+        def hurried():
+            try:
+                return troupe.redis().config_set("key-load-delay", 0)
+            except redis_module.exceptions.RedisError:
+                return False
+        wait_for(hurried, 10)
         wait_for(troupe.redis_is_up, 20)
         return {"under_way": n} if was_loading else None
 
