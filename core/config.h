@@ -30,6 +30,11 @@ struct config {
         int64_t dedup_window_ms;
         int64_t drain_ms;                /* longest wait of a clean stop */
         bool hold_same_content;
+        /* [alarms] */
+        char *alarm_command;       /* PROGRAM ARGS, by blanks; NULL = none */
+        char *alarm_channel;       /* NULL = none */
+        int64_t alarm_repeat_ms;
+        int64_t alarm_log_records; /* a longer log of a region is an alarm */
         /* [curve] */
         char *curve_secret_file; /* the server's key pair, for secret_read(); NULL = no CURVE */
 };
