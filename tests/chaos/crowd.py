@@ -26,9 +26,10 @@ def moment(ms):
 class Author:
     """Writes the events of one source, in an order that their times tell."""
 
-    def __init__(self, name, seed, clock_ms, hot=6, plain=False):
+    def __init__(self, name, seed, clock_ms, hot=6, plain=False, numbered=False):
         self.name, self.source = name, f"urn:gongkai:530581:{name}"
         self.chance, self.clock_ms, self.hot, self.plain = random.Random(seed), clock_ms, hot, plain
+        self.part_numbered = 1 if numbered else 0.5
         self.n_documents, self.n_events, self.last_ms, self.documents = 0, 0, 0, []
 
     def now_ms(self):
@@ -39,7 +40,7 @@ class Author:
         if len(self.documents) < self.hot:
             self.n_documents += 1
             self.documents.append({"name": f"{self.name}-{self.n_documents}", "revision": 0, "last": None,
-                                   "numbered": self.chance.random() < 0.5,
+                                   "numbered": self.chance.random() < self.part_numbered,
                                    "left": self.chance.randint(*ITEMS_PER_DOCUMENT)})
         one = self.chance.choice(self.documents)
         one["left"] -= 1
@@ -194,12 +195,12 @@ class Spooler(threading.Thread):
 
 
 class Crowd:
-    def __init__(self, folder, endpoint, seed, clock_ms, rate, streams=3, spoolers=1, plain=False):
+    def __init__(self, folder, endpoint, seed, clock_ms, rate, streams=3, spoolers=1, **author):
         self.files = [folder / f"acks-{i}.jsonl" for i in range(streams + spoolers)]
-        self.emitters = [Stream(endpoint, Author(f"oa{i}", seed + i, clock_ms, plain=plain), self.files[i],
+        self.emitters = [Stream(endpoint, Author(f"oa{i}", seed + i, clock_ms, **author), self.files[i],
                                 rate / (streams + 0.5))
                          for i in range(streams)]
-        self.emitters += [Spooler(folder, endpoint, Author(f"sp{i}", seed + 100 + i, clock_ms, plain=plain),
+        self.emitters += [Spooler(folder, endpoint, Author(f"sp{i}", seed + 100 + i, clock_ms, **author),
                                   self.files[streams + i]) for i in range(spoolers)]
 
     def start(self):

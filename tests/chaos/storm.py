@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import sys
 import threading
 import time
@@ -30,9 +31,13 @@ def arguments_of(words=None):
     parser.add_argument("--rate", type=float, default=40, help="events a second")
     parser.add_argument("--most", type=float, default=0, help="seconds until it gives up (default: 5 for each fault)")
     parser.add_argument("--programs", help="folder of the programs")
-    parser.add_argument("--only", default="", help="faults to choose from, by comma")
+    parser.add_argument("--only", default="", help="faults to choose from: KIND, KIND:TARGET or KIND:WORD, by comma")
+    parser.add_argument("--channels", default="", help="channels to have, by comma (default: all)")
+    parser.add_argument("--hot", type=int, default=6, help="documents that each emitter revises by turns")
+    parser.add_argument("--numbered", action="store_true", help="every document has numbers of its emitter")
     parser.add_argument("--plain", action="store_true", help="no embargo, no expiry, nothing refused")
     parser.add_argument("--keep", action="store_true", help="leave the folder also when all is well")
+    parser.add_argument("--discard", action="store_true", help="remove the folder also when something is found")
     parser.add_argument("--out", help="file for one JSON line per fault")
     return parser.parse_args(words)
 
@@ -41,15 +46,15 @@ class Storm:
     def __init__(self, options):
         from crowd import Crowd
         from faults import Faults, catalogue
-        from troupe import Troupe
+        from troupe import CHANNELS, Troupe
         self.options, self.chance = options, random.Random(options.seed)
         self.ended, self.lock = threading.Event(), threading.Lock()
-        self.troupe = Troupe()
+        wanted = options.channels.split(",") if options.channels else list(CHANNELS)
+        self.troupe = Troupe({name: CHANNELS[name] for name in wanted})
         self.crowd = Crowd(self.troupe.folder, self.troupe.endpoint, options.seed, self.clock_ms, options.rate,
-                           plain=options.plain)
+                           plain=options.plain, hot=options.hot, numbered=options.numbered)
         self.faults = Faults(self.troupe, self.crowd, self.ended)
-        self.rows = [row for row in catalogue(self.troupe)
-                     if not options.only or row[1] in options.only.split(",")]
+        self.rows = [row for row in catalogue(self.troupe) if self.is_wanted(row)]
         self.n_counted, self.n_tried, self.busy, self.threads = 0, 0, set(), []
         self.ahead_ms, self.leap_at, self.problem = 0, 1e12, None
         self.journal = open(options.out or self.troupe.folder / "faults.jsonl", "a", encoding="utf-8")
@@ -59,6 +64,11 @@ class Storm:
         offset = self.troupe.clocks["redis"].get()
         self.ahead_ms = max(self.ahead_ms, self.troupe.time_offset())
         return int(time.time() * 1000) + offset
+
+    def is_wanted(self, row):
+        _, kind, target, words = row
+        names = {kind, f"{kind}:{target}", f"{kind}:{target.rsplit('-', 1)[0]}"} | {f"{kind}:{word}" for word in words}
+        return not self.options.only or names & set(self.options.only.split(","))
 
     # -- the faults
 
@@ -265,7 +275,10 @@ def main(words=None):
             print(problem)
     else:
         storm.troupe.keep()
-        print(f"storm: what is left is in {storm.troupe.folder}")
+        if options.discard:
+            shutil.rmtree(storm.troupe.folder, ignore_errors=True)
+        else:
+            print(f"storm: what is left is in {storm.troupe.folder}")
     print(f"storm: {time.monotonic() - began:.0f} s, {storm.n_tried} faults tried, "
           f"{sum(len(r) for r in judge.requests.values())} requests")
     print(f"storm: seed={options.seed} commit={commit()} faults={storm.n_counted} events={judge.n_events} "
