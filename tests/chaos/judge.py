@@ -8,7 +8,6 @@ what the endpoints saw.
     doubt       outcomes that the ledger admits not to know
 """
 import collections
-import hashlib
 import json
 import sqlite3
 
@@ -56,16 +55,14 @@ class Records:
                     f = line.split("\t")
                     self.rows.append((f[0], f[1], int(f[2]), int(f[3]), f[4], f[5], f[7], f[11]))
         self.accepted = collections.defaultdict(list)
-        self.attempts, self.doubt, self.stale = (collections.Counter() for _ in range(3))
+        self.attempts, self.doubt = collections.Counter(), collections.Counter()
         for state, document, revision, level, ulid, channel, code, extra in self.rows:
             if state == "accepted":
                 self.accepted[extra.rsplit(" ", 1)[-1]].append(ulid)
             elif channel and state in ATTEMPTS and code != "overtaken":
-                key = (document, revision, level, channel)
-                self.attempts[key] += code not in ("untouched", "after/dead")
-                if state == "uncertain" or code == "poison":
-                    self.doubt[key] += 1
-                    self.stale[document, channel] += 1
+                self.attempts[document, channel] += state != "superseded" and code not in ("untouched", "after/dead")
+                # A passed lease is noted under the revision of that moment, not that of the attempt.
+                self.doubt[document, channel] += state == "uncertain" or code == "poison"
 
 
 class Judge:
@@ -145,7 +142,7 @@ class Judge:
             return False
         if newest["note"]["refused"]:
             return True  # 422, or it waits for a channel that had it
-        return "poison" in str(state) and self.records.stale[document, name] > 0
+        return "poison" in str(state) and self.records.doubt[document, name] > 0
 
     # -- what the endpoints saw
 
@@ -180,23 +177,20 @@ class Judge:
                         before = ranks.setdefault((tuple(r["rank"]), r["kind"]), r["key"])
                         if before != r["key"]:
                             self.say("doubled", f"{name}: {document} {r['rank']} as {before} and as {r['key']}")
-                for key, effects in by_key.items():
-                    if len(bodies[key]) > 1:
-                        self.say("disordered", f"{name}: {key} was sent with {len(bodies[key])} contents")
-                    self.repeat(name, document, key, effects, looks[key])
+                for key, n in ((key, len(each)) for key, each in bodies.items() if len(each) > 1):
+                    self.say("disordered", f"{name}: {key} was sent with {n} contents")
+                n_more = sum(len(effects) - 1 for effects in by_key.values())
+                admitted = self.records.doubt[document, name]
+                if n_more > admitted:
+                    keys = [key for key, effects in by_key.items() if len(effects) > 1]
+                    self.say("doubled", f"{name}: {n_more} repeats of {keys}, the ledger admits {admitted}")
+                for key, effects in by_key.items() if kind == "looked" and self.troupe.can_look else ():
+                    self.looked_before(name, key, effects, looks[key])
 
-    def repeat(self, name, document, key, effects, looks):
-        """More effects than one: each has to be admitted, and where one can look, looking did not help."""
-        revision, level = effects[0]["rank"]
-        admitted = self.records.doubt[document, revision, level, name]
-        if len(effects) - 1 > admitted:
-            self.say("doubled", f"{name}: {key} had {len(effects)} effects, the ledger admits {admitted}")
-            return
-        if not self.troupe.can_look:
-            return
+    def looked_before(self, name, key, effects, looks):
+        """It may only be sent again when a look did not find it, because it came in behind the look."""
         for first, second in zip(effects, effects[1:]):
-            # It may only be sent again when a look did not find it; it came in behind the look.
-            if second["t"] - first["t"] > self.bound_s and not any(t < second["t"] for t in looks):
+            if not any(t < second["t"] for t in looks):
                 self.say("doubled", f"{name}: {key} again after {second['t'] - first['t']:.2f} s without a look")
 
     def order(self):
@@ -208,7 +202,7 @@ class Judge:
                     if r["done"] != "effect":
                         continue
                     rank = tuple(r["rank"])
-                    if highest and rank < highest and not (kind != "ranked" and self.records.stale[document, name]):
+                    if highest and rank < highest and not (kind != "ranked" and self.records.doubt[document, name]):
                         self.say("disordered", f"{name}: {document} {rank} is visible after {highest}")
                     highest = max(highest or rank, rank)
                     if after and r["kind"] == "publish" and not any(
@@ -228,15 +222,13 @@ class Judge:
                 self.say("lost", f"{ack['id']} was acked as {ack['event']}, the ledger has {ulids}")
         for name, rows in self.by_document.items():
             for document, requests in rows.items():
-                counts = collections.Counter(tuple(r["rank"]) for r in requests)
-                for (revision, level), n in counts.items():
-                    known = self.records.attempts[document, revision, level, name]
-                    if n > known and self.troupe.books_are_exact:
-                        self.say("unbooked", f"{name}: {document} {revision}/{level} was sent {n} times, {known} booked")
+                known = self.records.attempts[document, name]
+                if len(requests) > known and self.troupe.books_are_exact:
+                    self.say("unbooked", f"{name}: {document} was sent {len(requests)} times, booked are {known}")
 
-    def judge(self, states, ahead_s, leap_at, bound_s):
+    def judge(self, states, ahead_s, leap_at):
         """The clocks were never more than `ahead_s` ahead of ours, until they took a leap."""
-        self.ahead_s, self.leap_at, self.bound_s = ahead_s, leap_at, bound_s
+        self.ahead_s, self.leap_at = ahead_s, leap_at
         self.sort_requests()
         self.acks_are_whole()
         self.ranks()
@@ -249,7 +241,3 @@ class Judge:
 
     def n_doubt(self):
         return sum(self.records.doubt.values())
-
-
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -194,7 +194,6 @@ class Storm:
 
     def run(self):
         from judge import Judge
-        from troupe import LEASE_S
         troupe = self.troupe
         troupe.can_look = troupe.knows("lookup_url")
         troupe.books_are_exact = troupe.has_ledger
@@ -216,7 +215,7 @@ class Storm:
         troupe.calm()  # which writes the requests down to the last
         judge = Judge(troupe, self.crowd.files)
         left = troupe.left_due()
-        found = judge.judge(self.states(judge.documents), self.ahead_ms / 1000, self.leap_at, LEASE_S)
+        found = judge.judge(self.states(judge.documents), self.ahead_ms / 1000, self.leap_at)
         if n_late:
             found["lost"].append(f"{n_late} events never had a last word")
         if left:
