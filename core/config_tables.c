@@ -69,6 +69,11 @@ const struct setting config_settings[] = {
           .chinese = "内容相同、文件标识不同的公开信息，先扣下等人放行",
           .english = "hold what has the same content as another document" },
 
+        { "ledgerd", "receipts", SETTING_LIST, AT(receipts),
+          .fallback = "ipc://" RUN_DIR "/receipts, tcp://127.0.0.1:5591",
+          .chinese = "发布回执的 ZeroMQ 地址；本机以外的 TCP 地址必须配置 [curve]",
+          .english = "ZeroMQ endpoints of the receipts; TCP beyond this machine needs [curve]" },
+
         { "curve", "secret_file", SETTING_STRING, AT(curve_secret_file),
           .chinese = "服务器密钥对的文件（或 systemd 凭据名）；写了才能从别的机器收文",
           .english = "file (or systemd credential) with the server's CURVE key pair" },

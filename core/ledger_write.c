@@ -466,12 +466,25 @@ static int find_source(struct ledger *ledger, const struct ledger_row *row, int6
         return r;
 }
 
+static int is_known(struct ledger *ledger, const struct ledger_row *row, bool *ret) {
+        int64_t source = 0;
+        int r = 0;
+
+        if (brings_event(row->state)) {
+                bind_text(ledger->statements[SOURCE_OF_EVENT], 1, row->event);
+                r = look_up(ledger, ledger->statements[SOURCE_OF_EVENT], &source);
+        }
+        *ret = source != 0;
+        return r;
+}
+
 int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, const void *bytes,
                size_t n_bytes) {
         unsigned char digest[LEDGER_HASH];
         const struct ledger_source *source;
         struct region *region;
         int64_t source_id = 0;
+        bool known = false;
         int r = region_get(ledger, code, &region);
 
         if (r < 0)
@@ -482,7 +495,11 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
         row->seq = ledger->head.seq + 1;
         row->alg = CHAIN_ALGORITHM;
         row->digest = NULL;
-        r = find_source(ledger, row, &source_id);
+        r = is_known(ledger, row, &known);
+        if (r == 0 && known)
+                bytes = NULL; /* it was held, and brought them then */
+        if (r == 0)
+                r = find_source(ledger, row, &source_id);
         if (r == 0 && bytes)
                 r = chain_bytes(&ledger->chain, row->alg, bytes, n_bytes, digest);
         if (r < 0)
