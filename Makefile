@@ -81,7 +81,7 @@ FORCE:
 $(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
-$(BUILD)/core/store_library.o: core/store.lua
+$(BUILD)/core/store_library.o: $(wildcard core/*.lua)
 $(BUILD)/core/ledger_db.o: $(wildcard core/ledger_*.sql)
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
 	$(wildcard channels/$(room)/*/*)))

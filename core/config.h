@@ -32,6 +32,11 @@ struct config {
         bool hold_same_content;
         /* [ledgerd] */
         struct string_list receipts;     /* ZeroMQ endpoints of the receipts' XPUB */
+        /* [alarms] */
+        char *alarm_command;       /* PROGRAM ARGS, by blanks; NULL = none */
+        char *alarm_channel;       /* NULL = none */
+        int64_t alarm_repeat_ms;
+        int64_t alarm_log_records; /* a longer log of a region is an alarm */
         /* [curve] */
         char *curve_secret_file; /* the server's key pair, for secret_read(); NULL = no CURVE */
 };

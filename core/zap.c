@@ -10,6 +10,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "core/alarm.h"
 #include "core/config.h"
 #include "core/keys.h"
 #include "core/log.h"
@@ -118,7 +119,7 @@ static int zap_on_again(sd_event_source *source, void *userdata) {
         return zap_drain(userdata);
 }
 
-static int zap_begin(struct zap *zap, sd_event *event, const char *path) {
+static int zap_begin(struct zap *zap, sd_event *event, const char *program, const char *path) {
         char *text freed_by(freep) = NULL, *sentence freed_by(freep) = NULL;
         int fd, r;
         size_t n_fd = sizeof(fd);
@@ -126,6 +127,8 @@ static int zap_begin(struct zap *zap, sd_event *event, const char *path) {
         r = secret_read(path, &text); /* it looks at who else may read the file */
         if (r < 0) {
                 sentence = secret_error(path, r);
+                alarm_raise(ALARM_SECRET, program, "reason",
+                            sentence ? sentence : strerror(-r), NULL);
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason",
                         sentence ? sentence : strerror(-r), NULL);
                 return r;
@@ -133,6 +136,7 @@ static int zap_begin(struct zap *zap, sd_event *event, const char *path) {
         explicit_bzero(text, strlen(text));
         r = keys_read(path, zap->public_key, zap->secret_key);
         if (r < 0) {
+                alarm_raise(ALARM_SECRET, program, "reason", strerror(-r), NULL);
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason", strerror(-r),
                         NULL);
                 return r;
@@ -153,8 +157,8 @@ static int zap_begin(struct zap *zap, sd_event *event, const char *path) {
         return r < 0 ? r : 0;
 }
 
-int zap_open(sd_event *event, void *zmq, const char *secret_file, zap_key_fn *is_known,
-             void *userdata, struct zap **ret) {
+int zap_open(sd_event *event, void *zmq, const char *program, const char *secret_file,
+             zap_key_fn *is_known, void *userdata, struct zap **ret) {
         struct zap *zap = calloc(1, sizeof(*zap));
         int r;
 
@@ -163,7 +167,7 @@ int zap_open(sd_event *event, void *zmq, const char *secret_file, zap_key_fn *is
         zap->zmq = zmq;
         zap->is_known = is_known;
         zap->userdata = userdata;
-        r = zap_begin(zap, event, secret_file);
+        r = zap_begin(zap, event, program, secret_file);
         if (r < 0)
                 zap = zap_close(zap);
         else

@@ -235,6 +235,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                         struct region *region = batch->records[i].region;
 
                         region->any = false;
+                        trouble_followed(region);
                         (void) ledger_position(daemon->ledger, region->code, &region->position);
                         if (region->n_store < region->position.n)
                                 region->n_store = region->position.n;

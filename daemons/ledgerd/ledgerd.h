@@ -40,6 +40,7 @@ struct region {
         char trimmed[LEDGER_STREAM_ID]; /* the store was told that it may trim up to here */
         int64_t n_read;  /* within a batch: the last record taken */
         int64_t n_store; /* number of the last record that the store has, as last told */
+        int64_t n_measured, behind_since_ms;
         struct string_list extra_channels; /* of documents, no longer in the configuration */
 };
 
@@ -120,6 +121,8 @@ void tidy_close(struct ledgerd *daemon);
 void trouble_ledger(struct ledgerd *daemon, int error);
 void trouble_over(struct ledgerd *daemon);
 void trouble_gap(const struct region *region, int64_t from, int64_t to);
+void trouble_followed(const struct region *region);
+void trouble_behind(struct region *region); /* looked at each few seconds */
 void trouble_chain(struct ledgerd *daemon, int64_t seq);
 void trouble_bytes(const struct region *region, const char *document, const char *reason);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/daemon.h"
 #include "core/log.h"
@@ -26,6 +27,7 @@ static int ledgerd_init(struct ledgerd *daemon, const char *path) {
         if (r < 0)
                 return r;
         config = &daemon->configuration->main;
+        (void) alarm_start(config->state_dir); /* without its folder alarms are in the log only */
         daemon->path = ledger_path(config->state_dir);
         if (asprintf(&daemon->head_path, "%s/ledger.head", config->state_dir) < 0)
                 daemon->head_path = NULL;
@@ -35,6 +37,7 @@ static int ledgerd_init(struct ledgerd *daemon, const char *path) {
         daemon->n_regions = config->regions.n;
         for (size_t i = 0; i < daemon->n_regions; i++) {
                 daemon->regions[i].daemon = daemon;
+                daemon->regions[i].behind_since_ms = clock_boot_ms();
                 (void) snprintf(daemon->regions[i].code, sizeof(daemon->regions[i].code), "%.6s",
                                 config->regions.items[i]);
         }
@@ -62,6 +65,7 @@ static void ledgerd_done(struct ledgerd *daemon) {
         (void) sd_event_source_disable_unref(daemon->tick);
         (void) sd_event_source_disable_unref(daemon->retry);
         (void) sd_event_unref(daemon->event);
+        alarm_end();
 }
 
 /* -- head ----------------------------------------------------------------------------------------- */
@@ -222,6 +226,7 @@ static void look_at_head(struct ledgerd *daemon) {
                 return;
         if (ledger_read_since(reader, known.seq, NULL, on_head_row, &known) == 1) {
                 daemon->head_written = known;
+                alarm_clear(ALARM_LEDGER_BROKEN, "ledger");
                 return;
         }
         trouble_chain(daemon, known.seq);
@@ -243,6 +248,7 @@ static int ledgerd_run(struct ledgerd *daemon) {
                 r = tidy_open(daemon);
         if (r < 0)
                 return r;
+        alarm_clear(ALARM_SECRET, "ledgerd"); /* the receipts' doors are open */
         r = ledger_open(daemon->path, &daemon->ledger);
         if (r < 0)
                 trouble_ledger(daemon, r);

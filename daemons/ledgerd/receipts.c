@@ -226,7 +226,7 @@ static int open_curve(struct ledgerd *daemon) {
                 log_say(LOG_ERR, MESSAGE_RECEIPTS_NEED_CURVE, NULL);
                 return -EPERM;
         }
-        r = zap_open(daemon->event, receipts->zmq, secret, key_is_known, daemon, &receipts->zap);
+        r = zap_open(daemon->event, receipts->zmq, "ledgerd", secret, key_is_known, daemon, &receipts->zap);
         return r < 0 ? r : zap_self_test(receipts->zap);
 }
 

@@ -271,6 +271,8 @@ void regions_look(struct ledgerd *daemon) {
 
 void regions_measure(struct ledgerd *daemon) {
         for (size_t i = 0; i < daemon->n_regions; i++)
+                trouble_behind(&daemon->regions[i]);
+        for (size_t i = 0; i < daemon->n_regions; i++)
                 if (daemon->regions[i].state != REGION_LOOKING && daemon->regions[i].state != REGION_NEW)
                         ask_meta(&daemon->regions[i]);
 }

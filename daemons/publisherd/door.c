@@ -452,8 +452,9 @@ int doors_open(struct publisherd *daemon) {
         if (!daemon->doors)
                 return -ENOMEM;
         if (wanted[1]) {
-                r = zap_open(daemon->event, daemon->zmq, daemon->configuration->main.curve_secret_file,
-                             key_is_known, daemon, &daemon->zap);
+                r = zap_open(daemon->event, daemon->zmq, "publisherd",
+                             daemon->configuration->main.curve_secret_file, key_is_known, daemon,
+                             &daemon->zap);
                 if (r == 0)
                         r = zap_self_test(daemon->zap);
                 if (r < 0)
