@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/event.h"
 #include "core/store.h"
+#include "core/zap.h"
 
 struct publisherd;
 struct peer;
@@ -176,12 +177,6 @@ void job_answered(struct job *job);
 struct request *request_own(struct publisherd *daemon,
                             void (*on_done)(struct request *request, void *userdata),
                             void *userdata);
-
-/* zap.c: CURVE keys of emitters, fail-closed. */
-int zap_open(struct publisherd *daemon);
-void zap_close(struct publisherd *daemon);
-int zap_secure(struct publisherd *daemon, void *socket); /* server options of a CURVE door */
-int zap_self_test(struct publisherd *daemon);
 
 /* fanout.c */
 int fanout_open(struct publisherd *daemon);
