@@ -31,7 +31,17 @@ static const struct {
         { "held", "show", command_held_show },
         { "held", "release", command_held_release },
         { "held", "reject", command_held_reject },
+        { "dead", "list", command_dead_list },
+        { "dead", "show", command_dead_show },
+        { "dead", "replay", command_dead_replay },
+        { "dead", "drop", command_dead_drop },
+        { "alarm", "list", command_alarm_list },
+        { "alarm", "ack", command_alarm_ack },
         { "channel", "list", command_channel_list },
+        { "channel", "add", command_channel_add },
+        { "channel", "secret", command_channel_secret },
+        { "channel", "login", command_channel_login },
+        { "channel", "preview", command_channel_preview },
         { "channel", "pause", command_channel_pause },
         { "channel", "resume", command_channel_resume },
         { "channel", "test", command_channel_test },
@@ -50,6 +60,10 @@ static void help(FILE *to) {
 }
 
 static int dispatch(struct ctl *ctl, char **words, int n) {
+        if (n == 1 && strcmp(words[0], "help") == 0) {
+                help(stdout);
+                return EXIT_WELL;
+        }
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 int used = commands[i].verb ? 2 : 1;
 
@@ -67,7 +81,7 @@ static int dispatch(struct ctl *ctl, char **words, int n) {
 }
 
 int main(int argc, char **argv) {
-        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, JSON };
+        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, JSON, CHANNEL, ALL };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "json", no_argument, NULL, JSON },
@@ -79,6 +93,8 @@ int main(int argc, char **argv) {
                 { "erase", no_argument, NULL, ERASE },
                 { "server", no_argument, NULL, SERVER },
                 { "limit", required_argument, NULL, LIMIT },
+                { "channel", required_argument, NULL, CHANNEL },
+                { "all", no_argument, NULL, ALL },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { NULL, 0, NULL, 0 },
@@ -121,13 +137,19 @@ int main(int argc, char **argv) {
                 case LIMIT:
                         ctl.limit = strtol(optarg, NULL, 10);
                         break;
+                case CHANNEL:
+                        ctl.channel = optarg;
+                        break;
+                case ALL:
+                        ctl.all = true;
+                        break;
                 case 'h':
                         help(stdout);
                         return EXIT_WELL;
                 case 'v':
                         (void) puts("gongkaictl " GONGKAI_VERSION);
                         return EXIT_WELL;
-                default:
+                default: /* getopt has said which option */
                         return EXIT_USAGE;
                 }
         }
