@@ -33,6 +33,7 @@ struct region {
         bool settling;
         bool nudged;          /* while a take was on its way: look again */
         bool breaker_open;
+        int64_t breaker_boot_ms; /* since when it is as it is */
         bool format_told;     /* the store speaks another format than we do */
         bool settle_told;     /* a settle was refused */
         int64_t next_boot_ms; /* when to take again */
@@ -108,6 +109,7 @@ struct byteless {
 
 struct channeld {
         sd_event *event;
+        bool knows_alarms; /* an alarm of a document may be open */
         struct configuration *configuration;
         struct catalogue *catalogue;
         const struct channel_config *channel;
@@ -207,11 +209,18 @@ int delivery_fill(struct attempt *attempt);
 void verdict_conclude(struct attempt *attempt); /* attempt->step holds the verdict */
 void verdict_end(struct attempt *attempt, struct outcome *outcome); /* outcome may be NULL */
 
+/* preview.c: what the driver would do with the event on standard input, in words; sends nothing. */
+int preview_run(struct channeld *daemon);
+
 /* special.c: runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the
  * verdict's sentence in *ret_sentence and -EIO. */
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
 
 /* trouble.c: whatever a person should hear of a channel is told here. */
+void trouble_begin(struct channeld *daemon);
+void trouble_tick(struct channeld *daemon); /* each second */
+void trouble_shown(const struct attempt *attempt); /* what was said of its document is over */
+void trouble_bytes(const struct attempt *attempt);
 void trouble_blocked(struct channeld *daemon, const char *reason);
 void trouble_went_on(struct channeld *daemon); /* nothing blocks it any more */
 void trouble_breaker(struct region *region, bool open, int64_t wait_ms);

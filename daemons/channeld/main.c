@@ -8,6 +8,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/daemon.h"
 #include "core/log.h"
@@ -59,6 +60,9 @@ static int read_secret(struct channeld *daemon) {
 
                 log_say(LOG_ERR, MESSAGE_SECRET_UNREADABLE, "path", daemon->channel->secret_file,
                         "reason", reason ? reason : strerror(-r), NULL);
+                (void) alarm_start(daemon->configuration->main.state_dir);
+                alarm_raise(ALARM_SECRET, daemon->channel->name, "channel", daemon->channel->name,
+                            "reason", reason ? reason : strerror(-r), NULL);
         }
         return r;
 }
@@ -129,6 +133,7 @@ static void channeld_done(struct channeld *daemon) {
         (void) sd_event_source_disable_unref(daemon->tick);
         (void) sd_event_source_disable_unref(daemon->renewal);
         (void) sd_event_unref(daemon->event);
+        alarm_end();
 }
 
 /* The breaker stands before the rest: nothing else explains why nothing leaves. */
@@ -157,6 +162,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
+        trouble_tick(daemon);
         if (daemon->stopping && engine_is_idle(daemon))
                 return sd_event_exit(daemon->event, 0);
         r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
@@ -231,6 +237,7 @@ static int add_sources(struct channeld *daemon) {
 static int channeld_run(struct channeld *daemon) {
         int r = add_sources(daemon);
 
+        trouble_begin(daemon);
         if (r >= 0)
                 r = lease_take_slot(daemon);
         if (r >= 0)
@@ -291,6 +298,8 @@ int main(int argc, char **argv) {
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)
                 r = channeld_test(&daemon);
+        else if (r >= 0 && arguments.preview)
+                r = preview_run(&daemon);
         else if (r >= 0) {
                 r = channeld_run(&daemon);
                 if (r < 0)

@@ -183,6 +183,7 @@ void verdict_conclude(struct attempt *attempt) {
                 if (attempt->delivery.doubt && driver->looks && driver->looks(daemon->options))
                         outcome->bound_ms = daemon->channel->late_effect_ms;
                 daemon->n_done++;
+                trouble_shown(attempt);
         } else {
                 daemon->n_failed++;
                 remember_trouble(daemon, verdict);
