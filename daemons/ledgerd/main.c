@@ -13,6 +13,7 @@
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "daemons/ledgerd/alarms.h"
 
 #define SECOND_USEC UINT64_C(1000000)
 
@@ -52,6 +53,8 @@ static void ledgerd_done(struct ledgerd *daemon) {
         tail_drop(daemon);
         tidy_close(daemon);
         receipts_close(daemon);
+        dead_close(daemon);
+        daemon->alarms = alarms_close(daemon->alarms);
         daemon->ledger = ledger_free(daemon->ledger);
         for (size_t i = 0; i < daemon->n_regions; i++) {
                 free(daemon->regions[i].refusal);
@@ -138,6 +141,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) usec;
         keep_head(daemon, false);
+        if (daemon->ledger)
+                dead_tick(daemon);
         if (daemon->ledger && store_is_up(daemon->store)) {
                 regions_look(daemon);
                 if (now - daemon->look_ms >= MEASURE_MS) {
@@ -187,6 +192,29 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return sd_event_exit(daemon->event, 0);
 }
 
+/* Only who is told of alarms can change while running. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct ledgerd *daemon = userdata;
+        struct configuration *configuration;
+        struct catalogue *catalogue;
+
+        (void) source;
+        (void) info;
+        (void) sd_notify(0, "RELOADING=1");
+        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0) {
+                log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
+        } else {
+                if (alarms_reload(daemon->alarms, configuration) < 0)
+                        log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
+                else
+                        log_say(LOG_INFO, MESSAGE_RELOADED, NULL);
+                (void) configuration_free(configuration);
+                (void) catalogue_free(catalogue);
+        }
+        (void) sd_notify(0, "READY=1");
+        return 0;
+}
+
 static int add_sources(struct ledgerd *daemon) {
         sigset_t set;
         int r = sd_event_new(&daemon->event);
@@ -194,6 +222,7 @@ static int add_sources(struct ledgerd *daemon) {
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGTERM);
         (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         if (r >= 0)
@@ -202,6 +231,8 @@ static int add_sources(struct ledgerd *daemon) {
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload, daemon);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick, daemon);
         if (r >= 0)
@@ -242,6 +273,8 @@ static int ledgerd_run(struct ledgerd *daemon) {
         const struct config *config = &daemon->configuration->main;
         int r = add_sources(daemon);
 
+        if (r >= 0)
+                r = alarms_open(daemon->event, daemon->configuration, &daemon->alarms);
         if (r >= 0)
                 r = receipts_open(daemon);
         if (r >= 0)
