@@ -10,6 +10,7 @@
 
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/moment.h"
 
 enum { EVENT_MOST = 4 << 20, MOST_STEPS = 20, SHOWN_MOST = 4096 };
 
@@ -84,12 +85,41 @@ static void print_files(const struct tree_commit *commit) {
         }
 }
 
-/* An index with nothing in it. */
-static json_t *empty_views(const struct tree_open *open, struct tree_reply *ret) {
-        json_t *whole = json_pack("{s:[], s:{}, s:{}}", "views", "tags", "months");
+static bool is_in_view(const struct tree_open *open, const struct tree_view *view,
+                       const char *month) {
+        bool tagged = !view->tag;
+        size_t i;
+        const json_t *tag;
 
-        for (size_t i = 0; whole && i < open->n_views; i++)
-                (void) json_array_append_new(json_object_get(whole, "views"), json_array());
+        json_array_foreach(open->tags, i, tag)
+                tagged = tagged || strcmp(json_string_value(tag), view->tag) == 0;
+        return open->has_entry && open->live && tagged &&
+               (!view->month || strcmp(view->month, month) == 0);
+}
+
+/* An index with nothing in it but this entry. */
+static json_t *lonely_views(const struct tree_open *open, struct tree_reply *ret) {
+        json_t *whole = json_pack("{s:[], s:{}, s:{}}", "views", "tags", "months");
+        json_t *views = json_object_get(whole, "views"), *tag;
+        char month[MOMENT_TEXT];
+        size_t i;
+
+        (void) moment_write_date(open->date_ms, month);
+        month[7] = '\0'; /* 2026-11 */
+        for (i = 0; i < open->n_views; i++)
+                (void) json_array_append_new(views, is_in_view(open, &open->views[i], month)
+                                                            ? json_pack("[O]", open->data)
+                                                            : json_array());
+        if (open->has_entry && open->live) {
+                (void) json_object_set_new(json_object_get(whole, "months"), "",
+                                           json_pack("[s]", month));
+                json_array_foreach(open->tags, i, tag) {
+                        (void) json_object_set_new(json_object_get(whole, "tags"),
+                                                   json_string_value(tag), json_integer(1));
+                        (void) json_object_set_new(json_object_get(whole, "months"),
+                                                   json_string_value(tag), json_pack("[s]", month));
+                }
+        }
         *ret = (struct tree_reply) { .status = TREE_OK, .views = json_object_get(whole, "views"),
                                      .tags = json_object_get(whole, "tags"),
                                      .months = json_object_get(whole, "months") };
@@ -99,13 +129,19 @@ static json_t *empty_views(const struct tree_open *open, struct tree_reply *ret)
 /* Prints what would be sent. A request ends it: what comes after depends on the reply. */
 static int follow(struct channeld *daemon, struct delivery *delivery) {
         struct step step = { 0 };
+        json_t *memo = NULL;
         int r = daemon->driver->begin(delivery, &step);
 
         for (unsigned i = 0; r == 0 && step.kind == STEP_TREE_OPEN && i < MOST_STEPS; i++) {
                 struct reply reply = { .kind = STEP_TREE_OPEN };
-                json_t *views = empty_views(&step.tree_open, &reply.tree);
+                json_t *views = lonely_views(&step.tree_open, &reply.tree);
                 struct step next = { 0 };
 
+                if (step.memo) { /* the driver knows by it where it is */
+                        json_decref(memo);
+                        memo = json_incref(step.memo);
+                        delivery->memo = memo;
+                }
                 r = daemon->driver->next(delivery, &reply, &next);
                 step_done(&step);
                 step = next;
@@ -119,6 +155,7 @@ static int follow(struct channeld *daemon, struct delivery *delivery) {
                 say_line(MESSAGE_PREVIEW_VERDICT, step.verdict.code ? step.verdict.code : "",
                          step.verdict.sentence ? step.verdict.sentence : "", NULL, NULL);
         step_done(&step);
+        json_decref(memo);
         return r;
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from county import PROGRAMS, TREE, publish, wait_until
 from test_alarms import alarm
+from test_ledger import rows
 
 
 def run(one, *arguments, stdin=None, language="zh_CN.UTF-8"):
@@ -102,8 +103,8 @@ def dead(one, **more):
 
 def test_a_dead_letter_is_an_alarm_is_listed_shown_and_replayed(one, sink):
     assert one.ask(publish("doc-1"))["status"] == "accepted"
-    rows = wait_until(lambda: dead(one), 30, "it is dead")
-    assert [(r["document"], r["channel"], r["region"]) for r in rows] == [("doc-1", "hook", "530581")]
+    found = wait_until(lambda: dead(one), 30, "it is dead")
+    assert [(r["document"], r["channel"], r["region"]) for r in found] == [("doc-1", "hook", "530581")]
     said = wait_until(lambda: alarm(one, "dead-letters", "hook"), 20, "it is an alarm")
     assert said["fields"]["count"] == "1" and "doc-1" in said["sentence"]
     assert "doc-1" in one.ctl("dead", "list") and "doc-1" in one.ctl("dead", "list", "hook")
@@ -122,8 +123,8 @@ def test_a_dead_letter_is_an_alarm_is_listed_shown_and_replayed(one, sink):
     assert re.search(r"执行了.*dead replay 530581 hook doc-1: 对方修好了", one.log("publisherd")), "who and why"
     wait_until(lambda: not dead(one), 20, "it is dead no more")
     wait_until(lambda: alarm(one, "dead-letters", "hook") is None, 20, "and no alarm")
-    states = [row["state"] for row in one.ctl_json("document", "history", "doc-1")]
-    assert states[-2:] == ["replayed", "published"]
+    states = [row[1] for row in rows(one) if row[2] == "doc-1"]
+    assert states[-3:] == ["dead", "replayed", "published"]
 
 
 def test_a_whole_channels_dead_letters_are_replayed_or_dropped(one, sink):
@@ -218,7 +219,7 @@ def test_a_preview_shows_the_request_and_sends_nothing(one, sink):
 
 def test_a_preview_of_the_portal_lists_its_files(county):
     one = county()
-    one.channel("portal", driver="site", carrier="政府网站", root=one.folder / "www", base_url="http://portal.example/")
+    one.channel("portal", driver="site", carrier="政府网站", title="示例网站", root=one.folder / "www", address="http://portal.example")
     event = one.folder / "event.json"
     event.write_text(json.dumps(publish("doc-9"), ensure_ascii=False))
     shown = run(one, "channel", "preview", "portal", event)
@@ -246,5 +247,6 @@ def test_the_manual_has_every_alarm_and_every_exit_code(name):
     codes = re.findall(r'^ALARM\([A-Z_]+, "([a-z-]+)"', (TREE / "core" / "alarms.def").read_text(), re.M)
     assert len(codes) > 20
     assert [code for code in codes if f"| `{code}` |" not in text] == []
-    assert [code for code in re.findall(r"^\| `([a-z-]+)` \|", text, re.M) if code not in codes] == []
+    section = re.search(r"^## (?:Alarms|警报)$(.*?)^## ", text, re.M | re.S).group(1)
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.M) == codes, "in the same order, and no other"
     assert [code for code in ("0", "1", "3", "64") if f"| {code} |" not in text] == []
