@@ -184,6 +184,7 @@ void verdict_conclude(struct attempt *attempt) {
                 if (attempt->delivery.doubt && driver->looks && driver->looks(daemon->options))
                         outcome->bound_ms = daemon->channel->late_effect_ms;
                 daemon->n_done++;
+                trouble_done(attempt->region, attempt->lease->document);
         } else {
                 daemon->n_failed++;
                 remember_trouble(daemon, verdict);
