@@ -187,6 +187,37 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return sd_event_exit(daemon->event, 0);
 }
 
+static bool has_the_same_regions(const struct ledgerd *daemon, const struct configuration *configuration) {
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                if (!configuration_has_region(configuration, daemon->regions[i].code))
+                        return false;
+        return configuration->main.regions.n == daemon->n_regions;
+}
+
+/* Whose key may hear what, and which channels there are. Paths and sockets wait for a restart. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct ledgerd *daemon = userdata;
+        struct configuration *configuration = NULL;
+        struct catalogue *catalogue = NULL;
+
+        (void) source;
+        (void) info;
+        (void) sd_notify(0, "RELOADING=1");
+        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0)
+                log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
+        else if (!has_the_same_regions(daemon, configuration)) {
+                log_say(LOG_WARNING, MESSAGE_RELOAD_NEEDS_RESTART, NULL);
+                (void) configuration_free(configuration);
+        } else {
+                (void) configuration_free(daemon->configuration);
+                daemon->configuration = configuration;
+                log_say(LOG_INFO, MESSAGE_RELOADED, NULL);
+        }
+        (void) catalogue_free(catalogue);
+        (void) sd_notify(0, "READY=1");
+        return 0;
+}
+
 static int add_sources(struct ledgerd *daemon) {
         sigset_t set;
         int r = sd_event_new(&daemon->event);
@@ -194,6 +225,7 @@ static int add_sources(struct ledgerd *daemon) {
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGTERM);
         (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         if (r >= 0)
@@ -202,6 +234,8 @@ static int add_sources(struct ledgerd *daemon) {
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload, daemon);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick, daemon);
         if (r >= 0)
