@@ -166,3 +166,44 @@ def test_gongkai_emit_prints_all_receipts(one):
     run = subprocess.run([PROGRAMS / "gongkai-emit", "--door", one.endpoint, "--region", "530581", "--receipts", "600"],
                          capture_output=True, text=True, timeout=60)
     assert run.returncode == 0 and run.stdout == ""
+
+
+def keys(county, pattern):
+    return sorted(county.redis().scan_iter(match=pattern, count=1000))
+
+
+def test_what_is_in_the_ledger_leaves_the_store(one):
+    one.start_all(["bin"])
+    one.start_ledgerd()
+    for i in range(40):
+        assert one.ask(publish(document=f"doc-{i}"))["status"] == "accepted"
+    one.shown("doc-39", "bin")
+    caught_up(one)
+    redis = one.redis()
+    wait_until(lambda: redis.xlen("{530581}:log") <= 1, 20, "the log is trimmed")
+    wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "no bytes are left")
+    wait_until(lambda: rows(one, "SELECT count(*) FROM event WHERE stage = 2") == [(40,)], 20, "the ledger knows that they went")
+    for key in keys(one, "{530581}:ev:*"):
+        assert 34 * 86400 < redis.ttl(key) <= 35 * 86400
+    # The same again is still known, and answered with the first ack.
+    again = publish(document="doc-1", id="same")
+    assert one.ask(again)["status"] == "duplicate"
+    # What is replayed gets its bytes back from the ledger.
+    assert "完好" in one.ctl("ledger", "verify")
+
+
+def test_a_repaired_document_gets_its_bytes_back(one):
+    one.start_all(["bin"])
+    one.start_ledgerd()
+    assert one.ask(publish(document="doc-1"))["status"] == "accepted"
+    one.shown("doc-1", "bin")
+    wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "no bytes are left")
+    meta = one.redis().hget("{530581}:meta", "epoch")
+    assert one.redis().fcall("gk1_put_back", 4, "{530581}:meta", "{530581}:log", "{530581}:doc:doc-1", "{530581}:due:bin",
+                             meta, "bin", "root", "test")[0] == b"ok"
+    wait_until(lambda: len(rows(one, "SELECT 1 FROM entry WHERE document = 'doc-1' AND state = 'published'")) == 2, 60,
+               "it is shown again")
+    states = [row[0] for row in rows(one, "SELECT code FROM entry WHERE document = 'doc-1' ORDER BY seq")]
+    assert "bytes/gone" in states
+    wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "and the bytes go again")
+    assert "完好" in one.ctl("ledger", "verify")
