@@ -30,6 +30,8 @@ struct config {
         int64_t dedup_window_ms;
         int64_t drain_ms;                /* longest wait of a clean stop */
         bool hold_same_content;
+        /* [ledgerd] */
+        struct string_list receipts;     /* ZeroMQ endpoints of the receipts' XPUB */
         /* [alarms] */
         char *alarm_command;       /* PROGRAM ARGS, by blanks; NULL = none */
         char *alarm_channel;       /* NULL = none */

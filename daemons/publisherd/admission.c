@@ -375,7 +375,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
                 if (errors.n > 0)
                         answer_rejected(job, &errors);
                 else
-                        query_event(daemon, job, event);
+                        query_event(daemon, job, event, emitter);
                 findings_done(&errors);
                 return;
         }

@@ -209,6 +209,10 @@ static const struct emitter_config *emitter_by_key(const struct publisherd *daem
         return NULL;
 }
 
+static bool key_is_known(const char *key, void *userdata) {
+        return emitter_by_key(userdata, key) != NULL;
+}
+
 /* A local peer has no key: the file that names its source without a key says what it may. */
 static const struct emitter_config *emitter_by_source(const struct publisherd *daemon,
                                                       const json_t *json) {
@@ -421,7 +425,7 @@ static int door_open(struct publisherd *daemon, struct door *door, bool curve) {
         r = r ? r : set_int(door->socket, ZMQ_HEARTBEAT_TTL, 15000);
         r = r ? r : set_int(door->socket, ZMQ_IPV6, 1);
         if (r == 0 && curve)
-                r = zap_secure(daemon, door->socket);
+                r = zap_secure(daemon->zap, door->socket);
         if (r < 0)
                 return r;
         if (zmq_getsockopt(door->socket, ZMQ_FD, &fd, &n_fd) < 0)
@@ -453,9 +457,11 @@ int doors_open(struct publisherd *daemon) {
         if (!daemon->doors)
                 return -ENOMEM;
         if (wanted[1]) {
-                r = zap_open(daemon);
+                r = zap_open(daemon->event, daemon->zmq, "publisherd",
+                             daemon->configuration->main.curve_secret_file, key_is_known, daemon,
+                             &daemon->zap);
                 if (r == 0)
-                        r = zap_self_test(daemon);
+                        r = zap_self_test(daemon->zap);
                 if (r < 0)
                         return r;
         }

@@ -54,7 +54,7 @@ static void publisherd_done(struct publisherd *daemon) {
         control_free(daemon);
         fanout_close(daemon);
         doors_close(daemon);
-        zap_close(daemon);
+        daemon->zap = zap_close(daemon->zap);
         if (daemon->zmq)
                 (void) zmq_ctx_term(daemon->zmq);
         for (size_t i = 0; i < daemon->n_regions; i++) {

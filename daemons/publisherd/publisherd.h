@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/event.h"
 #include "core/store.h"
+#include "core/zap.h"
 
 struct publisherd;
 struct peer;
@@ -54,7 +55,7 @@ struct job {
 /* What a region's store looks like from here. */
 struct region {
         char code[7];
-        char epoch[ULID_TEXT];
+        char epoch[ULID_TEXT], adoption[ULID_TEXT]; /* adoption "": no operator had to say which is right */
         uint64_t n; /* greatest log number seen */
         bool ready; /* the store said hello and is the one we know */
         char *refusal; /* why not, in words, when it is not */
@@ -176,12 +177,6 @@ struct request *request_own(struct publisherd *daemon,
                             void (*on_done)(struct request *request, void *userdata),
                             void *userdata);
 
-/* zap.c: CURVE keys of emitters, fail-closed. */
-int zap_open(struct publisherd *daemon);
-void zap_close(struct publisherd *daemon);
-int zap_secure(struct publisherd *daemon, void *socket); /* server options of a CURVE door */
-int zap_self_test(struct publisherd *daemon);
-
 /* fanout.c */
 int fanout_open(struct publisherd *daemon);
 /* Tells the channels (names by comma) that the event `ev_key` is committed; with its bytes, or none. */
@@ -194,7 +189,9 @@ typedef void document_json_fn(json_t *document, const char *error, void *userdat
 /* Asks the store; on_json gets a new object ({} when unknown), or NULL and why. */
 int query_document(struct publisherd *daemon, const char *region, const char *document,
                    document_json_fn *on_json, void *userdata);
-void query_event(struct publisherd *daemon, struct job *job, const struct event *event);
+/* `emitter` NULL: a local peer that may speak for every source. */
+void query_event(struct publisherd *daemon, struct job *job, const struct event *event,
+                 const struct emitter_config *emitter);
 
 /* control.c: gongkaictl's socket. */
 int control_open(struct publisherd *daemon);
