@@ -1,6 +1,6 @@
-/* The list of accepted events whose attachments are still to be fetched: when each is tried, what is
- * to be told when it fails, and gk1_fetched when all are in. The list is the store's ({R}:fetch);
- * what is here is a copy that a restart makes anew (fetch_store.c). */
+/* The list of accepted events whose attachments are still to be fetched: when each is tried, and what
+ * is told when it fails. The list itself is the store's ({R}:fetch, fetch_store.c); what is here is a
+ * copy that a restart makes anew. */
 #include "daemons/publisherd/fetch_list.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alarm.h"
 #include "core/attachments.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -58,10 +59,10 @@ static uint32_t hash_of(const char *text) {
 
 struct want *fetch_add(struct fetch *fetch, struct region *region, const char *ulid,
                        const char *document) {
-        struct want *want = fetch_find(fetch, region, ulid);
+        struct want *want;
 
-        if (want || fetch->n_wants >= MOST_WANTS || strlen(ulid) >= sizeof(want->ulid))
-                return want;
+        if (fetch->n_wants >= MOST_WANTS || strlen(ulid) >= sizeof(want->ulid))
+                return NULL;
         want = calloc(1, sizeof(*want));
         if (!want)
                 return NULL;
@@ -161,9 +162,45 @@ void fetch_tell_host(struct fetch *fetch, const char *host) {
         }
         (void) snprintf(count, sizeof(count), "%zu", n);
         if (example)
-                fetch_alarm(host, count, document, example->error);
+                alarm_raise(ALARM_FETCH, host, "count", count, "document", document, "reason",
+                            example->error ? example->error : "", NULL);
         else
-                fetch_alarm(host, NULL, NULL, NULL);
+                alarm_clear(ALARM_FETCH, host);
+}
+
+static bool waits_for(const struct fetch *fetch, const char *host) {
+        for (const struct want *want = fetch->first; want; want = want->next)
+                for (size_t i = 0; i < want->n_pieces; i++)
+                        if (strcmp(want->pieces[i].host, host) == 0)
+                                return true;
+        return false;
+}
+
+/* Of the alarms that a run before left open, those stay whose host is still waited for: it comes, or
+ * fails again. Looked at once, when the list is whole. */
+static void forget_alarms(struct fetch *fetch) {
+        json_t *open;
+        const json_t *alarm;
+        size_t i;
+
+        for (i = 0; i < fetch->daemon->n_regions; i++)
+                if (fetch->daemon->regions[i].fetch_looking ||
+                    fetch->daemon->regions[i].fetch_look_boot_ms < INT64_MAX)
+                        return;
+        for (const struct want *want = fetch->first; want; want = want->next)
+                if (!want->is_loaded || want->is_doubtful)
+                        return;
+        fetch->has_forgotten = true;
+        open = alarm_list(fetch->daemon->configuration->main.state_dir, NULL);
+        json_array_foreach(open, i, alarm) {
+                const char *code = json_string_value(json_object_get(alarm, "code"));
+                const char *host = json_string_value(json_object_get(alarm, "subject"));
+
+                if (code && host && strcmp(code, alarm_code(ALARM_FETCH)) == 0 &&
+                    !waits_for(fetch, host))
+                        alarm_clear(ALARM_FETCH, host);
+        }
+        json_decref(open);
 }
 
 static int64_t wait_ms(const struct publisherd *daemon, unsigned attempts, bool wrong) {
@@ -182,6 +219,7 @@ static void piece_failed(struct fetch *fetch, struct want *want, struct piece *p
         char attempts[24], seconds[24];
 
         piece->attempts++;
+        want->is_doubtful = true;
         free(piece->error);
         piece->error = strdup(sentence);
         ms = wait_ms(fetch->daemon, piece->attempts, wrong);
@@ -199,11 +237,10 @@ static void piece_failed(struct fetch *fetch, struct want *want, struct piece *p
 
 static void piece_done(struct fetch *fetch, struct piece *piece) {
         piece->is_done = true;
+        piece->is_told = false;
         free(give_away(piece->error));
-        if (piece->is_told) {
-                piece->is_told = false;
+        if (*piece->host)
                 fetch_tell_host(fetch, piece->host);
-        }
 }
 
 /* -- trying ------------------------------------------------------------------------------------------- */
@@ -263,8 +300,7 @@ static size_t under_way_at(const struct fetch *fetch, const char *host) {
         return n;
 }
 
-/* Whether it was tried; false: it has to wait for another. */
-static bool piece_try(struct fetch *fetch, struct want *want, struct piece *piece) {
+static void piece_try(struct fetch *fetch, struct want *want, struct piece *piece) {
         struct publisherd *daemon = fetch->daemon;
         struct origin origin freed_by(origin_done) = { 0 };
         struct download_request request = {
@@ -275,20 +311,21 @@ static bool piece_try(struct fetch *fetch, struct want *want, struct piece *piec
 
         if (attachment_is_here(daemon->attachments_dir, piece->sha256, piece->size)) {
                 piece_done(fetch, piece); /* with another event, or in a frame */
-                return true;
+                fetch_pump_soon(fetch);
+                return;
         }
         if (fetch->n_running >= AT_ONCE || daemon->stopping)
-                return false;
+                return;
         if (origin_of_url(piece->url, &origin) < 0 ||
             !source_may_fetch(daemon->configuration, want->source, &origin)) {
                 char *sentence freed_by(freep) = say(MESSAGE_FETCH_NOT_ALLOWED, "host", piece->host,
                                                      "source", want->source, NULL);
 
                 piece_failed(fetch, want, piece, true, sentence ? sentence : "");
-                return true;
+                return;
         }
         if (under_way_at(fetch, piece->host) >= AT_ONCE_PER_HOST || is_under_way(fetch, piece->sha256))
-                return false;
+                return; /* the end of another one comes back here */
         request.host_is_named_address = origin_is_address(&origin);
         r = download_start(daemon, fetch->transfers, &request, on_download, fetch, &piece->download);
         if (r < 0) {
@@ -296,10 +333,9 @@ static bool piece_try(struct fetch *fetch, struct want *want, struct piece *piec
                         say(MESSAGE_FETCH_DISK, "reason", strerror(-r), NULL);
 
                 piece_failed(fetch, want, piece, false, sentence ? sentence : "");
-                return true;
+                return;
         }
         fetch->n_running++;
-        return true;
 }
 
 static bool want_is_whole(const struct want *want) {
@@ -309,76 +345,95 @@ static bool want_is_whole(const struct want *want) {
         return want->is_loaded;
 }
 
-void fetch_pump(struct fetch *fetch) {
-        int64_t now = clock_boot_ms(), next = now + IDLE_MS;
+/* The pieces that are due are tried; returns when the next one is. */
+static int64_t want_try(struct fetch *fetch, struct want *want, int64_t now) {
+        int64_t next = INT64_MAX;
+
+        for (size_t i = 0; i < want->n_pieces && !want->is_asking; i++) {
+                struct piece *piece = &want->pieces[i];
+
+                if (piece->is_done || piece->download)
+                        continue;
+                if (piece->next_boot_ms <= now && want->is_doubtful)
+                        fetch_ask(fetch, want);
+                else if (piece->next_boot_ms <= now)
+                        piece_try(fetch, want, piece);
+                /* What is due still waits for a download to end, or for an answer: these wake us. */
+                if (!piece->is_done && !piece->download && piece->next_boot_ms > now &&
+                    piece->next_boot_ms < next)
+                        next = piece->next_boot_ms;
+        }
+        return next;
+}
+
+/* Everything that is due. Nothing here waits, and nothing is taken off the list. */
+static void pump(struct fetch *fetch) {
+        struct publisherd *daemon = fetch->daemon;
+        int64_t now = clock_boot_ms(), next = now + IDLE_MS, at;
 
         for (struct want *want = fetch->first; want; want = want->next) {
+                bool is_ready = region_is_ready(daemon, want->region, NULL);
+
+                at = INT64_MAX;
                 if (want->is_asking)
                         continue;
-                if (want->next_boot_ms > now) {
-                        next = want->next_boot_ms < next ? want->next_boot_ms : next;
-                        continue;
-                }
-                if (!want->is_loaded) {
+                if (want->next_boot_ms > now)
+                        at = want->next_boot_ms;
+                else if (is_ready && want->is_overtaken) {
+                        want->is_overtaken = false;
+                        fetch_ask(fetch, want);
+                } else if (is_ready && !want->is_loaded)
                         fetch_load(fetch, want);
-                        continue;
-                }
-                for (size_t i = 0; i < want->n_pieces; i++) {
-                        struct piece *piece = &want->pieces[i];
-
-                        if (piece->is_done || piece->download)
-                                continue;
-                        if (piece->next_boot_ms <= now)
-                                (void) piece_try(fetch, want, piece);
-                        /* What waits for another is looked at when that one has ended. */
-                        if (!piece->is_done && !piece->download && piece->next_boot_ms > now &&
-                            piece->next_boot_ms < next)
-                                next = piece->next_boot_ms;
-                }
-                if (want_is_whole(want))
-                        fetch_tell_store(fetch, want);
+                else if (is_ready && want_is_whole(want))
+                        fetch_tell(fetch, want);
+                else if (is_ready)
+                        at = want_try(fetch, want, now);
+                next = at < next ? at : next;
         }
-        for (size_t i = 0; i < fetch->daemon->n_regions; i++) {
-                struct region *region = &fetch->daemon->regions[i];
+        for (size_t i = 0; i < daemon->n_regions; i++) {
+                struct region *region = &daemon->regions[i];
 
-                if (region->fetch_look_boot_ms <= now)
+                if (region->fetch_look_boot_ms <= now && region_is_ready(daemon, region, NULL))
                         fetch_look(fetch, region);
-                if (region->fetch_look_boot_ms < next)
+                if (region->fetch_look_boot_ms > now && region->fetch_look_boot_ms < next)
                         next = region->fetch_look_boot_ms;
         }
-        fetch_wake(fetch, next > now ? next - now : 0);
+        if (!fetch->has_forgotten)
+                forget_alarms(fetch);
+        fetch_wake(fetch, next - now);
 }
 
 /* -- from the rest of the daemon ------------------------------------------------------------------------ */
 
 void fetch_wanted(struct publisherd *daemon, struct region *region, const char *ulid,
                   const char *document, const void *bytes, size_t n_bytes) {
-        struct want *want = daemon->fetch ? fetch_add(daemon->fetch, region, ulid, document) : NULL;
+        struct fetch *fetch = daemon->fetch;
+        struct want *want = fetch_find(fetch, region, ulid);
 
-        /* One for which there is no room now is found in the store later. */
-        if (want && !want->is_loaded)
-                fetch_read_event(daemon->fetch, want, bytes, n_bytes);
-        if (want)
-                fetch_pump_soon(daemon->fetch);
+        if (!want)
+                want = fetch_add(fetch, region, ulid, document);
+        if (!want)
+                region->fetch_look_boot_ms = clock_boot_ms() + IDLE_MS;
+        else if (!want->is_loaded && !want->is_asking)
+                fetch_read_event(fetch, want, bytes, n_bytes);
+        fetch_pump_soon(fetch);
 }
 
-void fetch_overtaken(struct publisherd *daemon, struct region *region, const char *document) {
-        uint32_t hash;
+void fetch_overtaken(struct publisherd *daemon, struct region *region, const char *document,
+                     const char *ulid) {
+        struct want *want = daemon->fetch->first;
+        uint32_t hash = want ? hash_of(document) : 0;
 
-        if (!daemon->fetch || !daemon->fetch->first)
-                return;
-        hash = hash_of(document);
-        for (const struct want *want = daemon->fetch->first; want; want = want->next)
+        for (; want; want = want->next)
                 if (want->hash == hash && want->region == region &&
-                    strcmp(want->document, document) == 0) {
-                        region->fetch_look_boot_ms = 0;
+                    strcmp(want->document, document) == 0 && strcmp(want->ulid, ulid) != 0) {
+                        want->is_overtaken = true;
                         fetch_pump_soon(daemon->fetch);
-                        return;
                 }
 }
 
 void fetch_arrived(struct publisherd *daemon, const char *sha256) {
-        for (struct want *want = daemon->fetch ? daemon->fetch->first : NULL; want; want = want->next)
+        for (struct want *want = daemon->fetch->first; want; want = want->next)
                 for (size_t i = 0; i < want->n_pieces; i++)
                         if (strcmp(want->pieces[i].sha256, sha256) == 0) {
                                 want->pieces[i].next_boot_ms = 0;
@@ -387,11 +442,15 @@ void fetch_arrived(struct publisherd *daemon, const char *sha256) {
 }
 
 void fetch_reloaded(struct publisherd *daemon) {
-        for (struct want *want = daemon->fetch ? daemon->fetch->first : NULL; want; want = want->next)
+        for (struct want *want = daemon->fetch->first; want; want = want->next)
                 for (size_t i = 0; i < want->n_pieces; i++)
                         want->pieces[i].next_boot_ms = 0; /* what was wrong may have been mended */
-        if (daemon->fetch)
-                fetch_pump_soon(daemon->fetch);
+        fetch_pump_soon(daemon->fetch);
+}
+
+void fetch_ready(struct publisherd *daemon, struct region *region) {
+        region->fetch_look_boot_ms = 0;
+        fetch_pump_soon(daemon->fetch);
 }
 
 static json_t *piece_json(const struct want *want, const struct piece *piece) {
@@ -413,7 +472,7 @@ static json_t *piece_json(const struct want *want, const struct piece *piece) {
 json_t *fetch_json(struct publisherd *daemon, const struct region *region, const char *document) {
         json_t *list = NULL;
 
-        for (struct want *want = daemon->fetch ? daemon->fetch->first : NULL; want; want = want->next) {
+        for (struct want *want = daemon->fetch->first; want; want = want->next) {
                 if (want->region != region || strcmp(want->document, document) != 0)
                         continue;
                 if (!list)
@@ -427,7 +486,7 @@ json_t *fetch_json(struct publisherd *daemon, const struct region *region, const
 static int on_wake(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
-        fetch_pump(userdata);
+        pump(userdata);
         return 0;
 }
 
@@ -436,7 +495,7 @@ void fetch_wake(struct fetch *fetch, int64_t ms) {
         (void) sd_event_source_set_enabled(fetch->timer, SD_EVENT_ONESHOT);
 }
 
-/* Not at once: who calls may be in the middle of the list. */
+/* Not at once: who calls may be in the middle of the list, or of libcurl. */
 void fetch_pump_soon(struct fetch *fetch) {
         fetch_wake(fetch, 0);
 }

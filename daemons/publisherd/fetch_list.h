@@ -26,10 +26,12 @@ struct want {
         char ulid[ULID_TEXT];
         char *document, *source, *ev_key;
         uint32_t hash; /* of the document */
-        bool is_loaded, is_asking; /* asking: the store owes an answer */
+        bool is_loaded;   /* what it names is known */
+        bool is_asking;   /* the store owes an answer */
+        bool is_doubtful; /* somebody may have overtaken it: the store is asked before the next try */
+        bool is_overtaken; /* the same, at once */
         unsigned tries;
         int64_t next_boot_ms; /* to ask the store again */
-        uint64_t seen;        /* the look that found it last */
         struct piece *pieces;
         size_t n_pieces;
 };
@@ -40,27 +42,25 @@ struct fetch {
         sd_event_source *timer;
         struct want *first, **last;
         size_t n_wants, n_running, n_loading;
-        uint64_t look; /* number of the look into the store that is on, or was last */
+        bool has_forgotten; /* the alarms of a run before that are no more */
 };
 
 /* fetch.c */
 struct want *fetch_find(const struct fetch *fetch, const struct region *region, const char *ulid);
-/* The one that is there, or a new one; NULL when there is no room. */
+/* NULL when there is no room. */
 struct want *fetch_add(struct fetch *fetch, struct region *region, const char *ulid,
                        const char *document);
 void fetch_remove(struct fetch *fetch, struct want *want);
 int want_fill(struct want *want, const struct event *event); /* -ENOMEM */
-void fetch_pump(struct fetch *fetch);
 void fetch_pump_soon(struct fetch *fetch);
 void fetch_wake(struct fetch *fetch, int64_t ms);
 void fetch_tell_host(struct fetch *fetch, const char *host);
 
-/* fetch_store.c */
+/* fetch_store.c: each asks the store, and the answer wakes the pump */
 void fetch_look(struct fetch *fetch, struct region *region); /* {R}:fetch, page by page */
 void fetch_load(struct fetch *fetch, struct want *want);     /* the event's bytes */
+void fetch_ask(struct fetch *fetch, struct want *want);      /* is it still wanted? */
+void fetch_tell(struct fetch *fetch, struct want *want);     /* it is whole */
 void fetch_read_event(struct fetch *fetch, struct want *want, const void *bytes, size_t n_bytes);
-void fetch_tell_store(struct fetch *fetch, struct want *want); /* gk1_fetched */
-/* count NULL: well again */
-void fetch_alarm(const char *host, const char *count, const char *document, const char *reason);
 
 #endif

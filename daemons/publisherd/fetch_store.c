@@ -1,5 +1,5 @@
 /* What the fetcher has to do with the store: which events wait ({R}:fetch), what they name (their
- * bytes), and that they are whole (gk1_fetched). */
+ * bytes), and gk1_fetched: is it still wanted, and it is whole. */
 #include "daemons/publisherd/fetch_list.h"
 
 #include <errno.h>
@@ -13,10 +13,10 @@
 #include "daemons/publisherd/control.h"
 
 enum {
-        LOOK_MS = 60000,  /* a revision that was overtaken meanwhile is noticed so late at most */
-        AGAIN_MS = 5000,  /* after an answer that was none */
+        LATER_MS = 60000,
+        AGAIN_MS = 5000, /* after an answer that was none */
         PAGE = 256,
-        LOADING = 4,      /* events of up to 1 MiB at a time */
+        LOADING = 4,     /* events of up to 1 MiB at a time */
         MOST_TRIES = 8,
 };
 
@@ -25,6 +25,7 @@ struct asked {
         struct fetch *fetch;
         struct region *region;
         char ulid[ULID_TEXT];
+        bool is_whole; /* and it was told so */
 };
 
 static struct asked *asked_new(struct fetch *fetch, struct want *want) {
@@ -60,10 +61,8 @@ void fetch_read_event(struct fetch *fetch, struct want *want, const void *bytes,
         struct event *event freed_by(event_freep) =
                 json ? event_parse(json, &findings, &findings) : NULL;
 
-        if (event && want_fill(want, event) == 0)
-                want->next_boot_ms = 0;
-        else /* short of memory: an event was whole when it was taken */
-                ask_later(fetch, want, LOOK_MS);
+        if (!event || want_fill(want, event) < 0) /* short of memory: it was whole when it was taken */
+                ask_later(fetch, want, LATER_MS);
         json_decref(json);
         findings_done(&findings);
 }
@@ -77,21 +76,21 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
         (void) store;
         (void) reason;
         fetch->n_loading--;
+        fetch_pump_soon(fetch);
         if (!want)
                 return;
         if (error || !reply || reply->type != REDIS_REPLY_STRING)
-                ask_later(fetch, want, error ? AGAIN_MS : LOOK_MS);
+                ask_later(fetch, want, error ? AGAIN_MS : LATER_MS);
         else
                 fetch_read_event(fetch, want, reply->str, (size_t) reply->len);
-        fetch_pump_soon(fetch);
 }
 
 void fetch_load(struct fetch *fetch, struct want *want) {
         struct words words = { 0 };
         struct asked *asked;
 
-        if (fetch->n_loading >= LOADING || !store_is_up(fetch->daemon->store))
-                return;
+        if (fetch->n_loading >= LOADING)
+                return; /* the end of one of these comes back here */
         asked = asked_new(fetch, want);
         words_str(&words, "GET");
         words_key(&words, want->region->code, "body:%s", want->ulid);
@@ -108,34 +107,19 @@ void fetch_load(struct fetch *fetch, struct want *want) {
 struct look {
         struct fetch *fetch;
         struct region *region;
-        uint64_t number;
-        bool is_short; /* there was no room for all */
 };
 
 static void look_page(struct look *look, const char *cursor);
 
-/* What was not found is overtaken, withdrawn, or was told by another. */
-static void look_end(struct look *look) {
+static void look_end(struct look *look, bool well) {
+        struct region *region = look->region;
         struct fetch *fetch = look->fetch;
 
-        for (struct want *want = fetch->first, *next; want; want = next) {
-                next = want->next;
-                if (want->region == look->region && want->seen < look->number && !want->is_new)
-                        fetch_remove(fetch, want);
-                else if (want->region == look->region)
-                        want->is_new = false;
-        }
-        look->region->fetch_looking = false;
-        if (!look->is_short && !fetch->has_looked)
-                fetch_alarms_clear(fetch);
         free(look);
+        region->fetch_looking = false;
+        if (!well)
+                region->fetch_look_boot_ms = clock_boot_ms() + AGAIN_MS;
         fetch_pump_soon(fetch);
-}
-
-static void look_fail(struct look *look) {
-        look->region->fetch_looking = false;
-        look->region->fetch_look_boot_ms = clock_boot_ms() + AGAIN_MS;
-        free(look);
 }
 
 static void on_page(struct store *store, const redisReply *reply, int error, const char *reason,
@@ -146,21 +130,22 @@ static void on_page(struct store *store, const redisReply *reply, int error, con
 
         (void) store;
         (void) reason;
-        if (error || !rows) {
-                look_fail(look);
-                return;
-        }
-        for (size_t i = 0; i + 1 < rows->elements; i += 2) {
-                struct want *want =
-                        fetch_add(look->fetch, look->region, reply_text(rows, i), reply_text(rows, i + 1));
+        /* ULID -> document, tab, identity */
+        for (size_t i = 0; !error && rows && i + 1 < rows->elements; i += 2) {
+                const char *ulid = reply_text(rows, i), *value = reply_text(rows, i + 1);
+                char *document freed_by(freep) = strndup(value, strcspn(value, "\t"));
+                struct want *want = fetch_find(look->fetch, look->region, ulid);
 
-                if (want)
-                        want->seen = look->number;
-                else
-                        look->is_short = true;
+                if (!want && document) {
+                        want = fetch_add(look->fetch, look->region, ulid, document);
+                        if (want)
+                                want->is_doubtful = true;
+                }
+                if (!want) /* no room: those that are left are found when there is */
+                        look->region->fetch_look_boot_ms = clock_boot_ms() + LATER_MS;
         }
-        if (strcmp(cursor, "0") == 0)
-                look_end(look);
+        if (error || !rows || strcmp(cursor, "0") == 0)
+                look_end(look, !error && rows);
         else
                 look_page(look, cursor);
 }
@@ -174,28 +159,22 @@ static void look_page(struct look *look, const char *cursor) {
         words_str(&words, "COUNT");
         words_number(&words, PAGE);
         if (store_command(look->fetch->daemon->store, &words, on_page, look) < 0)
-                look_fail(look);
+                look_end(look, false);
         words_done(&words);
 }
 
 void fetch_look(struct fetch *fetch, struct region *region) {
-        struct look *look;
+        struct look *look = region->fetch_looking ? NULL : calloc(1, sizeof(*look));
 
-        region->fetch_look_boot_ms = clock_boot_ms() + LOOK_MS;
-        if (region->fetch_looking || !region_is_ready(fetch->daemon, region, NULL))
-                return;
-        look = calloc(1, sizeof(*look));
+        region->fetch_look_boot_ms = INT64_MAX;
         if (!look)
                 return;
-        *look = (struct look) { .fetch = fetch, .region = region, .number = ++fetch->look };
-        /* What is accepted from now on may be missed, and is not gone for that. */
-        for (struct want *want = fetch->first; want; want = want->next)
-                want->is_new = false;
+        *look = (struct look) { fetch, region };
         region->fetch_looking = true;
         look_page(look, "0");
 }
 
-/* -- whole --------------------------------------------------------------------------------------------- */
+/* -- still wanted? whole! ---------------------------------------------------------------------------------- */
 
 static void on_told(struct store *store, const redisReply *reply, int error, const char *reason,
                     void *userdata) {
@@ -204,58 +183,53 @@ static void on_told(struct store *store, const redisReply *reply, int error, con
         struct publisherd *daemon = fetch->daemon;
         struct region *region = asked->region;
         struct want *want = asked_of(asked);
-        struct buf names = { 0 };
 
         (void) store;
+        fetch_pump_soon(fetch);
         if (!want)
                 return;
         if (!error && reply_is(reply, 0, "again") && want->tries++ < MOST_TRIES) {
-                region_learn_channel(region, reply_text(reply, 1));
-                fetch_pump_soon(fetch);
+                region_learn_channel(region, reply_text(reply, 1)); /* one that the configuration lost */
                 return;
         }
-        if (error || !(reply_is(reply, 0, "ok") || reply_is(reply, 0, "unknown"))) {
-                if (trouble_is_news(daemon, error ? reason : reply_text(reply, 0)))
+        if (!error && reply_is(reply, 0, "unknown")) {
+                fetch_remove(fetch, want); /* overtaken, withdrawn, or told before */
+                return;
+        }
+        if (error || !reply_is(reply, 0, "ok")) {
+                const char *why = error ? reason : reply_text(reply, 0);
+
+                if (trouble_is_news(daemon, why))
                         log_say(LOG_WARNING, MESSAGE_COMMIT_FAILED, "region", region->code, "reason",
-                                error ? reason : reply_text(reply, 0), NULL);
+                                why, NULL);
                 ask_later(fetch, want, AGAIN_MS);
                 return;
         }
-        if (reply_is(reply, 0, "ok")) {
-                for (size_t i = 0; i < daemon->configuration->n_channels; i++)
-                        buf_fmt(&names, "%s%s", i ? "," : "", daemon->configuration->channels[i].name);
-                log_say(LOG_INFO, MESSAGE_FETCH_DONE, "region", region->code, "document",
-                        want->document, "event", want->ulid, NULL);
-                fanout_nudge(daemon, region, buf_text(&names), names.len, want->ev_key, "", 0);
-                buf_done(&names);
+        want->tries = 0;
+        if (!asked->is_whole) {
+                want->is_doubtful = false;
+                return;
+        }
+        log_say(LOG_INFO, MESSAGE_FETCH_DONE, "region", region->code, "document", want->document,
+                "event", want->ulid, NULL);
+        for (size_t i = 0; i < daemon->configuration->n_channels; i++) {
+                const char *name = daemon->configuration->channels[i].name;
+
+                fanout_nudge(daemon, region, name, strlen(name), want->ev_key, "", 0);
         }
         fetch_remove(fetch, want);
-        fetch_pump_soon(fetch);
 }
 
-void fetch_tell_store(struct fetch *fetch, struct want *want) {
+/* "done" needs the due sets of the document's channels, "look" none. */
+static int tell(struct fetch *fetch, struct want *want, bool is_whole) {
         struct publisherd *daemon = fetch->daemon;
         struct region *region = want->region;
         struct words words = { 0 }, keys = { 0 };
         struct buf names = { 0 };
-        struct asked *asked;
-        size_t n_due;
+        struct asked *asked = asked_new(fetch, want);
+        size_t n_due = is_whole ? control_due_keys(daemon, region, &keys) : 0;
+        int r = -ENOMEM;
 
-        if (!region_is_ready(daemon, region, NULL)) {
-                ask_later(fetch, want, AGAIN_MS);
-                return;
-        }
-        for (size_t i = 0; i < want->n_pieces; i++) {
-                int r = attachment_sync(daemon->attachments_dir, want->pieces[i].sha256);
-
-                if (r < 0) { /* it was here a moment ago: somebody cleared the folder */
-                        want->pieces[i].is_done = false;
-                        want->pieces[i].next_boot_ms = clock_boot_ms() + AGAIN_MS;
-                        ask_later(fetch, want, AGAIN_MS);
-                        return;
-                }
-        }
-        n_due = control_due_keys(daemon, region, &keys);
         words_str(&words, "FCALL");
         words_str(&words, "gk1_fetched");
         words_number(&words, (int64_t) n_due + 4);
@@ -268,13 +242,36 @@ void fetch_tell_store(struct fetch *fetch, struct want *want) {
                 buf_fmt(&names, "%s%s", i ? "," : "", control_due_name(daemon, region, i));
         words_str(&words, region->epoch);
         words_str(&words, want->ulid);
+        words_str(&words, is_whole ? "done" : "look");
         words_str(&words, buf_text(&names));
-        asked = asked_new(fetch, want);
-        if (!asked || store_command(daemon->store, &words, on_told, asked) < 0) {
-                free(asked);
-                ask_later(fetch, want, AGAIN_MS);
+        if (asked) {
+                asked->is_whole = is_whole;
+                r = names.error ? names.error
+                                : store_command(daemon->store, &words, on_told, asked);
         }
+        if (r < 0)
+                free(asked);
         words_done(&words);
         words_done(&keys);
         buf_done(&names);
+        return r;
+}
+
+void fetch_ask(struct fetch *fetch, struct want *want) {
+        if (tell(fetch, want, false) < 0)
+                ask_later(fetch, want, AGAIN_MS);
+}
+
+void fetch_tell(struct fetch *fetch, struct want *want) {
+        for (size_t i = 0; i < want->n_pieces; i++) {
+                struct piece *piece = &want->pieces[i];
+
+                if (attachment_sync(fetch->daemon->attachments_dir, piece->sha256) == 0)
+                        continue;
+                piece->is_done = false; /* somebody has cleared the folder */
+                ask_later(fetch, want, AGAIN_MS);
+                return;
+        }
+        if (tell(fetch, want, true) < 0)
+                ask_later(fetch, want, AGAIN_MS);
 }

@@ -41,6 +41,7 @@ struct job {
         json_t *warnings, *reasons; /* arrays or NULL */
         char ulid[ULID_TEXT];
         bool dry_run, urgent;
+        bool to_fetch; /* it has attachments that are yet to be fetched */
         const char *not_for_all; /* the member that says so: no channel shows the event; or NULL */
 
         /* for the commit */
@@ -63,6 +64,8 @@ struct region {
         size_t n_queued, n_queued_bytes;
         struct batch *in_flight;
         struct string_list extra_channels; /* of documents, no longer in the configuration */
+        int64_t fetch_look_boot_ms; /* when to look for what waits for attachments; INT64_MAX = never */
+        bool fetch_looking;
         size_t n_held_urgent; /* at held_ms, when what is held was last looked at; 0 = never */
         int64_t held_ms;
 };
@@ -81,6 +84,7 @@ struct publisherd {
         struct zap *zap;
         void *fanout;
         struct control *control;
+        struct fetch *fetch;
         sd_event_source *tick;
 
         bool stopping;
@@ -128,6 +132,9 @@ struct frame {
  * without a file of its own. */
 void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
            const struct emitter_config *emitter, bool local, struct frame *frames, size_t n_frames);
+
+/* Whether a pattern of an emitter's file ("urn:gongkai:530581:*") is the source's. */
+bool source_is_listed(const struct string_list *patterns, const char *source);
 
 /* screen.c: adds to job->reasons why a person must release the event. */
 void screen(struct job *job, const struct event *event);
@@ -195,6 +202,22 @@ typedef void document_json_fn(json_t *document, const char *error, void *userdat
 int query_document(struct publisherd *daemon, const char *region, const char *document,
                    document_json_fn *on_json, void *userdata);
 void query_event(struct publisherd *daemon, struct job *job, const struct event *event);
+
+/* fetch.c: attachments that are fetched after the ack. */
+int fetch_open(struct publisherd *daemon);
+void fetch_close(struct publisherd *daemon); /* after the store */
+/* An event with some of them was accepted, or is held. */
+void fetch_wanted(struct publisherd *daemon, struct region *region, const char *ulid,
+                  const char *document, const void *bytes, size_t n_bytes);
+/* Something came that may have overtaken what waits for the document, but for `ulid`. */
+void fetch_overtaken(struct publisherd *daemon, struct region *region, const char *document,
+                     const char *ulid);
+void fetch_arrived(struct publisherd *daemon, const char *sha256); /* in a frame */
+void fetch_reloaded(struct publisherd *daemon);
+void fetch_ready(struct publisherd *daemon, struct region *region); /* its store is */
+/* What waits for the document: [{"event","name","url","state","attempts","next","error"}], a new
+ * reference; NULL when nothing does. */
+json_t *fetch_json(struct publisherd *daemon, const struct region *region, const char *document);
 
 /* control.c: gongkaictl's socket. */
 int control_open(struct publisherd *daemon);
