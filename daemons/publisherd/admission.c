@@ -371,6 +371,8 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 5000);
         } else {
                 memcpy(job->bytes, raw, n_raw);
+                job->raw = NULL; /* from here on the bytes are our own */
+                job->json = NULL;
                 write_words(daemon, job, event, emitter, buf_text(&channels));
                 commit_queue(daemon, job);
         }
@@ -383,6 +385,11 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
         struct findings errors = { 0 }, warnings = { 0 };
         struct event *event freed_by(event_freep) = event_parse(json, &errors, &warnings);
 
+        job->json = json;
+        job->raw = raw;
+        job->n_raw = raw ? n_raw : 0;
+        (void) snprintf(job->emitter, sizeof(job->emitter), "%s",
+                        emitter ? emitter->name : local ? "local" : "");
         if (event)
                 event_documents_own(job, event);
         else
@@ -403,6 +410,9 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
         }
         findings_done(&errors);
         if (event->type == EVENT_QUERY_DOCUMENT || event->type == EVENT_QUERY_RECEIPTS) {
+                job->is_question = true;
+                job->json = NULL;
+                job->raw = NULL;
                 check_rights(daemon, event, emitter, local, &errors);
                 if (errors.n > 0)
                         answer_rejected(job, &errors);

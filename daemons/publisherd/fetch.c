@@ -106,7 +106,7 @@ int want_fill(struct want *want, const struct event *event) {
                 if (r == 0)
                         piece->host = origin_text(&origin);
                 else if (r == -EINVAL) /* it came in a frame: nothing is to be fetched */
-                        piece->host = strdup("");
+                        piece->host = strdup("-");
                 r = piece->name && piece->media_type && piece->url && piece->host ? 0 : -ENOMEM;
         }
         want->is_loaded = r == 0;
@@ -239,8 +239,7 @@ static void piece_done(struct fetch *fetch, struct piece *piece) {
         piece->is_done = true;
         piece->is_told = false;
         free(give_away(piece->error));
-        if (*piece->host)
-                fetch_tell_host(fetch, piece->host);
+        fetch_tell_host(fetch, piece->host);
 }
 
 /* -- trying ------------------------------------------------------------------------------------------- */
@@ -345,6 +344,11 @@ static bool want_is_whole(const struct want *want) {
         return want->is_loaded;
 }
 
+static void wake(struct fetch *fetch, int64_t ms) {
+        (void) sd_event_source_set_time_relative(fetch->timer, (uint64_t) ms * 1000);
+        (void) sd_event_source_set_enabled(fetch->timer, SD_EVENT_ONESHOT);
+}
+
 /* The pieces that are due are tried; returns when the next one is. */
 static int64_t want_try(struct fetch *fetch, struct want *want, int64_t now) {
         int64_t next = INT64_MAX;
@@ -371,6 +375,7 @@ static void pump(struct fetch *fetch) {
         struct publisherd *daemon = fetch->daemon;
         int64_t now = clock_boot_ms(), next = now + IDLE_MS, at;
 
+        fetch->is_soon = false;
         for (struct want *want = fetch->first; want; want = want->next) {
                 bool is_ready = region_is_ready(daemon, want->region, NULL);
 
@@ -400,7 +405,7 @@ static void pump(struct fetch *fetch) {
         }
         if (!fetch->has_forgotten)
                 forget_alarms(fetch);
-        fetch_wake(fetch, next - now);
+        wake(fetch, fetch->is_soon ? 0 : next - now);
 }
 
 /* -- from the rest of the daemon ------------------------------------------------------------------------ */
@@ -490,14 +495,10 @@ static int on_wake(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void fetch_wake(struct fetch *fetch, int64_t ms) {
-        (void) sd_event_source_set_time_relative(fetch->timer, (uint64_t) ms * 1000);
-        (void) sd_event_source_set_enabled(fetch->timer, SD_EVENT_ONESHOT);
-}
-
 /* Not at once: who calls may be in the middle of the list, or of libcurl. */
 void fetch_pump_soon(struct fetch *fetch) {
-        fetch_wake(fetch, 0);
+        fetch->is_soon = true;
+        wake(fetch, 0);
 }
 
 int fetch_open(struct publisherd *daemon) {

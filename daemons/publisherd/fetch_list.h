@@ -9,7 +9,7 @@
 enum { MOST_WANTS = 4096 };
 
 struct piece {
-        char *name, *media_type, *url, *host; /* host "" where there is no address to fetch from */
+        char *name, *media_type, *url, *host; /* host "-" where there is no address to fetch from */
         char sha256[DIGEST_TEXT];
         uint64_t size;
         bool is_done;
@@ -42,6 +42,7 @@ struct fetch {
         sd_event_source *timer;
         struct want *first, **last;
         size_t n_wants, n_running, n_loading;
+        bool is_soon; /* the pump runs again at once */
         bool has_forgotten; /* the alarms of a run before that are no more */
 };
 
@@ -53,7 +54,6 @@ struct want *fetch_add(struct fetch *fetch, struct region *region, const char *u
 void fetch_remove(struct fetch *fetch, struct want *want);
 int want_fill(struct want *want, const struct event *event); /* -ENOMEM */
 void fetch_pump_soon(struct fetch *fetch);
-void fetch_wake(struct fetch *fetch, int64_t ms);
 void fetch_tell_host(struct fetch *fetch, const char *host);
 
 /* fetch_store.c: each asks the store, and the answer wakes the pump */

@@ -52,6 +52,7 @@ static void publisherd_done(struct publisherd *daemon) {
         daemon->store = store_free(daemon->store);
         control_free(daemon);
         fetch_close(daemon);
+        rejected_close(daemon);
         fanout_close(daemon);
         doors_close(daemon);
         zap_close(daemon);
@@ -211,6 +212,8 @@ static int publisherd_run(struct publisherd *daemon) {
                               &daemon->store);
         if (r >= 0)
                 r = fanout_open(daemon);
+        if (r >= 0)
+                r = rejected_open(daemon);
         if (r >= 0)
                 r = fetch_open(daemon);
         if (r >= 0)

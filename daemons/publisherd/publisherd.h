@@ -41,8 +41,15 @@ struct job {
         json_t *warnings, *reasons; /* arrays or NULL */
         char ulid[ULID_TEXT];
         bool dry_run, urgent;
+        bool is_question; /* a query: nothing that would be kept */
         bool to_fetch; /* it has attachments that are yet to be fetched */
         const char *not_for_all; /* the member that says so: no channel shows the event; or NULL */
+
+        /* what came, for the list of what is rejected; borrowed, and good until the event is queued */
+        const void *raw;
+        size_t n_raw;
+        const json_t *json;
+        char emitter[33]; /* name of its file, "local"; "" where it is not known */
 
         /* for the commit */
         struct region *region;
@@ -85,6 +92,7 @@ struct publisherd {
         void *fanout;
         struct control *control;
         struct fetch *fetch;
+        struct rejected *rejected;
         sd_event_source *tick;
 
         bool stopping;
@@ -177,6 +185,9 @@ int doors_open(struct publisherd *daemon);
 void doors_stop_reading(struct publisherd *daemon);
 void doors_close(struct publisherd *daemon);
 void job_answered(struct job *job);
+/* The file that says what a local peer, who has no key, may do with this source; or NULL. */
+const struct emitter_config *door_emitter_by_source(const struct publisherd *daemon,
+                                                    const json_t *json);
 /* A request of the daemon's own (an operator's withdrawal): on_done is called when its one job has
  * its answer, and the request is freed behind it. */
 struct request *request_own(struct publisherd *daemon,
@@ -218,6 +229,11 @@ void fetch_ready(struct publisherd *daemon, struct region *region); /* its store
 /* What waits for the document: [{"event","name","url","state","attempts","next","error"}], a new
  * reference; NULL when nothing does. */
 json_t *fetch_json(struct publisherd *daemon, const struct region *region, const char *document);
+
+/* rejected.c: events that the door rejects are kept for `gongkaictl rejected`. */
+int rejected_open(struct publisherd *daemon);
+void rejected_close(struct publisherd *daemon);
+void rejected_keep(struct job *job, const json_t *errors);
 
 /* control.c: gongkaictl's socket. */
 int control_open(struct publisherd *daemon);

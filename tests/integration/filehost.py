@@ -99,10 +99,9 @@ def endless_header(connection):
 
 
 def drip(connection):
-    connection.sendall(head(length=100000))
-    while True:
-        connection.sendall(b"z")
-        time.sleep(0.05)
+    for byte in head(length=10):
+        connection.sendall(bytes([byte]))
+        time.sleep(0.2)
 
 
 def silent(connection):
