@@ -99,14 +99,14 @@ static json_t *question_of_one(const struct ctl *ctl, const char *command) {
         return NULL;
 }
 
-static void print_errors(const json_t *errors) {
+static void print_errors(FILE *to, const json_t *errors) {
         json_t *error;
         size_t i;
 
         json_array_foreach(errors, i, error) {
                 make_readable(error);
-                (void) printf("  %s  %s  %s\n", text_member(error, "path"), text_member(error, "code"),
-                              text_member(error, "message"));
+                (void) fprintf(to, "  %s  %s  %s\n", text_member(error, "path"), text_member(error, "code"),
+                               text_member(error, "message"));
         }
 }
 
@@ -134,7 +134,7 @@ int command_rejected_show(struct ctl *ctl) {
                            "source", text_member(answer, "source"), "id", text_member(answer, "id"),
                            "document", text_member(answer, "document"), "times", times, "size", size,
                            NULL);
-                print_errors(json_object_get(answer, "errors"));
+                print_errors(stdout, json_object_get(answer, "errors"));
                 (void) printf("\n%s\n", text_member(answer, "text"));
                 if (json_is_true(json_object_get(answer, "cut")))
                         print_line(MESSAGE_CTL_REJECTED_IS_CUT, "size", size, NULL);
@@ -163,7 +163,7 @@ int command_rejected_retry(struct ctl *ctl) {
         else {
                 print_error(MESSAGE_CTL_NOT_RETRIED, "number", ctl->arguments[0], "status",
                             text_member(answer, "status"), NULL);
-                print_errors(json_object_get(answer, "errors"));
+                print_errors(stderr, json_object_get(answer, "errors"));
         }
         json_decref(answer);
         return code;
