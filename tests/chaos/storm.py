@@ -120,6 +120,8 @@ class Storm:
         end = time.monotonic() + most
         while time.monotonic() < end and not self.problem:
             self.crowd.look()
+            if len(self.troupe.crashes) >= 5:
+                raise AssertionError("daemons end by themselves:\n" + self.troupe.crashes[-1])
             if self.n_counted >= options.faults and self.crowd.n_sent() >= events:
                 break
             if self.n_counted < options.faults and len(self.busy) < 6:

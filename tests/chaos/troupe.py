@@ -106,7 +106,7 @@ class Troupe(County):
             if self.knows("breaker_probe_most"):
                 settings |= {"breaker_probe": "200ms", "breaker_probe_most": "1s"}
             if settings.pop("lookup", False) and self.knows("lookup_url"):
-                settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup"
+                settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup?key={{key}}"
             self.channel(name, **settings)
         for name in self.daemons:
             own = text.replace("socket = redis.sock", f"socket = {self.folder}/ways/{name}")
