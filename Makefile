@@ -37,6 +37,8 @@ else
 hardening := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 link_hardening := -fsanitize=address,undefined
 override CFLAGS := -O1 -g
+# Named places where a test ends the process (core/crash.h).
+hardening += -DGONGKAI_CRASHPOINTS
 endif
 all_cflags = -std=gnu11 $(CFLAGS) $(warnings) $(hardening) -I. -I$(BUILD) $(PKG_CFLAGS) -MMD -MP \
 	-D_GNU_SOURCE -DGONGKAI_VERSION='"$(VERSION)"' -DGONGKAI_CONFIG='"$(SYSCONFDIR)/gongkai/gongkai.conf"'
@@ -97,7 +99,7 @@ $(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
 
 # libgongkai for a county's own programs: one object that shows nothing but gongkai_*.
 libgongkai_objects := $(filter-out $(BUILD)/client/emit_%.o,$(call but_main,$(client))) \
-	$(patsubst %,$(BUILD)/core/%.o,buf clock digest keys)
+	$(patsubst %,$(BUILD)/core/%.o,buf clock crash digest keys)
 $(BUILD)/libgongkai.a: $(libgongkai_objects)
 	@echo "  AR      $@"; ld -r -o $(BUILD)/libgongkai.o $^ && \
 	objcopy -w --keep-global-symbol='gongkai_*' $(BUILD)/libgongkai.o && rm -f $@ && ar rcs $@ $(BUILD)/libgongkai.o

@@ -326,6 +326,14 @@ local function due_place(due, key, d, name, c, own, now, log, document)
     return new
 end
 
+-- Channels that wait for others, after these: placing one may show that it needs nothing, or is dead, and
+-- then those behind it need not wait. As often as there may be one behind another.
+local function place_waiting(due, keys, d, waiting, now, log, document)
+    for _ in pairs(waiting) do
+        for name, c in pairs(waiting) do due_place(due, keys[name], d, name, c, false, now, log, document) end
+    end
+end
+
 local function due_write(due)
     for _, key in ipairs(due.keys) do
         local add, gone, n = {}, {}, 0
@@ -543,9 +551,12 @@ local function enter(s, d, e, rev, lvl, document, extra)
         end
         c.a, c.o, c.w = spec[2], spec[3], spec[4]
     end
-    local alike -- channels without any state of their own get the same score
+    local alike, waiting -- channels without any state of their own get the same score
     for name, c in pairs(channels) do
-        if alike and next(c) == nil and not s.due.known[s.due_key[name]] then
+        if c.a then
+            waiting = waiting or {}
+            waiting[name] = c
+        elseif alike and next(c) == nil and not s.due.known[s.due_key[name]] then
             due_change(s.due, s.due_key[name], document, alike)
         else
             local untouched = next(c) == nil
@@ -553,6 +564,7 @@ local function enter(s, d, e, rev, lvl, document, extra)
             if untouched and next(c) == nil then alike = score end
         end
     end
+    if waiting then place_waiting(s.due, s.due_key, d, waiting, now, s.log, document) end
     return r
 end
 

@@ -343,7 +343,7 @@ class Store:
     def settlement(item, verdict, sent=None, reference="", url="", code="", sentence="", at=0,
                    memo="-", bound=0, health="", hold=0, final=False, extra=""):
         if sent is None:
-            sent = verdict in ("done", "uncertain")
+            sent = verdict in ("done", "ended", "uncertain")
         return [item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, int(sent),
                 reference, url, code, sentence, at, memo, bound, getattr(item, "generation", 0), health, hold,
                 "1" if final else "", extra]
