@@ -2,33 +2,38 @@
  * writes one for each record. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/files.h"
 #include "core/ledger.h"
 #include "core/memory.h"
 #include "core/moment.h"
+#include "core/unicode.h"
 
+/* What a carrier said may be cut within a character: JSON is UTF-8, so that becomes U+FFFD. */
 static void string(struct buf *buf, const char *text) {
-        const char *from = text;
+        const char *from = text, *end = text + strlen(text);
 
         buf_char(buf, '"');
-        for (; *text; text++) {
+        while (text < end) {
                 unsigned char c = (unsigned char) *text;
+                size_t n = c < 0x80 ? 1 : unicode_sequence(text, (size_t) (end - text));
 
-                if (c >= 0x20 && c != '"' && c != '\\')
+                if (n > 1 || (n == 1 && c >= 0x20 && c != '"' && c != '\\')) {
+                        text += n;
                         continue;
+                }
                 buf_add(buf, from, (size_t) (text - from));
-                from = text + 1;
-                if (c < 0x20)
+                from = ++text;
+                if (n == 0)
+                        buf_str(buf, "\xef\xbf\xbd");
+                else if (c < 0x20)
                         buf_fmt(buf, "\\u%04x", c);
                 else {
                         buf_char(buf, '\\');
                         buf_char(buf, (char) c);
                 }
         }
-        buf_add(buf, from, (size_t) (text - from));
+        buf_add(buf, from, (size_t) (end - from));
         buf_char(buf, '"');
 }
 

@@ -212,28 +212,24 @@ int command_channel_login(struct ctl *ctl) {
 
 /* The newest event of a document, out of the ledger. To be freed. */
 static char *bytes_of_document(struct ctl *ctl, const char *document, size_t *ret_n, int *ret_code) {
-        const struct configuration *configuration = ctl_configuration(ctl);
         struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
-        char *path freed_by(freep) = NULL;
         json_t *question = json_pack("{s:s, s:s}", "do", "document.show", "document", document), *answer;
         char *bytes = NULL;
-        int r = -ENOMEM;
+        int r;
 
         if (ctl->region)
                 (void) json_object_set_new(question, "region", json_string(ctl->region));
         answer = ctl_ask_well(ctl, question, ret_code);
         if (!answer)
                 return NULL;
-        path = ledger_path(configuration->main.state_dir);
-        if (path)
-                r = ledger_reader_open(path, &reader);
-        if (r == 0)
-                r = ledger_read_bytes(reader, text_member(answer, "event"), &bytes, ret_n);
+        *ret_code = needs_ledger(ctl, &reader);
+        r = *ret_code == EXIT_WELL
+                    ? ledger_read_bytes(reader, text_member(answer, "event"), &bytes, ret_n)
+                    : 0;
         json_decref(answer);
-        if (r < 0) {
-                print_error(MESSAGE_CTL_NO_LEDGER, "path", path, "reason", strerror(-r), NULL);
+        if (r < 0) { /* it is on its way there */
+                print_error(MESSAGE_CTL_NOT_IN_LEDGER, "document", document, NULL);
                 *ret_code = EXIT_REFUSED;
-                return NULL;
         }
         return bytes;
 }

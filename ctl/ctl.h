@@ -12,7 +12,7 @@
 enum {
         EXIT_WELL = 0,
         EXIT_REFUSED = 1,   /* not done, not found, or something needs a person; the sentence says */
-        EXIT_NO_DAEMON = 3, /* publisherd does not answer, or there is no ledger */
+        EXIT_NO_DAEMON = 3, /* publisherd does not answer */
         EXIT_USAGE = 64,
 };
 
@@ -26,6 +26,7 @@ struct ctl {
         const char *channel;
         bool erase, server, all;
         long limit;
+        int64_t since;
         char **arguments; /* behind the command's words */
         int n_arguments;
 };
@@ -48,6 +49,17 @@ void tell_daemon(struct ctl *ctl);
 /* alarm.c: a new reference, NULL when they cannot be read, which was said. */
 json_t *open_alarms(struct ctl *ctl, int *ret_code);
 void print_alarms(const json_t *alarms);
+/* NULL when nobody answers, or not well; nothing is said. */
+json_t *ctl_ask_quietly(struct ctl *ctl, json_t *question);
+
+/* ledger.c: records, the oldest first, from the ledger, and behind them what only the log has so far
+ * (`question` asks publisherd for it). Of a document, or NULL: the newest events. NULL when there is
+ * no ledger and nobody answers; that is said. */
+json_t *ctl_records(struct ctl *ctl, json_t *question, const char *document, int *ret_code);
+
+/* ledger.c: opens it; EXIT_REFUSED, and said, when there is none or it cannot be read. */
+struct ledger_reader;
+int needs_ledger(struct ctl *ctl, struct ledger_reader **ret);
 
 /* print.c */
 struct column {
@@ -73,6 +85,9 @@ int command_held_list(struct ctl *ctl);
 int command_held_show(struct ctl *ctl);
 int command_held_release(struct ctl *ctl);
 int command_held_reject(struct ctl *ctl);
+int command_rejected_list(struct ctl *ctl);
+int command_rejected_show(struct ctl *ctl);
+int command_rejected_retry(struct ctl *ctl);
 int command_channel_list(struct ctl *ctl);
 int command_channel_pause(struct ctl *ctl);
 int command_channel_resume(struct ctl *ctl);
@@ -93,5 +108,7 @@ int command_key_new(struct ctl *ctl);
 int command_key_list(struct ctl *ctl);
 int command_key_revoke(struct ctl *ctl);
 int command_store_adopt(struct ctl *ctl);
+int command_ledger_verify(struct ctl *ctl);
+int command_ledger_export(struct ctl *ctl);
 
 #endif

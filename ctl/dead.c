@@ -2,7 +2,6 @@
  * of publisherd, one document on one channel at a time. */
 #include "ctl/ctl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,43 +40,25 @@ static int add_row(const struct ledger_row *row, void *userdata) {
         return 0;
 }
 
-static struct ledger_reader *open_ledger(struct ctl *ctl, int *ret_code) {
-        const struct configuration *configuration = ctl_configuration(ctl);
-        char *path freed_by(freep) = NULL;
-        struct ledger_reader *reader = NULL;
-        int r;
-
-        *ret_code = EXIT_REFUSED;
-        if (!configuration)
-                return NULL;
-        path = ledger_path(configuration->main.state_dir);
-        r = path ? ledger_reader_open(path, &reader) : -ENOMEM;
-        if (r < 0) {
-                print_error(MESSAGE_CTL_NO_LEDGER, "path", path, "reason", strerror(-r), NULL);
-                *ret_code = EXIT_NO_DAEMON;
-                return NULL;
-        }
-        *ret_code = EXIT_WELL;
-        return reader;
-}
-
 static const char *region_of(const struct ctl *ctl) {
         return ctl->region && *ctl->region ? ctl->region : NULL;
 }
 
 /* The dead ones; NULL when the ledger cannot be read, which was said. */
 static json_t *dead_rows(struct ctl *ctl, const char *document, const char *channel, int *ret_code) {
-        struct ledger_reader *reader freed_by(ledger_reader_freep) = open_ledger(ctl, ret_code);
+        struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
         struct wanted wanted = { document, channel, NULL };
         int r;
 
-        if (!reader)
+        *ret_code = needs_ledger(ctl, &reader);
+        if (*ret_code != EXIT_WELL)
                 return NULL;
         wanted.rows = json_array();
         r = ledger_read_trouble(reader, region_of(ctl), "dead", add_row, &wanted);
         if (r == 0)
                 return wanted.rows;
-        print_error(MESSAGE_CTL_NO_LEDGER, "path", "", "reason", ledger_reader_words(reader), NULL);
+        print_error(MESSAGE_CTL_LEDGER_UNREADABLE, "path", "ledger.db", "reason",
+                    ledger_reader_words(reader), NULL);
         json_decref(wanted.rows);
         *ret_code = EXIT_REFUSED;
         return NULL;
@@ -131,10 +112,11 @@ int command_dead_show(struct ctl *ctl) {
                 code = EXIT_REFUSED;
         }
         json_array_foreach(rows, i, row) {
-                struct ledger_reader *reader freed_by(ledger_reader_freep) = open_ledger(ctl, &code);
+                struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
                 struct wanted wanted = { document, text_member(row, "channel"), json_array() };
 
-                if (reader && ledger_read_document(reader, text_member(row, "region"), document, add_row,
+                code = needs_ledger(ctl, &reader);
+                if (code == EXIT_WELL && ledger_read_document(reader, text_member(row, "region"), document, add_row,
                                                    &wanted) == 0 &&
                     !ctl->json) {
                         print_line(MESSAGE_CTL_DEAD, "document", document, "channel",

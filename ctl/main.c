@@ -37,6 +37,9 @@ static const struct {
         { "dead", "drop", command_dead_drop },
         { "alarm", "list", command_alarm_list },
         { "alarm", "ack", command_alarm_ack },
+        { "rejected", "list", command_rejected_list },
+        { "rejected", "show", command_rejected_show },
+        { "rejected", "retry", command_rejected_retry },
         { "channel", "list", command_channel_list },
         { "channel", "add", command_channel_add },
         { "channel", "secret", command_channel_secret },
@@ -51,6 +54,8 @@ static const struct {
         { "key", "list", command_key_list },
         { "key", "revoke", command_key_revoke },
         { "store", "adopt", command_store_adopt },
+        { "ledger", "verify", command_ledger_verify },
+        { "ledger", "export", command_ledger_export },
 };
 
 static void help(FILE *to) {
@@ -81,7 +86,7 @@ static int dispatch(struct ctl *ctl, char **words, int n) {
 }
 
 int main(int argc, char **argv) {
-        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, JSON, CHANNEL, ALL };
+        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, SINCE, JSON, CHANNEL, ALL };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "json", no_argument, NULL, JSON },
@@ -95,6 +100,7 @@ int main(int argc, char **argv) {
                 { "limit", required_argument, NULL, LIMIT },
                 { "channel", required_argument, NULL, CHANNEL },
                 { "all", no_argument, NULL, ALL },
+                { "since", required_argument, NULL, SINCE },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { NULL, 0, NULL, 0 },
@@ -142,6 +148,9 @@ int main(int argc, char **argv) {
                         break;
                 case ALL:
                         ctl.all = true;
+                        break;
+                case SINCE:
+                        ctl.since = strtoll(optarg, NULL, 10);
                         break;
                 case 'h':
                         help(stdout);

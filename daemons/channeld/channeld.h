@@ -33,11 +33,12 @@ struct region {
         bool settling;
         bool nudged;          /* while a take was on its way: look again */
         bool breaker_open;
-        int64_t breaker_boot_ms; /* since when it is as it is */
         bool format_told;     /* the store speaks another format than we do */
         bool settle_told;     /* a settle was refused */
         int64_t next_boot_ms; /* when to take again */
         int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
+        int64_t open_since_boot_ms;
+        bool breaker_told;
         int64_t open_until_ms;      /* the same by the wall clock, for people */
         int64_t anew_boot_ms; /* look again then: the subscription to nudges is new */
         int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
@@ -109,7 +110,6 @@ struct byteless {
 
 struct channeld {
         sd_event *event;
-        bool knows_alarms; /* an alarm of a document may be open */
         struct configuration *configuration;
         struct catalogue *catalogue;
         const struct channel_config *channel;
@@ -131,6 +131,8 @@ struct channeld {
         int64_t setup_boot_ms; /* when to try the setup again */
         char *paused; /* what the store says, for STATUS */
         char *last_trouble; /* the sentence of the last failure, for STATUS */
+        json_t *raised; /* subjects of open alarms of documents, or NULL */
+        bool goes;      /* not paused, as far as is known */
         uint64_t n_done, n_failed;
         sd_event_source *timer, *tick, *renewal;
 
@@ -217,12 +219,12 @@ int preview_run(struct channeld *daemon);
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
 
 /* trouble.c: whatever a person should hear of a channel is told here. */
-void trouble_begin(struct channeld *daemon);
-void trouble_tick(struct channeld *daemon); /* each second */
-void trouble_shown(const struct attempt *attempt); /* what was said of its document is over */
-void trouble_bytes(const struct attempt *attempt);
 void trouble_blocked(struct channeld *daemon, const char *reason);
-void trouble_went_on(struct channeld *daemon); /* nothing blocks it any more */
+void trouble_start(struct channeld *daemon);
+void trouble_secret(struct channeld *daemon, const char *reason);
+void trouble_goes(struct channeld *daemon); /* nothing blocks it, or not any more */
+void trouble_done(struct region *region, const char *document); /* shown or gone: ends its alarms */
+void trouble_damaged(struct region *region, const char *document);
 void trouble_breaker(struct region *region, bool open, int64_t wait_ms);
 void trouble_dead(struct region *region, const struct outcome *outcome);
 void trouble_poison(struct region *region, const char *document);

@@ -49,7 +49,7 @@ static int read_options(struct channeld *daemon) {
         return r;
 }
 
-static int read_secret(struct channeld *daemon) {
+static int read_secret(struct channeld *daemon, bool runs) {
         int r;
 
         if (!daemon->channel->secret_file)
@@ -60,14 +60,14 @@ static int read_secret(struct channeld *daemon) {
 
                 log_say(LOG_ERR, MESSAGE_SECRET_UNREADABLE, "path", daemon->channel->secret_file,
                         "reason", reason ? reason : strerror(-r), NULL);
-                (void) alarm_start(daemon->configuration->main.state_dir);
-                alarm_raise(ALARM_SECRET, daemon->channel->name, "channel", daemon->channel->name,
-                            "reason", reason ? reason : strerror(-r), NULL);
+                if (runs)
+                        trouble_secret(daemon, reason ? reason : strerror(-r));
         }
         return r;
 }
 
-static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check) {
+static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check,
+                         bool test) {
         const struct config *config;
         int r = daemon_load(path, settings_of_driver, name, check, &daemon->configuration, &daemon->catalogue);
 
@@ -82,7 +82,7 @@ static int channeld_init(struct channeld *daemon, const char *path, const char *
         daemon->driver = driver_find(daemon->channel->driver);
         r = read_options(daemon);
         if (r >= 0)
-                r = read_secret(daemon);
+                r = read_secret(daemon, !check && !test);
         if (r < 0)
                 return r;
         if (asprintf(&daemon->attachments_dir, "%s/attachments", config->state_dir) < 0) {
@@ -120,6 +120,8 @@ static void channeld_done(struct channeld *daemon) {
         free(daemon->attachments_dir);
         free(daemon->paused);
         free(daemon->last_trouble);
+        json_decref(daemon->raised);
+        alarm_end();
         if (daemon->secret)
                 explicit_bzero(daemon->secret, strlen(daemon->secret));
         free(daemon->secret);
@@ -133,7 +135,6 @@ static void channeld_done(struct channeld *daemon) {
         (void) sd_event_source_disable_unref(daemon->tick);
         (void) sd_event_source_disable_unref(daemon->renewal);
         (void) sd_event_unref(daemon->event);
-        alarm_end();
 }
 
 /* The breaker stands before the rest: nothing else explains why nothing leaves. */
@@ -162,7 +163,6 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
-        trouble_tick(daemon);
         if (daemon->stopping && engine_is_idle(daemon))
                 return sd_event_exit(daemon->event, 0);
         r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
@@ -237,7 +237,7 @@ static int add_sources(struct channeld *daemon) {
 static int channeld_run(struct channeld *daemon) {
         int r = add_sources(daemon);
 
-        trouble_begin(daemon);
+        trouble_start(daemon);
         if (r >= 0)
                 r = lease_take_slot(daemon);
         if (r >= 0)
@@ -293,7 +293,8 @@ int main(int argc, char **argv) {
 
         if (r >= 0)
                 return r;
-        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check);
+        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check,
+                          arguments.test);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)

@@ -2,6 +2,7 @@
 #include "daemons/channeld/channeld.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/alarm.h"
@@ -10,108 +11,118 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { BREAKER_MS = 300000 }; /* so long an endpoint may be away before a person hears of it */
+/* A breaker that is open for so long is somebody's affair. */
+enum { PATIENCE_MS = 5 * 60 * 1000 };
 
-/* Alarms of documents that may be open; clearing one per delivery would be dear. */
-static const enum alarm of_documents[] = { ALARM_DEADLINE_MISSED, ALARM_POISON, ALARM_DAMAGED };
+/* -- alarms of single documents: which are open, so that the one that comes through ends its own ----- */
 
-static bool is_of_document(const char *code) {
-        for (size_t i = 0; i < ELEMENTS(of_documents); i++)
-                if (strcmp(code, alarm_code(of_documents[i])) == 0)
-                        return true;
-        return false;
-}
-
-void trouble_begin(struct channeld *daemon) {
-        json_t *open, *alarm;
-        size_t i;
-
-        (void) alarm_start(daemon->configuration->main.state_dir); /* else in the log only */
-        open = alarm_list(daemon->configuration->main.state_dir, NULL);
-        json_array_foreach(open, i, alarm) {
-                const char *code = json_string_value(json_object_get(alarm, "code"));
-
-                daemon->knows_alarms = daemon->knows_alarms || (code && is_of_document(code));
-        }
-        json_decref(open);
-        alarm_clear(ALARM_SECRET, daemon->channel->name); /* it could be read */
-}
-
-static char *subject_of(enum alarm alarm, const struct region *region, const char *document) {
-        const char *first = alarm == ALARM_DAMAGED ? region->code : region->daemon->channel->name;
+static char *subject_of(const char *first, const char *document) {
         char *subject;
 
         return asprintf(&subject, "%s/%s", first, document) < 0 ? NULL : subject;
 }
 
-static void raise_document(enum alarm alarm, const struct region *region, const char *document,
-                           const char *reason, const char *due) {
-        char *subject freed_by(freep) = subject_of(alarm, region, document);
-
-        region->daemon->knows_alarms = true;
-        alarm_raise(alarm, subject, "channel", region->daemon->channel->name, "region", region->code,
-                    "document", document, "reason", reason, "due", due, NULL);
+static void raised(struct channeld *daemon, const char *subject) {
+        if (!daemon->raised)
+                daemon->raised = json_object();
+        (void) json_object_set_new(daemon->raised, subject, json_true());
 }
 
-void trouble_shown(const struct attempt *attempt) {
-        if (!attempt->daemon->knows_alarms)
+/* `alarms` end in N_ALARMS: several may be open of one subject. */
+static void clear_document(struct channeld *daemon, const enum alarm *alarms, const char *first,
+                           const char *document) {
+        char *subject freed_by(freep) = subject_of(first, document);
+
+        if (!subject || !json_object_get(daemon->raised, subject))
                 return;
-        for (size_t i = 0; i < ELEMENTS(of_documents); i++) {
-                char *subject freed_by(freep) =
-                        subject_of(of_documents[i], attempt->region, attempt->lease->document);
+        for (; *alarms < N_ALARMS; alarms++)
+                alarm_clear(*alarms, subject);
+        (void) json_object_del(daemon->raised, subject);
+}
 
-                alarm_clear(of_documents[i], subject);
+void trouble_start(struct channeld *daemon) {
+        const char *state_dir = daemon->configuration->main.state_dir;
+        json_t *alarms, *alarm;
+        size_t i;
+
+        (void) alarm_start(state_dir);
+        alarms = alarm_list(state_dir, NULL);
+        json_array_foreach(alarms, i, alarm) {
+                enum alarm code =
+                        alarm_by_code(json_string_value(json_object_get(alarm, "code")));
+
+                if (code == ALARM_POISON || code == ALARM_DAMAGED || code == ALARM_DEADLINE_MISSED)
+                        raised(daemon, json_string_value(json_object_get(alarm, "subject")));
         }
+        json_decref(alarms);
+        alarm_clear(ALARM_SECRET, daemon->channel->name);
 }
 
-void trouble_bytes(const struct attempt *attempt) {
-        const struct channel_config *channel = attempt->daemon->channel;
-        const char *document = attempt->lease->document;
-
-        log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", channel->name, "region",
-                attempt->region->code, "document", document, NULL);
-        raise_document(ALARM_DAMAGED, attempt->region, document,
-                       message_template(MESSAGE_ALARM_OTHER_BYTES, messages_language()), NULL);
+void trouble_secret(struct channeld *daemon, const char *reason) {
+        (void) alarm_start(daemon->configuration->main.state_dir);
+        alarm_raise(ALARM_SECRET, daemon->channel->name, "reason", reason, NULL);
 }
 
-/* The breaker is asked for by each look into the store, the time it stays open each second. */
-void trouble_tick(struct channeld *daemon) {
-        const struct region *longest = NULL;
-        int64_t now = clock_boot_ms();
-        char text[24];
+void trouble_done(struct region *region, const char *document) {
+        static const enum alarm of_channel[] = { ALARM_POISON, ALARM_DEADLINE_MISSED, N_ALARMS };
+        static const enum alarm of_region[] = { ALARM_DAMAGED, N_ALARMS };
+        struct channeld *daemon = region->daemon;
+
+        if (json_object_size(daemon->raised) == 0)
+                return;
+        clear_document(daemon, of_channel, daemon->channel->name, document);
+        clear_document(daemon, of_region, region->code, document);
+}
+
+void trouble_damaged(struct region *region, const char *document) {
+        struct channeld *daemon = region->daemon;
+        char *subject freed_by(freep) = subject_of(region->code, document);
+        char *reason freed_by(freep) = say(MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name,
+                                           "region", region->code, "document", document, NULL);
+
+        log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
+                region->code, "document", document, NULL);
+        if (!subject)
+                return;
+        raised(daemon, subject);
+        alarm_raise(ALARM_DAMAGED, subject, "document", document, "region", region->code, "reason",
+                    reason, NULL);
+}
+
+/* -- the channel as a whole ------------------------------------------------------------------------- */
+
+void trouble_blocked(struct channeld *daemon, const char *reason) {
+        log_say(LOG_ERR, MESSAGE_CHANNEL_BLOCKED, "channel", daemon->channel->name, "reason",
+                reason, NULL);
+        alarm_raise(ALARM_CHANNEL_BLOCKED, daemon->channel->name, "reason", reason, NULL);
+}
+
+void trouble_goes(struct channeld *daemon) {
+        alarm_clear(ALARM_CHANNEL_BLOCKED, daemon->channel->name);
+}
+
+/* "7 min": how long, for people. */
+static const char *minutes(int64_t ms, char ret[static 32]) {
+        (void) snprintf(ret, 32, "%lld min", (long long) (ms / 60000));
+        return ret;
+}
+
+/* One channel may be open in one region and closed in another; the alarm is the channel's. */
+static void tell_alarm(struct channeld *daemon, const char *why) {
+        int64_t now = clock_boot_ms(), longest = -1;
+        char text[32];
 
         for (size_t i = 0; i < daemon->n_regions; i++) {
                 const struct region *region = &daemon->regions[i];
 
-                if (region->breaker_open && now - region->breaker_boot_ms >= BREAKER_MS &&
-                    (!longest || region->breaker_boot_ms < longest->breaker_boot_ms))
-                        longest = region;
+                if (region->breaker_open && now - region->open_since_boot_ms > longest)
+                        longest = now - region->open_since_boot_ms;
         }
-        if (!longest)
-                return;
-        (void) snprintf(text, sizeof(text), "%lld min",
-                        (long long) (now - longest->breaker_boot_ms) / 60000);
-        alarm_raise(ALARM_BREAKER_OPEN, daemon->channel->name, "channel", daemon->channel->name,
-                    "region", longest->code, "for", text, "reason",
-                    daemon->last_trouble ? daemon->last_trouble : "-", NULL);
-}
-
-static void breaker_is_shut(const struct channeld *daemon) {
-        for (size_t i = 0; i < daemon->n_regions; i++)
-                if (daemon->regions[i].breaker_open)
-                        return;
-        alarm_clear(ALARM_BREAKER_OPEN, daemon->channel->name);
-}
-
-void trouble_blocked(struct channeld *daemon, const char *reason) {
-        alarm_raise(ALARM_CHANNEL_BLOCKED, daemon->channel->name, "channel", daemon->channel->name,
-                    "reason", reason, NULL);
-        log_say(LOG_ERR, MESSAGE_CHANNEL_BLOCKED, "channel", daemon->channel->name, "reason",
-                reason, NULL);
-}
-
-void trouble_went_on(struct channeld *daemon) {
-        alarm_clear(ALARM_CHANNEL_BLOCKED, daemon->channel->name);
+        if (longest < 0)
+                alarm_clear(ALARM_BREAKER_OPEN, daemon->channel->name);
+        else if (longest >= PATIENCE_MS)
+                alarm_raise(ALARM_BREAKER_OPEN, daemon->channel->name, "reason", why, "for",
+                            minutes(longest, text), NULL);
 }
 
 void trouble_breaker(struct region *region, bool open, int64_t wait_ms) {
@@ -121,20 +132,19 @@ void trouble_breaker(struct region *region, bool open, int64_t wait_ms) {
         char until[MOMENT_TEXT];
 
         region->breaker_open = open;
-        if (is_news)
-                region->breaker_boot_ms = clock_boot_ms();
-        if (!open)
-                breaker_is_shut(daemon);
         region->open_until_ms = clock_now_ms() + (wait_ms > 0 ? wait_ms : 0);
-        if (!is_news)
-                return;
-        if (open)
+        if (is_news)
+                region->open_since_boot_ms = clock_boot_ms();
+        if (is_news && open)
                 log_say(LOG_WARNING, MESSAGE_BREAKER_OPEN, "channel", daemon->channel->name,
                         "region", region->code, "until",
                         moment_write(region->open_until_ms, until), "reason", why, NULL);
-        else
+        else if (is_news)
                 log_say(LOG_NOTICE, MESSAGE_BREAKER_CLOSED, "channel", daemon->channel->name,
                         "region", region->code, NULL);
+        if (open || is_news || !region->breaker_told)
+                tell_alarm(daemon, why);
+        region->breaker_told = true;
 }
 
 void trouble_dead(struct region *region, const struct outcome *outcome) {
@@ -144,16 +154,25 @@ void trouble_dead(struct region *region, const struct outcome *outcome) {
 }
 
 void trouble_poison(struct region *region, const char *document) {
-        const char *why = region->daemon->last_trouble;
+        struct channeld *daemon = region->daemon;
+        const char *channel = daemon->channel->name;
+        char *subject freed_by(freep) = subject_of(channel, document);
+        char *reason freed_by(freep) = say(MESSAGE_DOCUMENT_POISON, "channel", channel, "region",
+                                           region->code, "document", document, NULL);
 
-        raise_document(ALARM_POISON, region, document, why ? why : "-", NULL);
-        log_say(LOG_ERR, MESSAGE_DOCUMENT_POISON, "channel", region->daemon->channel->name, "region",
-                region->code, "document", document, NULL);
+        log_say(LOG_ERR, MESSAGE_DOCUMENT_POISON, "channel", channel, "region", region->code,
+                "document", document, NULL);
+        if (!subject)
+                return;
+        raised(daemon, subject);
+        alarm_raise(ALARM_POISON, subject, "channel", channel, "document", document, "reason",
+                    reason, NULL);
 }
 
 /* An attempt has failed; a missed deadline ends nothing. */
 void trouble_deadline(const struct attempt *attempt) {
         const char *reason = attempt->step.verdict.sentence;
+        char *subject freed_by(freep) = NULL;
         char due[MOMENT_TEXT];
 
         if (attempt->deadline_ms <= 0 || attempt->kind != 'P' ||
@@ -162,7 +181,13 @@ void trouble_deadline(const struct attempt *attempt) {
         log_say(LOG_ERR, MESSAGE_DEADLINE_MISSED, "channel", attempt->daemon->channel->name,
                 "region", attempt->region->code, "document", attempt->lease->document, "due",
                 moment_write(attempt->deadline_ms, due), "reason", reason ? reason : "", NULL);
-        raise_document(ALARM_DEADLINE_MISSED, attempt->region, attempt->lease->document, reason, due);
+        subject = subject_of(attempt->daemon->channel->name, attempt->lease->document);
+        if (!subject)
+                return;
+        raised(attempt->daemon, subject);
+        alarm_raise(ALARM_DEADLINE_MISSED, subject, "channel", attempt->daemon->channel->name, "region",
+                    attempt->region->code, "document", attempt->lease->document, "due", due, "reason",
+                    reason, NULL);
 }
 
 void trouble_settle(struct region *region, const char *reason) {

@@ -192,25 +192,36 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return sd_event_exit(daemon->event, 0);
 }
 
-/* Only who is told of alarms can change while running. */
+static bool has_the_same_regions(const struct ledgerd *daemon, const struct configuration *configuration) {
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                if (!configuration_has_region(configuration, daemon->regions[i].code))
+                        return false;
+        return configuration->main.regions.n == daemon->n_regions;
+}
+
+/* Whose key may hear what, and which channels there are. Paths and sockets wait for a restart. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         struct ledgerd *daemon = userdata;
-        struct configuration *configuration;
-        struct catalogue *catalogue;
+        struct configuration *configuration = NULL;
+        struct catalogue *catalogue = NULL;
 
         (void) source;
         (void) info;
         (void) sd_notify(0, "RELOADING=1");
-        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0) {
+        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0)
                 log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
+        else if (!has_the_same_regions(daemon, configuration)) {
+                log_say(LOG_WARNING, MESSAGE_RELOAD_NEEDS_RESTART, NULL);
+                (void) configuration_free(configuration);
         } else {
+                (void) configuration_free(daemon->configuration);
+                daemon->configuration = configuration;
                 if (alarms_reload(daemon->alarms, configuration) < 0)
                         log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
                 else
                         log_say(LOG_INFO, MESSAGE_RELOADED, NULL);
-                (void) configuration_free(configuration);
-                (void) catalogue_free(catalogue);
         }
+        (void) catalogue_free(catalogue);
         (void) sd_notify(0, "READY=1");
         return 0;
 }

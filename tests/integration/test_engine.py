@@ -1,5 +1,6 @@
 """The engine keeps its promises when nothing is well: verdicts, retries, breaker, pace, leases, many workers."""
 import collections
+import datetime
 import pathlib
 import signal
 import statistics
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from county import publish, query, wait_until, withdraw
+from county import now, publish, query, wait_until, withdraw
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
 from sink import Answer, Half, Hang, Late, Reset, Sink # noqa: E402
@@ -177,6 +178,58 @@ def test_a_withdrawal_in_doubt_does_not_wait(media, sink):
     county.ask(withdraw())
     county.shown("doc-1", "media", state="withdrawn", timeout=10)
     assert sink.shown["doc-1"][1] == "withdraw"
+
+
+# ---- times ----
+
+def test_a_display_that_is_over_is_taken_down_to_the_second(media, sink):
+    county = media(on_end="remove")
+    until = now(seconds=3)
+    county.ask(publish(show_until=until))
+    county.shown("doc-1", "media")
+    wait_until(lambda: len(sink.requests) == 2, 10)
+    first, last = sink.requests
+    assert last.revision_part == "1e" and last.kind == "expire"
+    assert last.event["type"] == "cn.gongkai.disclosure.withdraw.v1"
+    assert last.event["source"] == "urn:gongkai:530581:gongkai"
+    assert 0 <= last.at - datetime.datetime.fromisoformat(until).timestamp() < 1
+    wait_until(lambda: states(county) == ["published", "ended"])
+    wait_until(lambda: is_quiet(county))
+
+
+def test_a_display_that_is_over_is_marked(media, sink):
+    county = media(on_end="mark")
+    county.ask(publish(show_until=now(seconds=2)))
+    wait_until(lambda: len(sink.requests) == 2, 10)
+    last = sink.requests[1]
+    assert (last.revision_part, last.kind) == ("1e", "end")
+    assert last.body == sink.requests[0].body
+    wait_until(lambda: states(county) == ["published", "ended"])
+    # A revision begins anew.
+    county.ask(publish(title="再次公示", show_until=now(seconds=60)))
+    county.shown("doc-1", "media", revision=2)
+
+
+def test_a_display_is_kept_unless_the_channel_says_otherwise(media, sink):
+    county = media()
+    county.ask(publish(show_until=now(seconds=1)))
+    county.shown("doc-1", "media")
+    time.sleep(1.5)
+    assert len(sink.requests) == 1 and is_quiet(county)
+
+
+def test_who_waits_for_another_waits_no_longer_than_told(county, sink):
+    away = Sink()
+    away.close()
+    one = county()
+    one.channel("portal", driver="webhook", url=away.url, carrier="政府网站", timeout="1s", retry="200ms*500", breaker="0")
+    one.channel("media", driver="webhook", url=sink.url, carrier="政府网站", after="portal", after_timeout="2s")
+    one.start_all(["portal", "media"])
+    one.ask(publish())
+    asked_at = time.time()
+    one.shown("doc-1", "media")
+    assert 1.9 <= sink.requests[0].at - asked_at < 4
+    assert state_of(one, channel="portal")["state"] == "deferred"
 
 
 # ---- the breaker ----
@@ -370,8 +423,11 @@ def hanging(county, sink, hole, n):
     before = times(one, sink, "media", 20, 0)
     for i in range(n):
         one.start_channel(f"hole-{i}")
-    for k in range(2):
-        one.ask(publish(f"stuck-{k}", title=f"卡住{k}", channels=[f"hole-{i}" for i in range(n)]))
+    for first in range(0, n, 50):
+        for k in range(2):
+            named = [f"hole-{i}" for i in range(first, min(n, first + 50))]
+            reply = one.ask(publish(f"stuck-{first}-{k}", title=f"卡住{first}之{k}", channels=named))
+            assert reply["status"] == "accepted", reply
     wait_until(lambda: len(hole.requests) >= 2 * n, 90, "all the others hang")
     after = times(one, sink, "media", 20, 100)
     return one, before, after
