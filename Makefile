@@ -79,7 +79,7 @@ FORCE:
 $(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
-$(BUILD)/core/store_library.o: core/store.lua
+$(BUILD)/core/store_library.o: $(wildcard core/*.lua)
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
 	$(wildcard channels/$(room)/*/*)))
 

@@ -1,16 +1,18 @@
-/* Puts a file of the tree into the program: EMBED(store_lua, "core/store.lua") defines
- * `store_lua` (bytes, a NUL behind them) and `store_lua_size`. The Makefile names the file as a
- * prerequisite of the object. */
+/* Puts a file of the tree into the program: EMBED(start_page, "channels/site/start.html") defines
+ * `start_page` (bytes, a NUL behind them) and its end. EMBED_FILES() puts several behind each other.
+ * The Makefile names the files as prerequisites of the object. */
 #ifndef CORE_EMBED_H
 #define CORE_EMBED_H
 
 #include <stddef.h>
 
-#define EMBED(name, path)                                                                          \
+#define EMBED_FILE(path) ".incbin \"" path "\"\n"
+#define EMBED(name, path) EMBED_FILES(name, EMBED_FILE(path))
+#define EMBED_FILES(name, files)                                                                   \
         __asm__(".section .rodata\n"                                                               \
                 ".global " #name "\n"                                                              \
                 ".balign 16\n" #name ":\n"                                                         \
-                ".incbin \"" path "\"\n"                                                           \
+                files                                                                              \
                 ".byte 0\n"                                                                        \
                 ".global " #name "_end\n" #name "_end:\n"                                          \
                 ".previous\n");                                                                    \

@@ -1,4 +1,5 @@
-/* The function library goes into the program as it stands in the tree. */
+/* The function library goes into the program as its parts stand in the tree, in this order. */
 #include "core/embed.h"
 
-EMBED(store_lua, "core/store.lua");
+EMBED_FILES(store_lua, EMBED_FILE("core/store.lua") EMBED_FILE("core/store_people.lua")
+                               EMBED_FILE("core/store_views.lua"));

@@ -7,6 +7,7 @@ of thousands of them.
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from collections import namedtuple
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIBRARY = os.path.join(HERE, "..", "..", "core", "store.lua")
+TREE = os.path.join(HERE, "..", "..")
 REGION = "{530581}:"
 EPOCH = "01EPOCH"
 START = 1_790_000_000_000  # ms; where the test clock begins
@@ -36,8 +37,12 @@ class Refused(Exception):
 
 
 def library(real_clock=False):
-    with open(LIBRARY, encoding="utf-8") as file:
-        text = file.read()
+    with open(os.path.join(TREE, "core", "store_library.c"), encoding="utf-8") as file:
+        parts = re.findall(r'EMBED_FILE\("([^"]+)"\)', file.read())
+    text = ""
+    for part in parts:
+        with open(os.path.join(TREE, part), encoding="utf-8") as file:
+            text += file.read()
     if real_clock:
         return text
     assert text.count(REAL_CLOCK) == 1, "now_ms() reads otherwise than this kit believes"
