@@ -297,6 +297,20 @@ static int read_main(struct config *config, const struct conf *conf, struct prob
         return 0;
 }
 
+static void check_alarms(const struct configuration *configuration, const struct conf *conf,
+                         struct problems *problems) {
+        const struct config *config = &configuration->main;
+
+        /* Whether the program is there is found out when it is wanted: no daemon should stay away
+         * because of it. */
+        if (config->alarm_command && config->alarm_command[0] != '/')
+                problems_add(problems, config->path, conf_line(conf, "alarms", "command"),
+                             MESSAGE_CONFIG_ALARM_COMMAND, "value", config->alarm_command, NULL);
+        if (config->alarm_channel && !configuration_channel(configuration, config->alarm_channel))
+                problems_add(problems, config->path, conf_line(conf, "alarms", "channel"),
+                             MESSAGE_CONFIG_ALARM_CHANNEL, "channel", config->alarm_channel, NULL);
+}
+
 int configuration_load(const char *path, driver_settings_fn *driver_settings,
                        struct problems *problems, struct configuration **ret) {
         struct configuration *configuration freed_by(configuration_freep) =
@@ -317,6 +331,8 @@ int configuration_load(const char *path, driver_settings_fn *driver_settings,
                 r = config_read_channels(configuration, driver_settings, problems);
         if (r == 0)
                 r = config_read_emitters(configuration, problems);
+        if (r == 0)
+                check_alarms(configuration, conf, problems);
         if (r < 0)
                 return r;
         *ret = give_away(configuration);

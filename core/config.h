@@ -35,6 +35,11 @@ struct config {
         struct string_list fetch_networks; /* for network_parse(): private ones that may be fetched from */
         struct string_list fetch_retry;    /* for duration_parse(); the last one repeats */
         int64_t fetch_timeout_ms;          /* longest time of one attachment */
+        /* [alarms] */
+        char *alarm_command;       /* PROGRAM ARGS, by blanks; NULL = none */
+        char *alarm_channel;       /* NULL = none */
+        int64_t alarm_repeat_ms;
+        int64_t alarm_log_records; /* a longer log of a region is an alarm */
         /* [curve] */
         char *curve_secret_file; /* the server's key pair, for secret_read(); NULL = no CURVE */
 };

@@ -85,6 +85,24 @@ const struct setting config_settings[] = {
           .chinese = "没有取到，隔多久再取，依次用，最后一个一直重复",
           .english = "waits between attempts to fetch; the last one repeats" },
 
+        { "alarms", "command", SETTING_STRING, AT(alarm_command),
+          .chinese = "报警时执行的程序和参数（用空格隔开，不经过 shell）：警报以 JSON 从标准输入给它，"
+                     "也在 GONGKAI_ALARM_* 环境变量里",
+          .english = "program and arguments (by blanks, no shell) that is run for an alarm, which is"
+                     " on its standard input as JSON, and in GONGKAI_ALARM_*" },
+        { "alarms", "channel", SETTING_STRING, AT(alarm_channel),
+          .chinese = "报警时发到哪个渠道（每个区划一份内部文件，不会出现在别的渠道）",
+          .english = "channel that shows alarms, and no other does" },
+        { "alarms", "repeat", SETTING_DURATION, AT(alarm_repeat_ms), .fallback = "6h",
+          .least = SECOND, .most = 30 * DAY,
+          .chinese = "没有解除、也没有人确认（gongkaictl alarm ack）的警报隔多久再报一次",
+          .english = "how often an open alarm that nobody has acknowledged (gongkaictl alarm ack) is"
+                     " sent again" },
+        { "alarms", "log_records", SETTING_NUMBER, AT(alarm_log_records), .fallback = "500000",
+          .least = 1, .most = INT64_C(1000000000),
+          .chinese = "一个区划在 Redis 里的日志超过多少条就报警（台账服务会把它腾空）",
+          .english = "a region's log in Redis that is longer is an alarm (the ledger shortens it)" },
+
         { "curve", "secret_file", SETTING_STRING, AT(curve_secret_file),
           .chinese = "服务器密钥对的文件（或 systemd 凭据名）；写了才能从别的机器收文",
           .english = "file (or systemd credential) with the server's CURVE key pair" },

@@ -267,6 +267,13 @@ static void every_wrong_thing_is_named_with_its_file_and_line(void **state) {
                 { "more than the protocol allows", "gongkai.conf",
                   "[county]\nregions = 530581\n[publisherd]\nmax_message = 1GiB\n", 4, "128MiB" },
 
+                { "an alarm to a channel that is not there", "gongkai.conf",
+                  "[county]\nregions = 530581\n[alarms]\nchannel = duty\n", 4, "没有 duty.conf" },
+                { "an alarm by a program of no known place", "gongkai.conf",
+                  "[county]\nregions = 530581\n[alarms]\ncommand = notify duty\n", 4, "完整路径" },
+                { "an alarm that comes too often", "gongkai.conf",
+                  "[county]\nregions = 530581\n[alarms]\nrepeat = 10ms\n", 4, "1s" },
+
                 { "a name that cannot be one", "channels.d/Portal.conf", "driver = nothing\n", 0,
                   "文件名“Portal”" },
                 { "no driver", "channels.d/a.conf", "title = a\n", 0, "driver" },

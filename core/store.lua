@@ -26,12 +26,14 @@
 --   o owner source   t {source = greatest time seen}       C revision to be shown now
 --   P embargoed revisions by publish_at, ranks rising      c {channel = state}
 --   g greatest number an emitter gave to what is shown already (a duplicate by content)
---   h held event {ULID, digest, revision, evid, time, source}
+--   h held event {ULID, digest, revision, evid, time, source, 1 when its attachments have come}
 -- A revision record is an array:
 local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+local WAIT, SINCE, UNTIL = 12, 13, 14
 --   (REV, LVL) is the rank: LVL 0 is shown, 1 and more is withdrawn or expired (a second withdrawal,
 --   say erase after mark, is one higher). KIND P publish, N publish that no channel may show, W withdraw,
---   X expired.
+--   X expired. Only where needed: WAIT 1 while attachments are fetched; SINCE when it came to be shown, if
+--   later than ACC; UNTIL the end of its display: ms, or "d7" "w7" days from the first showing.
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
 --   d in doubt since                m memo               q last lease settled
@@ -40,11 +42,16 @@ local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4
 --   j references of stale settles that the holder did not know of when it loaded ("" without one)
 --   e, v rank that is dead          p times found with a passed lease   z sentence of the last trouble
 --   y its code                      T something may have been sent      a the channel to wait for
+--   G generation of put-back wanted g the one put back last
+--   o ms to wait for channel a at most (none: for ever)    w what the end of display asks: remove or mark
+--   E revision whose display has ended here
 
 local SPLIT = 1e12        -- below: ready, ordered by class, legal slack and age; above: times
 local CLASS_SPAN = 3e11
 local EPOCH_2020 = 1577836800000
 local POISON = 5
+
+local gate = {} -- its functions are in core/store_gate.lua
 
 -- Whole numbers as text; the few that come again and again in a call are not made twice.
 local written, n_written = {}, 0
@@ -77,6 +84,13 @@ local function ready_score(now, class, deadline)
     last_now, last_class, last_deadline = now, class, deadline
     last_score = class * CLASS_SPAN + day * 1.5e7 + 2 * math.floor((now - EPOCH_2020) / 240000)
     return last_score
+end
+
+-- The leases that a worker holds, or has held: so it finds its own again. `adds` as for ZADD.
+local function mine_add(key, adds, now)
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', fmt(now))
+    redis.call('ZADD', key, unpack(adds))
+    redis.call('PEXPIRE', key, '86400000')
 end
 
 local function lease_after_passed(lease) return math.floor(lease / 8) % 2 == 1 end
@@ -144,11 +158,29 @@ local function succeed(d, r, log, document, leased)
     end
 end
 
+local function waits(r) return r[WAIT] == 1 end
+
+-- The first of the pending revisions that waits for nothing but its time, if that has come (or any time).
+local function first_ripe(pending, now)
+    for _, r in ipairs(pending) do
+        if not waits(r) and (not now or r[AT] <= now) then return r end
+    end
+end
+
 -- Moves what has come due: an embargoed revision becomes the one to be shown, a shown one expires
 -- [3, 5].
 local function advance(d, now, log, document)
     while d.P and d.P[1] and d.P[1][AT] <= now do
-        succeed(d, table.remove(d.P, 1), log, document)
+        if waits(d.P[1]) then
+            -- Its attachments are not here: one after it goes first, and then it never comes.
+            if not first_ripe(d.P, now) then break end
+            log_add(log, 'superseded', document, table.remove(d.P, 1), nil, nil, 'attachments')
+        else
+            local r = table.remove(d.P, 1)
+            if not r[SINCE] then r[WAIT], r[UNTIL] = 0, r[UNTIL] or 0 end
+            r[SINCE] = now
+            succeed(d, r, log, document)
+        end
     end
     local cur = d.C
     if cur and cur[LVL] == 0 and cur[EXP] > 0 and cur[EXP] <= now then
@@ -159,13 +191,29 @@ local function advance(d, now, log, document)
     end
 end
 
+-- Somebody found that what was shown is not there, or not right: generation G is wanted, g was put back
+-- last. A settle clears only what its load saw [16].
+local function put_back_owed(c) return (c.G or 0) > (c.g or 0) end
+
+-- Whether the display is over on this channel, which has to take the document down or to mark it.
+local function is_over(c, r, now)
+    return c.w and r[LVL] == 0 and type(r[UNTIL]) == 'number' and r[UNTIL] > 0 and r[UNTIL] <= now
+end
+
 -- Whether the channel has something to do for the document now.
-local function work(d, name, c, log, document)
+local function work(d, name, c, now, log, document)
     local cur = d.C
     if not cur or cur[KIND] == 'N' then return false end
     if is_dead(c, cur) then return false end
     if c.d then return true end
-    if shows(c, cur) then return false end
+    if is_over(c, cur, now) then
+        if c.E == cur[REV] then return false end
+        if c.w == 'mark' or c.T then return true end
+        c.E = cur[REV] -- it was never shown here, and is not shown any more
+        log_add(log, 'ended', document, cur, name, 0, 'untouched')
+        return false
+    end
+    if shows(c, cur) then return put_back_owed(c) end
     if cur[LVL] > 0 and not c.T then
         -- Nothing was ever sent: gone without touching the carrier [2].
         c.s, c.l = cur[REV], cur[LVL]
@@ -175,11 +223,16 @@ local function work(d, name, c, log, document)
     return true
 end
 
--- `after` is looked at, not waited for: ready when the other shows the same, or has no part [10].
-local function ready(d, name, c, log, document)
+-- `after` is looked at, not waited for: ready when the other shows the same, or has no part [10]. Else
+-- false, and when it goes without the other, if it may.
+local function ready(d, name, c, now, log, document)
     local cur, other = d.C, c.a and d.c[c.a]
     if not other or cur[LVL] > 0 then return true end
     if shows(other, cur) then return true end
+    if c.o then
+        local at = (cur[SINCE] or cur[ACC]) + c.o
+        return at <= now, at
+    end
     if is_dead(other, cur) then
         c.e, c.v, c.y, c.z = cur[REV], cur[LVL], 'after/dead', c.a
         log_add(log, 'dead', document, cur, name, c.n or 0, 'after/dead', nil, nil, c.a)
@@ -188,11 +241,15 @@ local function ready(d, name, c, log, document)
 end
 
 -- Whether there is something to do for the channel now, and whether a second look is owed, now or
--- later. A newer revision does not cancel the look, but what it would show may have to wait.
-local function wants(d, name, c, log, document)
-    local todo = work(d, name, c, log, document)
+-- later. A newer revision does not cancel the look, but what it would show may have to wait: the third
+-- says until when at most.
+local function wants(d, name, c, now, log, document)
+    local todo = work(d, name, c, now, log, document)
     if not todo and not c.k then return false, false end
-    if not shows(c, d.C) and not ready(d, name, c, log, document) then return false, false end
+    if not shows(c, d.C) then
+        local go, at = ready(d, name, c, now, log, document)
+        if not go then return false, false, at end
+    end
     return todo, c.k ~= nil and not is_dead(c, d.C)
 end
 
@@ -202,19 +259,23 @@ local function place(d, name, c, score, own, now, log, document)
     if score and score % 2 == 1 and not own then return nil end
     local t, class, deadline
     local cur = d.C
-    local todo, look = wants(d, name, c, log, document)
+    local todo, look, later = wants(d, name, c, now, log, document)
     if todo then
         t, class, deadline = math.max(now, c.b or 0), cur[CLASS], cur[DEADLINE]
+    elseif later then
+        t, class, deadline = later, cur[CLASS], cur[DEADLINE]
     end
     if look then
         local at = math.max(now, c.k, c.b or 0)
         if not t or at < t then t, class = at, cur[CLASS] end
     end
-    local p = d.P and d.P[1]
+    local p = d.P and first_ripe(d.P)
     if p and (not t or p[AT] < t) then t, class, deadline = p[AT], p[CLASS], p[DEADLINE] end
     if cur and cur[LVL] == 0 and cur[EXP] > 0 and (not t or cur[EXP] < t) then
         t, class = cur[EXP], 0
     end
+    local over = cur and cur[LVL] == 0 and c.w and cur[UNTIL]
+    if type(over) == 'number' and over > now and (not t or over < t) then t, class = over, cur[CLASS] end
     if not t then return false end
     if t <= now then return ready_score(now, class, deadline) end
     return time_score(t, class)
@@ -392,15 +453,17 @@ local function joined(names)
     return table.concat(names, ',')
 end
 
--- "portal,wechat<portal" -> {name, channel to wait for or nil} each; most events of a batch share it.
+-- "portal,wechat<portal:600000!remove" -> {name, channel to wait for, ms at most, what to do at the end of
+-- display} each, nil where it says nothing; most events of a batch share it.
 local function channel_specs(list, seen)
     local specs = seen[list]
     if not specs then
         local names = {}
         specs = {}
         for _, spec in ipairs(channel_names(list)) do
-            local name, after = string.match(spec, '^([^<]+)<?(.*)$')
-            specs[#specs + 1] = { name, after ~= '' and after or nil }
+            local name, after, most, over = string.match(spec, '^([^<!]+)<?([^:!]*):?(%d*)!?(%a*)$')
+            if not name then name, after, most, over = spec, '', '', '' end
+            specs[#specs + 1] = { name, after ~= '' and after or nil, tonumber(most), over ~= '' and over or nil }
             names[#names + 1] = name
         end
         specs.joined = joined(names)
@@ -448,15 +511,20 @@ local function enter(s, d, e, rev, lvl, document, extra)
         log_add(s.log, 'superseded', document, { d.h[3], 0, d.h[1] }, nil, nil, 'held')
         d.h = nil
     end
+    if e.pending or e.over ~= '' then
+        r[WAIT], r[SINCE] = e.pending and 1 or 0, now
+        r[UNTIL] = tonumber(e.over) or (e.over ~= '' and e.over) or 0
+    end
     if d.P then
         while #d.P > 0 and d.P[#d.P][AT] >= embargo do
             local gone = table.remove(d.P)
             log_add(s.log, 'superseded', document, gone, nil, nil, 'embargo')
         end
     end
-    if embargo > 0 then
+    if embargo > 0 or e.pending then
         d.P = d.P or {}
         d.P[#d.P + 1] = r
+        if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
     else
         local leased = {}
         for name in pairs(d.c) do
@@ -468,13 +536,13 @@ local function enter(s, d, e, rev, lvl, document, extra)
     advance(d, now, s.log, document)
     local channels = d.c
     for i = 1, #e.channels do
-        local name, after = e.channels[i][1], e.channels[i][2]
-        local c = channels[name]
+        local spec = e.channels[i]
+        local c = channels[spec[1]]
         if not c then
             c = {}
-            channels[name] = c
+            channels[spec[1]] = c
         end
-        c.a = after
+        c.a, c.o, c.w = spec[2], spec[3], spec[4]
     end
     local alike -- channels without any state of their own get the same score
     for name, c in pairs(channels) do
@@ -507,7 +575,7 @@ end
 
 -- What accept and release know of the region beside what open() said.
 local function prepare(s, names, keys, at)
-    s.due_key, s.spoilt, s.log, s.due, s.unheld = {}, {}, log_new(), due_new(), {}
+    s.due_key, s.spoilt, s.log, s.due, s.unheld, s.fetch = {}, {}, log_new(), due_new(), {}, {}
     for i, name in ipairs(names) do
         if not is_type(keys[at + i], 'zset') then s.spoilt[name] = true end
         s.due_key[name] = keys[at + i]
@@ -563,20 +631,22 @@ local function hold_event(s, d, e, document, reasons, specs, held)
         d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
         held[#held + 1] = e.ulid
         held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
-            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline })
+            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline, e.pending or false, e.over })
+        if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
         log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
             e.extra)
     end
     return 'held'
 end
 
-local FIELDS = 17
+local FIELDS = 18
 
 -- KEYS: meta log held, same of now, same of before, then C due keys, then ev doc per event.
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
 --   kind ulid source time revision digest(raw) publish_at expires class deadline
---   flags(h hold, s hold when same content, d dry run, b backfill) may channels extra due reasons
---   digest of what is public in it, whatever document it stands in(raw)
+--   flags(h hold, s hold when same content, d dry run, b backfill, f attachments are yet to be fetched)
+--   may channels extra due reasons, digest of what is public in it, whatever document it stands in(raw),
+--   end of display ("", ms, or "d7" "w7": days, working days after the first showing)
 -- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
 -- channels, due, n, extra by tab.
@@ -584,7 +654,7 @@ local function gk_accept(keys, argv)
     local s, why = open(keys[1], argv[1])
     local prefix = string.sub(keys[1], 1, -5)
     if s and not (is_type(keys[2], 'stream') and is_type(keys[3], 'hash') and is_type(keys[4], 'hash')
-            and is_type(keys[5], 'hash')) then
+            and is_type(keys[5], 'hash') and is_type(prefix .. 'fetch', 'hash')) then
         s, why = nil, 'type'
     end
     if not s then
@@ -599,7 +669,7 @@ local function gk_accept(keys, argv)
     prepare(s, channel_names(argv[3]), keys, 5)
     local wanted, contents = {}, {}
     for i = 1, 2 * n_events do wanted[i] = keys[first + i] end
-    for i = 1, n_events do contents[i] = argv[4 + FIELDS * i] end
+    for i = 1, n_events do contents[i] = argv[3 + FIELDS * i] end
     local found, wrong = accept_read(wanted)
     local same_now = redis.call('HMGET', keys[4], unpack(contents))
     local same_before = redis.call('HMGET', keys[5], unpack(contents))
@@ -622,8 +692,9 @@ local function gk_accept(keys, argv)
         e.expires, e.class = tonumber(argv[a + 8]), tonumber(argv[a + 9])
         e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 10]), argv[a + 12], argv[a + 14], argv[a + 15]
         e.channels, e.evid = channel_specs(argv[a + 13], specs_seen), string.sub(ev_key, at_ev)
-        e.backfill = false
+        e.backfill, e.pending, e.over = false, false, argv[a + 18]
         if flags ~= '' then
+            e.pending = e.kind == 'P' and string.find(flags, 'f', 1, true)
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
             e.backfill = string.find(flags, 'b', 1, true)
         end
@@ -719,6 +790,7 @@ local function gk_accept(keys, argv)
     due_write(s.due)
     for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
     if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
+    if #s.fetch > 0 then redis.call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
     local marks, n_marks = {}, 0
     for content, document in pairs(same) do
         marks[n_marks + 1], marks[n_marks + 2], n_marks = content, document, n_marks + 2
@@ -742,46 +814,69 @@ end
 
 -- Work -------------------------------------------------------------------------------------------
 
--- KEYS: due lease ctl. ARGV: channel, how many, lease ms.
--- Reply: {"ok", ms until the next or -1, document, lease, passed (1: found with a passed lease), ...} or
+-- KEYS: due lease ctl gate mine. ARGV: channel, how many, lease ms, worker ("" = none; mine is its key),
+-- limits (per second, minute, day, of these for the top alone, at once; 0 = none).
+-- Reply: {"ok", ms until the next look or -1, document, lease, passed (1: found with a passed lease), ...} or
 -- {"paused", why}. Only the due set is touched: documents are read by gk_load. With "stopped" for
 -- "ok" only withdrawals are due; a passed lease comes out all the same, and its holder releases what
--- gk_load then calls a publication.
+-- gk_load then calls a publication. "open": the breaker is open; "probe": it is tried with one.
 local function gk_take(keys, argv)
     local now = now_ms()
-    local count = tonumber(argv[2])
     local ctl = redis.call('HMGET', keys[3], 'stop', 'pause:' .. argv[1])
-    local last = tonumber(redis.call('GET', keys[2]) or 0)
     if ctl[2] then return { 'paused', ctl[2] } end
+    local count = tonumber(argv[2])
+    local room = gate.room(keys[4], now, gate.numbers(argv[5]), count)
+    local reply = { room.state, fmt(room.soon) }
+    if room.top <= 0 then return reply end
 
     -- What has come of age moves into the ready zone; a passed lease is handed out at once, since
     -- only the score remembers that its holder may have sent something [2].
     local aged = redis.call('ZRANGE', keys[1], fmt(SPLIT), fmt(now), 'BYSCORE', 'LIMIT', 0, count * 4,
         'WITHSCORES')
-    local taken, moves = {}, {}
+    local taken, moves, n_top, n_rest, fresh = {}, {}, 0, 0, 0
+    local function may(class)
+        if n_top + n_rest >= room.top or (class > 1 and n_top + n_rest >= room.all) then return false end
+        if class > 1 then n_rest = n_rest + 1 else n_top = n_top + 1 end
+        return true
+    end
     for i = 1, #aged, 2 do
         local score = tonumber(aged[i + 1])
         local class = class_of_score(score)
         if score % 2 == 1 then
-            if #taken < count then taken[#taken + 1] = { aged[i], class, '1' } end
+            if may(class) then taken[#taken + 1] = { aged[i], class, '1' } end
         else
             moves[#moves + 1] = fmt(ready_score(now, class, EPOCH_2020))
             moves[#moves + 1] = aged[i]
         end
     end
     if #moves > 0 then redis.call('ZADD', keys[1], unpack(moves)) end
-    if #taken < count then
-        local below = ctl[1] and CLASS_SPAN or SPLIT -- stopped: withdrawals still go
-        local list = redis.call('ZRANGE', keys[1], '-inf', '(' .. fmt(below), 'BYSCORE', 'LIMIT', 0,
-            count - #taken, 'WITHSCORES')
+    local function ready(from, below, left)
+        if left <= 0 then return end
+        if room.state == 'probe' then
+            -- Any one, not the first: a document that makes the endpoint fail would keep it shut for all.
+            local n = redis.call('ZCOUNT', keys[1], from, '(' .. fmt(below))
+            if n == 0 then return end
+            local list = redis.call('ZRANGE', keys[1], now % n, now % n, 'WITHSCORES')
+            taken[1], fresh, n_top = { list[1], class_of_score(tonumber(list[2])), '0' }, 1, 1
+            return
+        end
+        local list = redis.call('ZRANGE', keys[1], from, '(' .. fmt(below), 'BYSCORE', 'LIMIT', 0, left, 'WITHSCORES')
         for i = 1, #list, 2 do
-            taken[#taken + 1] = { list[i], class_of_score(tonumber(list[i + 1])), '0' }
+            local class = class_of_score(tonumber(list[i + 1]))
+            if not may(class) then return end
+            taken[#taken + 1] = { list[i], class, '0' }
+            fresh = fresh + 1
         end
     end
+    if ctl[1] then
+        ready('-inf', CLASS_SPAN, math.min(room.top - #taken, room.fresh)) -- stopped: withdrawals still go
+    else
+        ready('-inf', SPLIT, math.min(room.top - #taken, room.fresh))
+    end
 
-    local reply = { 'ok', '-1' }
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
+        local last = tonumber(redis.call('GET', keys[2]) or 0)
         local lease = math.max(math.ceil((now + tonumber(argv[3])) / 16) * 16, last + 16)
         local adds = {}
         for _, x in ipairs(taken) do
@@ -792,24 +887,99 @@ local function gk_take(keys, argv)
             reply[#reply + 1] = value
             reply[#reply + 1] = x[3]
         end
+        if argv[4] ~= '' then mine_add(keys[5], adds, now) end
         redis.call('ZADD', keys[1], unpack(adds))
         redis.call('SET', keys[2], fmt(lease))
     end
-    if #taken < count then
+    if #taken > 0 or #room.counts > 0 then
+        gate.handed(keys[4], room, #taken, fresh, now, taken[1] and taken[1][1])
+    end
+    if #taken >= count then
+        reply[2] = '0'
+    else
+        -- The next thing that comes of age, the next window of pace or quota; and what others of this
+        -- channel have in hand may end at any time.
+        local wait = room.soon
         local soon = redis.call('ZRANGE', keys[1], '(' .. fmt(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1,
             'WITHSCORES')
-        if soon[2] then reply[2] = fmt(tonumber(soon[2]) - now) end
-    else
-        reply[2] = '0'
+        local function sooner(ms) if wait < 0 or ms < wait then wait = ms end end
+        if soon[2] then sooner(tonumber(soon[2]) - now) end
+        if fresh >= room.fresh then sooner(500) end
+        reply[2] = fmt(wait)
     end
     if ctl[1] then reply[1] = 'stopped' end
     return reply
+end
+
+-- A lease that is renewed gets another value. The holder proposes it, so that it knows it also when
+-- the reply is lost: what is so already is fine. It clears the bit that says that the lease before had
+-- passed, which the holder has noted by now. Values stay unlike for a document, since only its holder
+-- proposes, upwards, and the channel's counter goes with it [13].
+-- KEYS: due lease mine. ARGV: worker, lease ms, then per document: document old new. Reply: ok or stale per document.
+local function gk_renew(keys, argv)
+    local now, most, adds, reply = now_ms(), 0, {}, {}
+    local latest = now + 2 * tonumber(argv[2]) + 1000
+    local documents = {}
+    for i = 3, #argv, 3 do documents[#documents + 1] = argv[i] end
+    if #documents == 0 then return reply end
+    local scores = redis.call('ZMSCORE', keys[1], unpack(documents))
+    for i, document in ipairs(documents) do
+        local old, new = tonumber(argv[3 * i + 1]), tonumber(argv[3 * i + 2])
+        local score = tonumber(scores[i] or 0)
+        local sound = old and new and new > old and new % 2 == 1 and not lease_after_passed(new)
+            and new % 8 == old % 8 and new <= latest
+        if sound and (score == old or score == new) then
+            adds[#adds + 1] = fmt(new)
+            adds[#adds + 1] = document
+            most = math.max(most, math.floor(new / 16) * 16)
+            reply[i] = 'ok'
+        else
+            reply[i] = 'stale'
+        end
+    end
+    if #adds > 0 then
+        local last = tonumber(redis.call('GET', keys[2]) or 0)
+        if argv[1] ~= '' then mine_add(keys[3], adds, now) end
+        redis.call('ZADD', keys[1], unpack(adds))
+        if most > last then redis.call('SET', keys[2], fmt(most)) end
+    end
+    return reply
+end
+
+-- The worker that speaks has just begun, and nobody else goes by its name: what it held before it died
+-- need not wait for its lease. It is made a passed one, which the next take finds, with the doubt [2].
+-- KEYS: due mine. ARGV: nothing. Reply: {"ok", how many}.
+local function gk_reclaim(keys, argv)
+    local now, moves = now_ms(), {}
+    local passed = math.floor(now / 16) * 16
+    local held = redis.call('ZRANGE', keys[2], 0, -1, 'WITHSCORES')
+    for i = 1, #held, 2 do
+        local lease = tonumber(held[i + 1])
+        if lease > now and tonumber(redis.call('ZSCORE', keys[1], held[i]) or 0) == lease then
+            moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 15)
+            moves[#moves + 1] = held[i]
+        end
+    end
+    for i = 1, #moves, 2000 do redis.call('ZADD', keys[1], unpack(moves, i, math.min(i + 1999, #moves))) end
+    redis.call('UNLINK', keys[2])
+    return { 'ok', fmt(#moves / 2) }
 end
 
 -- The holder before died, stalled, or lost its reply: what it did is unknown [2]. Noted once, by
 -- gk_load, or by the settle of a holder that never came to load.
 local function passed_unnoted(c, lease) return lease_after_passed(lease) and c.x ~= lease end
 local function note_passed(c, lease, now) c.d, c.T, c.x = now, true, lease end
+
+-- The last moment of the Nth day, or working day (Monday to Friday), after the day of `now` in Shanghai.
+local function end_of_display(text, now)
+    local day, left = math.floor((now + 28800000) / 86400000), math.min(tonumber(string.sub(text, 2)) or 0, 36500)
+    while left > 0 do
+        day = day + 1
+        local weekday = (day + 4) % 7 -- the first of January 1970 was a Thursday; 0 is Sunday
+        if string.sub(text, 1, 1) == 'd' or (weekday > 0 and weekday < 6) then left = left - 1 end
+    end
+    return (day + 1) * 86400000 - 28800000
+end
 
 -- Two lists of references by blank, none twice: one that stands must not be taken for one left over.
 local function join_references(list, more)
@@ -826,7 +996,8 @@ end
 -- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and a word that
 -- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
--- waits for, shown revision, shown level, in doubt since, digest(raw)}; {"none"}: nothing is to be done now, release
+-- waits for, shown revision, shown level, in doubt since, digest(raw), class, generation of a put-back or 0,
+-- end of display, legal deadline}; {"none"}: nothing is to be done now, release
 -- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
 -- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
@@ -862,7 +1033,7 @@ local function gk_load(keys, argv)
             end
             -- What place() would call due, and nothing else: the rest would come back at once.
             local cur = d.C
-            local todo, look = wants(d, name, c, log, document)
+            local todo, look = wants(d, name, c, s.now, log, document)
             look = look and c.k <= s.now
             if todo or look then
                 if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
@@ -874,7 +1045,8 @@ local function gk_load(keys, argv)
                     'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
                     other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
-                    fmt(cur[CLASS]),
+                    fmt(cur[CLASS]), fmt(put_back_owed(c) and c.G or 0), is_over(c, cur, s.now) and c.w or '',
+                    fmt(cur[DEADLINE] or 0),
                 }
             else
                 reply[2 + i] = { 'none' }
@@ -890,12 +1062,31 @@ local function gk_load(keys, argv)
     return reply
 end
 
-local SETTLE_FIELDS = 12
+-- gk_take and gk_load in one, for a store on one node: the documents' keys cannot be declared. Where they
+-- could be on another node, the two are called one after the other.
+-- KEYS: due lease ctl gate mine meta log. ARGV: epoch, then as gk_take. Reply: {gk_take's, gk_load's or {}}.
+local function gk_work(keys, argv)
+    local s, why = open(keys[6], argv[1])
+    if not s then return { { why }, {} } end
+    if not is_type(keys[7], 'stream') then return { { 'type' }, {} } end
+    local prefix = string.sub(keys[6], 1, -5)
+    local taken = gk_take(keys, { unpack(argv, 2) })
+    if #taken < 3 then return { taken, {} } end
+    local documents, words = { keys[6], keys[7], keys[1] }, { argv[1], argv[2] }
+    for i = 3, #taken, 3 do
+        documents[#documents + 1] = prefix .. 'doc:' .. taken[i]
+        words[#words + 1], words[#words + 2] = taken[i + 1], taken[i + 2]
+    end
+    return { taken, gk_load(documents, words) }
+end
 
--- KEYS: meta log due, then D due keys of the channels that wait for this one (`after`), then one
--- document per item. ARGV: epoch, channel, D, names of the D channels, then per item:
+local SETTLE_FIELDS = 17
+
+-- KEYS: meta log due gate, then D due keys of the channels that wait for this one (`after`), then one
+-- document per item. ARGV: epoch, channel, D, names of the D channels, breaker (gate.settling), then per item:
 --   lease revision level verdict sent reference url code sentence at memo bound
--- verdict: done later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
+--   generation health hold final extra
+-- verdict: done, ended (the display: gone or marked), later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
 -- "-" keeps. bound: ms after which a late effect at the carrier can no longer come; 0 = no second
 -- look is needed.
 -- Reply: {"ok", outcome per item: ok already stale broken}, or {"again", channel} when a document has
@@ -906,7 +1097,7 @@ local function gk_settle(keys, argv)
     if not s then return { why } end
     local name, n_after = argv[2], tonumber(argv[3])
     local waiting = channel_names(argv[4])
-    local first, n_items = 3 + n_after, (#argv - 4) / SETTLE_FIELDS
+    local first, n_items = 4 + n_after, (#argv - 5) / SETTLE_FIELDS
     local prefix = string.sub(keys[1], 1, -5)
     local log, due = log_new(), due_new()
     local docs, dirty = {}, {}
@@ -914,8 +1105,9 @@ local function gk_settle(keys, argv)
 
     if not is_type(keys[2], 'stream') then return { 'type' } end
     for i = 3, first do
-        if not is_type(keys[i], 'zset') then return { 'type' } end
+        if not is_type(keys[i], i == 4 and 'hash' or 'zset') then return { 'type' } end
     end
+    local g = gate.settling(keys[4], argv[5], s.now)
     local waits = {}
     for i = 1, n_after do waits[waiting[i]] = true end
 
@@ -929,14 +1121,16 @@ local function gk_settle(keys, argv)
             if c.a and (c.a == name or waits[c.a]) and not waits[other] and other ~= name then return { 'again', other } end
         end
     end
-    for i = 3, first do due_read(due, keys[i], documents) end
+    due_read(due, keys[3], documents)
+    for i = 5, first do due_read(due, keys[i], documents) end
 
     for i = 1, n_items do
-        local a, key, document = 4 + SETTLE_FIELDS * (i - 1), keys[first + i], documents[i]
+        local a, key, document = 5 + SETTLE_FIELDS * (i - 1), keys[first + i], documents[i]
         local lease, rev, lvl = tonumber(argv[a + 1]), tonumber(argv[a + 2]), tonumber(argv[a + 3])
         local verdict, sent = argv[a + 4], argv[a + 5] == '1'
         local ref, url, code, sentence = argv[a + 6], argv[a + 7], argv[a + 8], argv[a + 9]
         local at, memo, bound = tonumber(argv[a + 10]), argv[a + 11], tonumber(argv[a + 12])
+        local generation, extra = tonumber(argv[a + 13]) or 0, argv[a + 17]
         local d = docs[key]
         local c = d and d.c[name]
 
@@ -954,7 +1148,7 @@ local function gk_settle(keys, argv)
             if newest then r[ULID] = cur[ULID] end
             if not own then
                 -- Not the holder any more: it changes no state, but what it did is not forgotten [11].
-                log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence)
+                log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence, extra)
                 if sent then
                     c.d, c.T, c.j = s.now, true, join_references(c.j, ref) or ''
                 end
@@ -962,13 +1156,21 @@ local function gk_settle(keys, argv)
             else
                 if passed_unnoted(c, lease) then note_passed(c, lease, s.now) end
                 c.q, c.p, c.x = lease, nil, nil
+                g.landed = g.landed + 1
+                local parked = gate.heard(g, document, argv[a + 14], tonumber(argv[a + 15]) or 0, log, name)
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
-                if verdict == 'done' then
+                if verdict == 'done' or verdict == 'ended' then
                     c.s, c.l, c.r, c.u = rev, lvl, ref ~= '' and ref or nil, url ~= '' and url or nil
                     c.T = true
                     if lvl == 0 and not c.f then c.f = s.now end
+                    if verdict == 'ended' then
+                        c.E = rev
+                    elseif newest and type(cur[UNTIL]) == 'string' then
+                        cur[UNTIL] = end_of_display(cur[UNTIL], s.now)
+                    end
                     if c.k == 0 then c.k = nil end -- this was the second look
+                    if c.G and generation >= c.G then c.g = c.G end -- put back, as far as the holder knew [16]
                     if c.d and not c.j then
                         -- Done under doubt: the unknown one may still come; look once more when it
                         -- cannot [12]. A doubt that the holder did not know of stays.
@@ -977,16 +1179,25 @@ local function gk_settle(keys, argv)
                     end
                     c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
-                    if newest and cur[KIND] == 'X' then state = 'ended' end
-                    log_add(log, state, document, r, name, attempt, code, ref, url)
-                elseif verdict ~= 'release' then -- released: nothing was sent, nothing is to be told
+                    if verdict == 'ended' or (newest and cur[KIND] == 'X') then state = 'ended' end
+                    log_add(log, state, document, r, name, attempt, code, ref, url, nil, extra)
+                elseif verdict == 'release' then
+                    g.back = g.back + 1 -- nothing was sent, nothing is to be told
+                else
                     if verdict == 'uncertain' then
                         if sent or not c.d then c.d = s.now end
                         c.T = true
                     end
+                    local counts = verdict == 'later' or verdict == 'uncertain'
+                    if counts and parked then
+                        -- The endpoint is away, the document is not to blame. Others get their turn before it.
+                        counts, at = false, math.max(at, g.open + 1000)
+                    elseif counts and argv[a + 16] == '1' then
+                        counts, verdict = false, newest and 'dead' or verdict
+                    end
                     local state = ({ wait = 'parked', ask = 'deferred', dead = newest and 'dead',
-                        uncertain = 'uncertain' })[verdict] or 'attempted'
-                    log_add(log, state, document, r, name, attempt, code, ref, url, sentence)
+                        uncertain = 'uncertain' })[verdict] or (parked and 'parked') or 'attempted'
+                    log_add(log, state, document, r, name, attempt, code, ref, url, sentence, extra)
                     -- A verdict on an overtaken revision never delays or buries the newest [4].
                     if newest then
                         c.y, c.z = code, string.sub(sentence, 1, 600)
@@ -994,7 +1205,7 @@ local function gk_settle(keys, argv)
                             c.e, c.v = rev, lvl
                         else
                             c.b = at
-                            if verdict == 'later' or verdict == 'uncertain' then c.n = attempt end
+                            if counts then c.n = attempt end
                         end
                         if memo ~= '-' then c.m = memo ~= '' and memo or nil end
                     elseif lvl == 0 and verdict ~= 'uncertain' and not shows(c, r) then
@@ -1008,7 +1219,7 @@ local function gk_settle(keys, argv)
             for k = 1, n_after do
                 local other = d.c[waiting[k]]
                 if other then
-                    due_place(due, keys[3 + k], d, waiting[k], other, false, s.now, log, document)
+                    due_place(due, keys[4 + k], d, waiting[k], other, false, s.now, log, document)
                 end
             end
         end
@@ -1019,6 +1230,7 @@ local function gk_settle(keys, argv)
         writes[#writes + 1] = cmsgpack.pack(docs[key])
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
+    gate.write(g)
     mset(writes)
     due_write(due)
     return reply
@@ -1058,7 +1270,10 @@ end
 
 redis.register_function('gk1_accept', gk_accept)
 redis.register_function { function_name = 'gk1_take', callback = gk_take, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'gk1_renew', callback = gk_renew, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'gk1_reclaim', callback = gk_reclaim, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_load', callback = gk_load, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'gk1_work', callback = gk_work, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_settle', callback = gk_settle, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'gk1_checkpoint', callback = gk_checkpoint, flags = { 'allow-oom' } }
 redis.register_function('gk1_hello', gk_hello)

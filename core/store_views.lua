@@ -1,13 +1,15 @@
 -- What can be asked. A part of the library that core/store.lua begins.
 
 -- KEYS: documents. Reply per document: {} or {owner, held ULID or "", current, pending..., channels}.
--- A revision is {rev, lvl, kind, ulid, publish_at, expires, accepted, evid}; a channel {name, state,
+-- A revision is {rev, lvl, kind, ulid, publish_at, expires, accepted, evid, "1" while it waits for
+-- attachments}; a channel {name, state,
 -- shown rev, shown lvl, reference, url, first shown, attempts, not before, code, sentence, doubt}.
 local function gk_show(keys, argv)
     local reply = {}
     local function record(r)
         if not r then return {} end
-        return { fmt(r[REV]), fmt(r[LVL]), r[KIND], r[ULID], fmt(r[AT]), fmt(r[EXP]), fmt(r[ACC]), r[EVID] }
+        return { fmt(r[REV]), fmt(r[LVL]), r[KIND], r[ULID], fmt(r[AT]), fmt(r[EXP]), fmt(r[ACC]), r[EVID],
+            waits(r) and '1' or '' }
     end
     for i, key in ipairs(keys) do
         local d = unpack_doc(redis.call('GET', key))
@@ -25,10 +27,12 @@ local function gk_show(keys, argv)
                     state = 'dead'
                 elseif c.d then
                     state = 'uncertain'
+                elseif cur and cur[LVL] == 0 and c.E == cur[REV] then
+                    state = 'ended'
                 elseif cur and shows(c, cur) then
                     state = cur[LVL] == 0 and 'published' or (cur[KIND] == 'X' and 'ended' or 'withdrawn')
                 elseif not cur or cur[KIND] == 'N' then
-                    state = 'embargoed'
+                    state = not cur and not first_ripe(d.P or {}) and 'fetching' or 'embargoed'
                 elseif (c.n or 0) > 0 then
                     state = 'deferred'
                 elseif c.b then
@@ -44,13 +48,13 @@ local function gk_show(keys, argv)
     return reply
 end
 
--- KEYS: held. Reply: {ULID, evid, document, ms, reasons, ...} flat.
+-- KEYS: held. Reply per event: {ULID, evid, document, ms, reasons, channels, source, class}.
 local function gk_held_list(keys, argv)
     local reply = {}
     local all = redis.call('HGETALL', keys[1])
     for i = 1, #all, 2 do
         local h = cmsgpack.unpack(all[i + 1])
-        reply[#reply + 1] = { all[i], h[1], h[2], fmt(h[3]), h[4], h[5], h[7] }
+        reply[#reply + 1] = { all[i], h[1], h[2], fmt(h[3]), h[4], h[5], h[7], fmt(h[12]) }
     end
     return reply
 end

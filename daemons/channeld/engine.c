@@ -299,13 +299,17 @@ static void region_take(struct region *region, size_t room) {
         take->deadline_boot_ms = clock_boot_ms() + daemon->channel->lease_ms;
         words_str(&words, "FCALL");
         words_str(&words, "gk1_take");
-        words_number(&words, 3);
+        words_number(&words, 5);
         words_key(&words, region->code, "due:%s", daemon->channel->name);
         words_key(&words, region->code, "lease:%s", daemon->channel->name);
         words_key(&words, region->code, "ctl");
+        words_key(&words, region->code, "gate:%s", daemon->channel->name);
+        words_key(&words, region->code, "mine:%s:", daemon->channel->name);
         words_str(&words, daemon->channel->name);
         words_number(&words, (int64_t) room);
         words_number(&words, daemon->channel->lease_ms);
+        words_str(&words, "");
+        words_str(&words, "0,0,0,0,0");
         region->taking = true;
         if (store_command(daemon->store, &words, on_taken, take) < 0) {
                 region->taking = false;

@@ -124,6 +124,11 @@ static void add_outcome(struct words *words, const struct outcome *outcome) {
         words_number(words, outcome->at_ms);
         words_str(words, outcome->memo ? outcome->memo : outcome->forget_memo ? "" : "-");
         words_number(words, outcome->bound_ms);
+        words_number(words, 0); /* generation */
+        words_str(words, "");   /* health */
+        words_number(words, 0); /* hold */
+        words_str(words, "");   /* final */
+        words_str(words, "");   /* extra */
 }
 
 void settle_go(struct region *region) {
@@ -150,10 +155,11 @@ void settle_go(struct region *region) {
 
         words_str(&words, "FCALL");
         words_str(&words, "gk1_settle");
-        words_number(&words, (int64_t) (3 + n_dependants + settling->n));
+        words_number(&words, (int64_t) (4 + n_dependants + settling->n));
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
         words_key(&words, region->code, "due:%s", daemon->channel->name);
+        words_key(&words, region->code, "gate:%s", daemon->channel->name);
         words_join(&words, &dependants);
         for (size_t i = 0; i < settling->n; i++)
                 words_key(&words, region->code, "doc:%s", settling->list[i]->document);
@@ -161,6 +167,7 @@ void settle_go(struct region *region) {
         words_str(&words, daemon->channel->name);
         words_number(&words, (int64_t) n_dependants);
         words_str(&words, buf_text(&names));
+        words_str(&words, "0,0,0,0"); /* breaker */
         for (size_t i = 0; i < settling->n; i++)
                 add_outcome(&words, settling->list[i]);
         words_done(&dependants);

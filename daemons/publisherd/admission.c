@@ -224,6 +224,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         struct buf may = { 0 };
         bool urgent = event->urgent && emitter && emitter->may_urgent;
 
+        job->urgent = urgent && !event->dry_run;
         content_digest(event, content);
         raw_digest(event->digest, digest);
         raw_digest(content, same);
@@ -261,6 +262,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         }
         words_end(words);
         words_add(words, same, SAME_BYTES);
+        words_str(words, ""); /* end of display */
         buf_done(&may);
 }
 
@@ -310,11 +312,13 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         if (!event->dry_run && event->n_attachments > 0) {
                 r = store_attachments(daemon, event, frames, n_frames);
                 if (r < 0) {
+                        alarms_unwritable("attachments", daemon->attachments_dir, r);
                         log_say(LOG_ERR, MESSAGE_ATTACHMENT_NOT_STORED, "reason", strerror(-r),
                                 "document", event->document, NULL);
                         answer_busy(daemon, job, 5000);
                         return;
                 }
+                alarms_unwritable("attachments", daemon->attachments_dir, 0);
         }
         route_event(daemon, job, event, item, &channels);
         if (!raw) {

@@ -5,6 +5,7 @@
 #include "daemons/publisherd/publisherd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,12 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 }
                 reply = accept;
         }
+        /* EXEC only says that a command before it was refused. */
+        if (error && strncmp(reason, "EXECABORT", 9) == 0 && daemon->queued_error[0]) {
+                reason = daemon->queued_error;
+                error = store_error_of(reason);
+        }
+        alarms_refused(error, reason);
         region->in_flight = NULL;
         if (error == -ENOSYS)
                 daemon->library_loaded = false; /* durable_tick() loads it anew */
@@ -162,18 +169,26 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 if (!job)
                         continue;
                 if (error || !*line || strncmp(line, "broken\t", 7) == 0) {
-                        if (!error)
+                        if (!error) {
                                 log_say(LOG_ERR, MESSAGE_STORE_BROKEN_KEY, "region", region->code,
                                         "document", job->document, NULL);
+                                alarms_damaged(daemon, region, job->document,
+                                               message_template(MESSAGE_ALARM_BROKEN_RECORD,
+                                                                messages_language()));
+                        }
                         answer_busy(daemon, job, error == -EBUSY ? RETRY_LATER_MS : RETRY_SOON_MS);
                         continue;
                 }
                 if (strncmp(line, "accepted\t", 9) == 0 && !job->dry_run) {
                         daemon->n_accepted++;
+                        alarms_mended(daemon, region, job->document);
                         nudge(daemon, job, line);
                 }
+                if (strncmp(line, "held\t", 5) == 0 && job->urgent)
+                        region->held_ms = 0; /* looked at with the next tick */
                 answer_committed(job, line);
         }
+        daemon->queued_error[0] = '\0';
         if (!error) {
                 uint64_t n = (uint64_t) reply_number(reply, 2);
 
@@ -198,26 +213,28 @@ static void on_committed(struct store *store, const redisReply *reply, int error
 
 static void on_queued(struct store *store, const redisReply *reply, int error, const char *reason,
                       void *userdata) {
+        struct publisherd *daemon = userdata;
+
         (void) store;
         (void) reply;
-        (void) error; /* EXEC will say so again */
-        (void) reason;
-        (void) userdata;
+        if (error == -EBUSY || error == -EBADMSG) /* EXEC will fail, and not say why */
+                (void) snprintf(daemon->queued_error, sizeof(daemon->queued_error), "%s", reason);
 }
 
 /* The transaction of a batch; on_committed() is called when this returns 0, else not. */
 static int commit_send(struct batch *batch, struct words *bodies, struct words *accept) {
-        struct store *store = batch->daemon->store;
+        struct publisherd *daemon = batch->daemon;
+        struct store *store = daemon->store;
         struct words multi = { 0 }, exec = { 0 };
         int r;
 
         words_str(&multi, "MULTI");
         words_str(&exec, "EXEC");
-        r = store_command(store, &multi, on_queued, NULL);
+        r = store_command(store, &multi, on_queued, daemon);
         if (r == 0)
-                r = store_command(store, bodies, on_queued, NULL);
+                r = store_command(store, bodies, on_queued, daemon);
         if (r == 0)
-                r = store_command(store, accept, on_queued, NULL);
+                r = store_command(store, accept, on_queued, daemon);
         if (r == 0)
                 r = store_command(store, &exec, on_committed, batch);
         else

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/files.h"
 #include "core/log.h"
@@ -56,6 +57,7 @@ void durable_remember(struct publisherd *daemon) {
         if (path && buf.len > 0 &&
             (!daemon->remembered || strcmp(daemon->remembered, buf_text(&buf)) != 0)) {
                 r = file_write(path, buf.data, buf.len, 0640);
+                alarms_unwritable("store.known", path, r);
                 if (r < 0)
                         log_say(LOG_WARNING, MESSAGE_CANNOT_WRITE, "path", path, "reason",
                                 strerror(-r), NULL);
@@ -88,6 +90,11 @@ struct hello {
 
 static void refuse(struct region *region, enum message message, const char *now, const char *known) {
         char *sentence = say(message, "region", region->code, "now", now, "known", known, NULL);
+        bool lost = message == MESSAGE_STORE_LOST;
+
+        alarm_raise(lost ? ALARM_STORE_LOST : ALARM_STORE_OTHER, region->code, "region", region->code,
+                    "now", now, "known", known, NULL);
+        alarm_clear(lost ? ALARM_STORE_OTHER : ALARM_STORE_LOST, region->code);
 
         region->ready = false;
         if (sentence && (!region->refusal || strcmp(region->refusal, sentence) != 0))
@@ -133,6 +140,8 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
         free(give_away(region->refusal));
         if (!region->ready) {
                 region->ready = true;
+                alarm_clear(ALARM_STORE_OTHER, region->code);
+                alarm_clear(ALARM_STORE_LOST, region->code);
                 daemon->trouble[0] = '\0';
                 durable_remember(daemon);
                 log_say(LOG_INFO, MESSAGE_STORE_READY, "region", region->code, "n", now_text, NULL);
@@ -201,7 +210,9 @@ static void on_settings(struct store *store, const redisReply *reply, int error,
                 if (!before || !daemon->unfit || strcmp(before, daemon->unfit) != 0)
                         log_say(LOG_ERR, MESSAGE_REDIS_UNFIT, "settings", buf_text(&wrong), NULL);
                 daemon->fit = false;
+                alarm_raise(ALARM_STORE_SETTINGS, "redis", "settings", buf_text(&wrong), NULL);
         } else {
+                alarm_clear(ALARM_STORE_SETTINGS, "redis");
                 if (wrong.len > 0 && !daemon->fit)
                         log_say(LOG_WARNING, MESSAGE_REDIS_NOT_DURABLE, "settings", buf_text(&wrong),
                                 NULL);
@@ -236,8 +247,13 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
         if (error) {
                 if (trouble_is_news(daemon, reason))
                         log_say(LOG_ERR, MESSAGE_STORE_LIBRARY_REFUSED, "reason", reason, NULL);
+                if (error == -EBADMSG)
+                        alarm_raise(ALARM_STORE_LIBRARY, "redis", "reason", reason, NULL);
+                else
+                        alarms_refused(error, reason);
                 return;
         }
+        alarm_clear(ALARM_STORE_LIBRARY, "redis");
         daemon->library_loaded = true;
         read_settings(daemon);
 }
@@ -284,6 +300,7 @@ void durable_on_state(struct store *store, bool up, const char *reason, void *us
 
         (void) store;
         if (!up) {
+                alarms_store_down(daemon, reason);
                 if (!told)
                         log_say(LOG_WARNING, MESSAGE_REDIS_AWAY, "address",
                                 daemon->configuration->main.redis_socket, "reason", reason, NULL);
@@ -297,6 +314,7 @@ void durable_on_state(struct store *store, bool up, const char *reason, void *us
                 return;
         }
         told = false;
+        alarms_store_up(daemon);
         log_say(LOG_INFO, MESSAGE_REDIS_BACK, "address", daemon->configuration->main.redis_socket,
                 NULL);
         if (!daemon->regions[0].epoch[0])

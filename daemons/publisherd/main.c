@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 #include <zmq.h>
 
+#include "core/alarm.h"
 #include "core/attachments.h"
 #include "core/clock.h"
 #include "core/daemon.h"
@@ -24,6 +25,7 @@ static int publisherd_init(struct publisherd *daemon, const char *path) {
         if (r < 0)
                 return r;
         config = &daemon->configuration->main;
+        alarms_begin(daemon);
         daemon->n_regions = config->regions.n;
         daemon->regions = calloc(daemon->n_regions, sizeof(*daemon->regions));
         if (!daemon->regions ||
@@ -38,6 +40,7 @@ static int publisherd_init(struct publisherd *daemon, const char *path) {
         if (r < 0) {
                 log_say(LOG_ERR, MESSAGE_CANNOT_WRITE, "path", daemon->attachments_dir, "reason",
                         strerror(-r), NULL);
+                alarms_unwritable("attachments", daemon->attachments_dir, r);
                 return r;
         }
         daemon->zmq = zmq_ctx_new();
@@ -62,10 +65,12 @@ static void publisherd_done(struct publisherd *daemon) {
         free(daemon->attachments_dir);
         free(daemon->unfit);
         free(daemon->remembered);
+        free(daemon->away_reason);
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->tick);
         (void) sd_event_unref(daemon->event);
+        alarm_end();
 }
 
 static void tell_status(struct publisherd *daemon) {
@@ -93,6 +98,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) usec; /* when we should have come; a count from there would have us catch up on the past */
         durable_tick(daemon);
+        alarms_tick(daemon);
         tell_status(daemon);
         r = sd_event_source_set_time_relative(source, SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -214,6 +220,7 @@ static int publisherd_run(struct publisherd *daemon) {
                 r = sd_event_source_set_exit_on_failure(daemon->tick, true);
         if (r < 0)
                 return r;
+        alarm_clear(ALARM_SECRET, "publisherd"); /* the doors are open */
         (void) sd_notify(0, "READY=1");
         log_say(LOG_INFO, MESSAGE_PUBLISHERD_STARTED, "version", GONGKAI_VERSION, NULL);
         r = sd_event_loop(daemon->event);

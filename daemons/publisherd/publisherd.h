@@ -40,7 +40,7 @@ struct job {
         char *source, *id, *document;
         json_t *warnings, *reasons; /* arrays or NULL */
         char ulid[ULID_TEXT];
-        bool dry_run;
+        bool dry_run, urgent;
         const char *not_for_all; /* the member that says so: no channel shows the event; or NULL */
 
         /* for the commit */
@@ -63,6 +63,8 @@ struct region {
         size_t n_queued, n_queued_bytes;
         struct batch *in_flight;
         struct string_list extra_channels; /* of documents, no longer in the configuration */
+        size_t n_held_urgent; /* at held_ms, when what is held was last looked at; 0 = never */
+        int64_t held_ms;
 };
 
 struct publisherd {
@@ -88,6 +90,11 @@ struct publisherd {
         char *remembered;  /* what the file of epochs and numbers says */
         char trouble[160]; /* of the store, as last told */
         int64_t trouble_ms;
+        char *away_reason; /* of Redis */
+        int64_t away_ms;   /* since when it is away, 0 = it is there */
+        int64_t look_ms;   /* when alarms_tick() last asked it */
+        bool knows_damage; /* an alarm of a damaged document may be open */
+        char queued_error[160]; /* what a command of the transaction under way was refused with */
         size_t n_pending; /* jobs without an answer */
         uint64_t n_accepted, n_rejected, n_busy;
 };
@@ -142,6 +149,21 @@ void durable_tick(struct publisherd *daemon);
 bool trouble_is_news(struct publisherd *daemon, const char *reason);
 void durable_remember(struct publisherd *daemon); /* epoch and n of every region to disk */
 int durable_adopt(struct publisherd *daemon); /* the operator says: this store is right */
+
+/* alarms.c: what needs a person, and when it no longer does. */
+void alarms_begin(struct publisherd *daemon);
+void alarms_tick(struct publisherd *daemon); /* each second */
+void alarms_store_up(struct publisherd *daemon);
+void alarms_store_down(struct publisherd *daemon, const char *reason);
+/* What Redis said to something that writes. */
+void alarms_refused(int error, const char *reason);
+/* A folder or file of ours, by a word for it; error 0 when it could be written. */
+void alarms_unwritable(const char *what, const char *path, int error);
+void alarms_damaged(struct publisherd *daemon, const struct region *region, const char *document,
+                    const char *reason);
+void alarms_mended(struct publisherd *daemon, const struct region *region, const char *document);
+/* An urgent event was held, or one of the held decided upon. */
+void alarms_look_at_held(struct publisherd *daemon, struct region *region);
 
 /* door.c */
 int doors_open(struct publisherd *daemon);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "core/alarm.h"
 #include "core/keys.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -136,6 +137,8 @@ int zap_open(struct publisherd *daemon) {
         r = secret_read(path, &text); /* it looks at who else may read the file */
         if (r < 0) {
                 sentence = secret_error(path, r);
+                alarm_raise(ALARM_SECRET, "publisherd", "reason",
+                            sentence ? sentence : strerror(-r), NULL);
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason",
                         sentence ? sentence : strerror(-r), NULL);
                 return r;
@@ -143,6 +146,7 @@ int zap_open(struct publisherd *daemon) {
         explicit_bzero(text, strlen(text));
         r = keys_read(path, zap->public_key, zap->secret_key);
         if (r < 0) {
+                alarm_raise(ALARM_SECRET, "publisherd", "reason", strerror(-r), NULL);
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason", strerror(-r),
                         NULL);
                 return r;

@@ -134,10 +134,11 @@ class Redis:
 Answer = namedtuple("Answer", "status ulid revision channels due n extra")
 Item = namedtuple("Item", "document lease passed")
 Work = namedtuple("Work", "document lease rev lvl kind ulid evid accepted reference url first_shown "
-                          "attempts doubt memo after_url shown_rev shown_lvl doubt_since")
+                          "attempts doubt memo after_url shown_rev shown_lvl doubt_since cls generation "
+                          "ended deadline")
 Channel = namedtuple("Channel", "name state shown_rev shown_lvl reference url first_shown attempts "
                                 "not_before code sentence doubt")
-Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid")
+Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid waits")
 Document = namedtuple("Document", "owner held current pending channels")
 Record = namedtuple("Record", "state document rev lvl ulid channel attempt code reference url "
                               "sentence extra")
@@ -152,7 +153,7 @@ class Event:
 
     def __init__(self, id, document="d1", kind="P", revision=0, time=START, content="x", at=0,
                  expires=0, cls=2, deadline=0, flags="", channels="portal,wechat", source="oa",
-                 may="", due="", reasons="", ulid=None):
+                 may="", due="", reasons="", ulid=None, until=""):
         self.evid = source + " " + id
         self.document, self.kind, self.content = document, kind, content
         self.revision, self.time, self.source = revision, time, source
@@ -161,7 +162,7 @@ class Event:
         self.ulid = ulid or ulid_of(self.evid)
         self.bytes = ("bytes of %s: %s" % (self.evid, content)).encode()
         self.fields = [kind, self.ulid, source, time, revision, self.digest, at, expires, cls,
-                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest]
+                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest, until]
 
 
 def publish(id, **more):
@@ -186,7 +187,7 @@ def revision_of(row):
     if not row:
         return None
     return Revision(int(row[0]), int(row[1]), text(row[2]), text(row[3]), int(row[4]), int(row[5]),
-                    int(row[6]), text(row[7]))
+                    int(row[6]), text(row[7]), text(row[8]))
 
 
 class Store:
@@ -257,9 +258,39 @@ class Store:
     def accept1(self, event, **more):
         return self.accept(event, **more)[0]
 
-    def take_words(self, channel, count=10, lease=60_000):
-        return self.words("gk1_take", self.keys("due:" + channel, "lease:" + channel, "ctl"),
-                          channel, count, lease)
+    def take_words(self, channel, count=10, lease=60_000, worker="", limits="0,0,0,0,0"):
+        return self.words("gk1_take", self.keys("due:" + channel, "lease:" + channel, "ctl", "gate:" + channel,
+                                                "mine:%s:%s" % (channel, worker)),
+                          channel, count, lease, worker, limits)
+
+    def take_all(self, channel, **more):
+        """Status, ms until the next look, what was handed out."""
+        return self.take_of(self.redis.call(*self.take_words(channel, **more)))
+
+    def work_words(self, channel, **more):
+        """gk1_take and gk1_load in one call."""
+        words = self.take_words(channel, **more)
+        return self.words("gk1_work", [*words[3:8], *self.keys("meta", "log")], EPOCH, *words[8:])
+
+    def take_and_load(self, channel, **more):
+        taken, loaded = self.redis.call(*self.work_words(channel, **more))
+        _, _, items = self.take_of(taken)
+        return items, self.load_of(loaded, items) if items else []
+
+    def renew_words(self, channel, triples, worker="", lease=60_000):
+        """triples: (document, old, new)."""
+        return self.words("gk1_renew", self.keys("due:" + channel, "lease:" + channel,
+                                                 "mine:%s:%s" % (channel, worker)),
+                          worker, lease, *[word for triple in triples for word in triple])
+
+    def renew(self, channel, *triples, **more):
+        return [text(x) for x in self.redis.call(*self.renew_words(channel, triples, **more))]
+
+    def reclaim_words(self, channel, worker):
+        return self.words("gk1_reclaim", self.keys("due:" + channel, "mine:%s:%s" % (channel, worker)))
+
+    def reclaim(self, channel, worker):
+        return int(self.redis.call(*self.reclaim_words(channel, worker))[1])
 
     @staticmethod
     def take_of(reply):
@@ -286,7 +317,7 @@ class Store:
             works.append(Work(item.document, item.lease, int(x[1]), int(x[2]), text(x[3]), text(x[4]),
                               text(x[5]), int(x[6]), text(x[7]), text(x[8]), int(x[9]), int(x[10]),
                               x[11] == b"1", text(x[12]), text(x[13]), text(x[14]), text(x[15]),
-                              int(x[16])))
+                              int(x[16]), int(x[18]), int(x[19]), text(x[20]), int(x[21])))
         return works
 
     def load(self, channel, items):
@@ -310,24 +341,25 @@ class Store:
 
     @staticmethod
     def settlement(item, verdict, sent=None, reference="", url="", code="", sentence="", at=0,
-                   memo="-", bound=0):
+                   memo="-", bound=0, health="", hold=0, final=False, extra=""):
         if sent is None:
             sent = verdict in ("done", "uncertain")
         return [item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, int(sent),
-                reference, url, code, sentence, at, memo, bound]
+                reference, url, code, sentence, at, memo, bound, getattr(item, "generation", 0), health, hold,
+                "1" if final else "", extra]
 
-    def settle_words(self, channel, pairs, after=()):
+    def settle_words(self, channel, pairs, after=(), breaker="0,0,0,0"):
         """pairs: (document, settlement)."""
-        keys = self.keys("meta", "log", "due:" + channel, *["due:" + name for name in after],
+        keys = self.keys("meta", "log", "due:" + channel, "gate:" + channel, *["due:" + name for name in after],
                          *["doc:" + document for document, _ in pairs])
-        argv = [EPOCH, channel, len(after), ",".join(after)]
+        argv = [EPOCH, channel, len(after), ",".join(after), breaker]
         for _, fields in pairs:
             argv += fields
         return self.words("gk1_settle", keys, *argv)
 
-    def settle(self, channel, item, verdict, after=(), **more):
+    def settle(self, channel, item, verdict, after=(), breaker="0,0,0,0", **more):
         reply = self.redis.call(*self.settle_words(
-            channel, [(item.document, self.settlement(item, verdict, **more))], after))
+            channel, [(item.document, self.settlement(item, verdict, **more))], after, breaker))
         if reply[0] != b"ok":
             return " ".join(text(x) for x in reply)
         return text(reply[1])
@@ -359,6 +391,37 @@ class Store:
 
     def refuse(self, event, **more):
         return self.held(event.ulid, "refuse", event.evid, event.document, **more)
+
+    def dead(self, channel, what, document="d1", after=(), who="root", reason="why"):
+        keys = self.keys("meta", "log", "doc:" + document, "due:" + channel, *["due:" + c for c in after])
+        return text(self.call("gk1_dead", keys, EPOCH, channel, what, who, reason, len(after), ",".join(after))[0])
+
+    def put_back(self, channel, document="d1"):
+        reply = self.call("gk1_put_back", self.keys("meta", "log", "doc:" + document, "due:" + channel),
+                          EPOCH, channel, "root", "gone")
+        return int(reply[1]) if reply[0] == b"ok" else text(reply[0])
+
+    def ledgered_words(self, events, trim="", known=None, window=WINDOW):
+        known = self.known if known is None else known
+        keys = self.keys("meta", "log", *["due:" + c for c in known])
+        for event in events:
+            keys += self.keys("doc:" + event.document, "ev:" + event.evid, "body:" + event.ulid)
+        return self.words("gk1_ledgered", keys, EPOCH, trim, window, len(known), ",".join(known),
+                          *[event.ulid for event in events])
+
+    def ledgered(self, *events, **more):
+        reply = self.redis.call(*self.ledgered_words(events, **more))
+        assert reply[0] == b"ok", reply
+        return [text(x) for x in reply[1:]]
+
+    def put_bytes(self, event):
+        return text(self.call("gk1_bytes", self.keys("meta", "doc:" + event.document, "body:" + event.ulid),
+                              EPOCH, event.ulid, event.bytes)[0])
+
+    def fetched(self, event, what="done", known=None):
+        known = self.known if known is None else known
+        keys = self.keys("meta", "log", "fetch", "doc:" + event.document, *["due:" + c for c in known])
+        return [text(x) for x in self.call("gk1_fetched", keys, EPOCH, event.ulid, what, ",".join(known))]
 
     def held_list(self):
         return [[text(x) for x in row] for row in self.call("gk1_held_list", self.keys("held"))]

@@ -101,21 +101,23 @@ def prepared(store):
     store.accept(publish("1", channels="portal,wechat<portal"), publish("h", document="dh", flags="h"))
     store.take("portal", lease=1000)
     store.wait(2000)
-    return store.take("portal")
+    return store.take("portal", worker="w")
 
 
 def calls(store, items):
     held = publish("h", document="dh")
-    settlement = [("d1", [items[0].lease, 1, 0, "done", 1, "r", "u", "c", "", 0, "-", 0])]
+    settlement = [("d1", [items[0].lease, 1, 0, "done", 1, "r", "u", "c", "", 0, "-", 0, 0, "0", 0, "", "x"])]
     return {
         "accept": store.accept_words([publish("2", content="y", time=START + 1),
                                       publish("3", document="d3", content="z")]),
         "held": store.words("gk1_held", store.keys("meta", "log", "held", "ev:oa h", "doc:dh",
                                                    *["due:" + c for c in CHANNELS]),
                             EPOCH, held.ulid, "release", "root", "", ",".join(CHANNELS)),
-        "take": store.take_words("wechat"),
+        "take": store.take_words("wechat", worker="w", limits="1,1,1,0,9"),
+        "renew": store.renew_words("portal", [("d1", items[0].lease, items[0].lease + 8)], "w"),
+        "reclaim": store.reclaim_words("portal", "w"),
         "load": store.load_words("portal", items),
-        "settle": store.settle_words("portal", settlement, ["wechat"]),
+        "settle": store.settle_words("portal", settlement, ["wechat"], breaker="1,50,1000,9000"),
         "checkpoint": store.words("gk1_checkpoint", store.keys("meta", "due:portal", "doc:d1"), EPOCH,
                                   "portal", items[0].lease, "memo", 1, 0),
         "control": store.words("gk1_control", store.keys("meta", "log", "ctl"), EPOCH, "stop", "why",
@@ -123,7 +125,7 @@ def calls(store, items):
     }
 
 
-FUNCTIONS = ["accept", "held", "take", "load", "settle", "checkpoint", "control"]
+FUNCTIONS = ["accept", "held", "take", "renew", "reclaim", "load", "settle", "checkpoint", "control"]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -139,7 +141,7 @@ def test_a_function_never_half_writes_whatever_key_is_of_the_wrong_type(store, f
             key = words[position]
             own = store.redis.call("TYPE", key).decode()
             if own == kind or (own == "none" and kind == {"due": "zset", "log": "stream", "ctl": "hash",
-                                                         "held": "hash"}.get(key.split("}:")[1].split(":")[0],
+                                                         "held": "hash", "gate": "hash", "mine": "zset"}.get(key.split("}:")[1].split(":")[0],
                                                                              "string")):
                 continue
             store.redis.call("DEL", key)

@@ -1,0 +1,130 @@
+-- Between the store and the ledger: what is written there leaves here, and comes back when it is needed;
+-- and what is on its way in, attachments that are fetched. A part of the library that core/store.lua begins.
+
+-- Whether nobody may need the bytes of the current revision: no channel has it due, leased, in doubt,
+-- dead or a second look owed [14]. `keys` by channel; one whose key is not known may have it due.
+local function is_at_rest(d, keys, due, document)
+    if d.P and #d.P > 0 then return false end
+    for name, c in pairs(d.c) do
+        if not keys[name] or due_score(due, keys[name], document) then return false end
+        if c.d or c.k or (d.C and is_dead(c, d.C) and c.y ~= 'dropped') then return false end
+    end
+    return true
+end
+
+local function holder_of(d, ulid)
+    if d.C and d.C[ULID] == ulid then return 'current' end
+    if d.h and d.h[1] == ulid then return 'held' end
+    for _, r in ipairs(d.P or {}) do
+        if r[ULID] == ulid then return 'pending' end
+    end
+end
+
+-- The ledger has everything before trim_id, and the events below. Their bytes go when nobody needs them;
+-- the identities stay for the dedup window.
+-- KEYS: meta log, D due keys, then doc ev body per event. ARGV: epoch, trim_id ("" = none), window ms, D,
+-- their channels, then the ULID per event. Reply: {"ok", per event: gone, kept (ask again after its
+-- document's next record), none (not here any more)}.
+local function gk_ledgered(keys, argv)
+    local s, why = open(keys[1], argv[1])
+    if not s then return { why } end
+    local n_due, names = tonumber(argv[4]), channel_names(argv[5])
+    local prefix, first = string.sub(keys[1], 1, -5), 2 + tonumber(argv[4])
+    local due, by_name, reply = due_new(), {}, { 'ok' }
+    if not is_type(keys[2], 'stream') then return { 'type' } end
+    for i = 1, n_due do
+        if not is_type(keys[2 + i], 'zset') then return { 'type' } end
+        by_name[names[i]] = keys[2 + i]
+    end
+    local wanted, documents, seen = {}, {}, {}
+    for i = first + 1, #keys, 3 do
+        wanted[#wanted + 1] = keys[i]
+        local document = string.sub(keys[i], #prefix + 5)
+        if not seen[document] then documents[#documents + 1], seen[document] = document, true end
+    end
+    local found = mget(wanted, 1)
+    for i = 1, n_due do
+        if #documents > 0 then due_read(due, keys[2 + i], documents) end
+    end
+    if argv[2] ~= '' then redis.call('XTRIM', keys[2], 'MINID', argv[2]) end
+    local gone = {}
+    for i = 1, #wanted do
+        local ev, body, ulid = keys[first + 3 * i - 1], keys[first + 3 * i], argv[5 + i]
+        local d, document = unpack_doc(found[i]), string.sub(wanted[i], #prefix + 5)
+        local holder = d and holder_of(d, ulid)
+        if d == false or holder == 'held' or holder == 'pending' then
+            reply[1 + i] = 'kept'
+        elseif holder == 'current' and not is_at_rest(d, by_name, due, document) then
+            reply[1 + i] = 'kept'
+        else
+            gone[#gone + 1] = body
+            reply[1 + i] = redis.call('PEXPIRE', ev, argv[3]) == 1 and 'gone' or 'none'
+        end
+    end
+    if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
+    return reply
+end
+
+-- The bytes of an event come back: its document is to be shown again.
+-- KEYS: meta doc body. ARGV: epoch, ULID, bytes. Reply: {"ok"} or {"unneeded"}.
+local function gk_bytes(keys, argv)
+    local s, why = open(keys[1], argv[1])
+    if not s then return { why } end
+    local d = unpack_doc(mget(keys, 2)[1])
+    if not d or not holder_of(d, argv[2]) then return { 'unneeded' } end
+    if not is_type(keys[3], 'string') then return { 'type' } end
+    redis.call('SET', keys[3], argv[3])
+    return { 'ok' }
+end
+
+-- Attachments of a revision that waits for them. `what`: "look" asks whether they are still wanted, "done":
+-- they are here. KEYS: meta log fetch doc, due keys of its channels. ARGV: epoch, ULID, what, names of
+-- the channels. Reply: {"ok"}, {"unknown"}: nobody waits for them any more, or {"again", channel}.
+local function gk_fetched(keys, argv)
+    local s, why = open(keys[1], argv[1])
+    if not s then return { why } end
+    local prefix, ulid, names = string.sub(keys[1], 1, -5), argv[2], channel_names(argv[4] or '')
+    local document, log, due = string.sub(keys[4], #prefix + 5), log_new(), due_new()
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
+    for i = 5, #keys do
+        if not is_type(keys[i], 'zset') then return { 'type' } end
+    end
+    local d, r = unpack_doc(mget(keys, 4)[1]), nil
+    if d == false then return { 'broken' } end
+    if d then advance(d, s.now, log, document) end
+    for _, p in ipairs(d and d.P or {}) do
+        if p[ULID] == ulid and waits(p) then r = p end
+    end
+    local held = d and d.h and d.h[1] == ulid and not d.h[7]
+    if not r and not held then
+        redis.call('HDEL', keys[3], ulid)
+        return { 'unknown' }
+    end
+    if argv[3] == 'look' then return { 'ok' } end
+    if held then
+        d.h[7] = 1
+        mset({ keys[4], cmsgpack.pack(d) })
+        redis.call('HDEL', keys[3], ulid)
+        return { 'ok' }
+    end
+    local by_name = {}
+    for i, name in ipairs(names) do by_name[name] = keys[4 + i] end
+    for name in pairs(d.c) do
+        if not by_name[name] then return { 'again', name } end
+        due_read(due, by_name[name], { document })
+    end
+    r[WAIT] = 0
+    advance(d, s.now, log, document)
+    for name, c in pairs(d.c) do
+        due_place(due, by_name[name], d, name, c, false, s.now, log, document)
+    end
+    log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
+    mset({ keys[4], cmsgpack.pack(d) })
+    due_write(due)
+    redis.call('HDEL', keys[3], ulid)
+    return { 'ok' }
+end
+
+redis.register_function { function_name = 'gk1_ledgered', callback = gk_ledgered, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'gk1_bytes', callback = gk_bytes, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'gk1_fetched', callback = gk_fetched, flags = { 'allow-oom' } }
