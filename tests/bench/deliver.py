@@ -62,8 +62,9 @@ def end_to_end(programs, sink):
     try:
         for way in ways.values():
             way.start()
-            way.flood(2000)
             sink.reset()
+            way.flood(2000)
+            sink.wait(2000 * way.fan_out)
         for i in range(rounds):
             bares.append(bare(programs, sink, requests))
             for fan_out, way in ways.items():

@@ -13,6 +13,7 @@ def share_with_failures(programs, sink):
     clean, failing, tails = [], [], []
     way = Way(programs, sink, 4).start()
     try:
+        sink.reset()
         way.flood(2000)
         sink.wait(8000)
         for _ in range(rounds):
