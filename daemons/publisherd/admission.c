@@ -9,6 +9,7 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -263,6 +264,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_end(words);
         words_add(words, same, SAME_BYTES);
         words_str(words, ""); /* end of display */
+        words_str(words, ""); /* sum of the bytes */
         buf_done(&may);
 }
 
@@ -309,6 +311,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 2000);
                 return;
         }
+        crash_point("publisherd/event-checked");
         if (!event->dry_run && event->n_attachments > 0) {
                 r = store_attachments(daemon, event, frames, n_frames);
                 if (r < 0) {
@@ -318,6 +321,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                         answer_busy(daemon, job, 5000);
                         return;
                 }
+                crash_point("publisherd/attachments-stored");
                 alarms_unwritable("attachments", daemon->attachments_dir, 0);
         }
         route_event(daemon, job, event, item, &channels);

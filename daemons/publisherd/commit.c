@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -140,6 +141,8 @@ static void on_committed(struct store *store, const redisReply *reply, int error
         }
         alarms_refused(error, reason);
         region->in_flight = NULL;
+        if (!error)
+                crash_point("publisherd/commit-answered");
         if (error == -ENOSYS)
                 daemon->library_loaded = false; /* durable_tick() loads it anew */
         if (error == 0 && !reply_is(reply, 0, "ok")) {
@@ -183,6 +186,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                         daemon->n_accepted++;
                         alarms_mended(daemon, region, job->document);
                         nudge(daemon, job, line);
+                        crash_point("publisherd/nudged");
                 }
                 if (strncmp(line, "held\t", 5) == 0 && job->urgent)
                         region->held_ms = 0; /* looked at with the next tick */
@@ -239,6 +243,7 @@ static int commit_send(struct batch *batch, struct words *bodies, struct words *
                 r = store_command(store, &exec, on_committed, batch);
         else
                 words_done(&exec);
+        crash_point_written(store, "publisherd/commit-written");
         if (r < 0) /* the connection may be within MULTI */
                 store_reconnect(store, strerror(-r));
         return r;
@@ -300,6 +305,7 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         words_done(&keys);
         buf_done(&names);
         region->in_flight = batch;
+        crash_point("publisherd/commit-begun");
         if (commit_send(batch, &bodies, &words) < 0) {
                 words_done(&bodies);
                 words_done(&words);

@@ -9,6 +9,7 @@
 #include <zmq.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -164,7 +165,9 @@ static void peer_flush(struct peer *peer) {
                 peer->first = request->next;
                 if (!peer->first)
                         peer->last = NULL;
+                crash_point("publisherd/ack-ready");
                 request_send(peer, request);
+                crash_point("publisherd/ack-sent");
                 request_free(request);
                 sent = true;
         }
@@ -339,6 +342,8 @@ static int door_receive(struct door *door, bool *ret_any) {
                         dropped++;
                 (void) zmq_msg_close(&part);
         }
+        if (*ret_any)
+                crash_point("publisherd/message-received");
         if (*ret_any && r == 0 && dropped == 0)
                 door_on_message(door, parts, n);
         else if (dropped > 0 && n >= 2 && zmq_msg_size(&parts[1]) == 0) {

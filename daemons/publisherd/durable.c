@@ -9,6 +9,7 @@
 
 #include "core/alarm.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -57,6 +58,7 @@ void durable_remember(struct publisherd *daemon) {
         if (path && buf.len > 0 &&
             (!daemon->remembered || strcmp(daemon->remembered, buf_text(&buf)) != 0)) {
                 r = file_write(path, buf.data, buf.len, 0640);
+                crash_point("publisherd/memory-written");
                 alarms_unwritable("store.known", path, r);
                 if (r < 0)
                         log_say(LOG_WARNING, MESSAGE_CANNOT_WRITE, "path", path, "reason",
@@ -120,6 +122,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
                 region->ready = false;
                 return;
         }
+        crash_point("publisherd/hello-answered");
         (void) snprintf(now_text, sizeof(now_text), "%llu", (unsigned long long) n);
         (void) snprintf(known_text, sizeof(known_text), "%llu", (unsigned long long) region->n);
         free(region->stop);
@@ -161,6 +164,7 @@ static void say_hello(struct publisherd *daemon, struct region *region, bool ado
         if (store_hello(daemon->store, region->code, epoch, adopt || !region->epoch[0], on_hello,
                         hello) < 0)
                 free(hello);
+        crash_point_written(daemon->store, "publisherd/hello-written");
 }
 
 int durable_adopt(struct publisherd *daemon) {
@@ -253,6 +257,7 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
                         alarms_refused(error, reason);
                 return;
         }
+        crash_point("publisherd/library-loaded");
         alarm_clear(ALARM_STORE_LIBRARY, "redis");
         daemon->library_loaded = true;
         read_settings(daemon);
@@ -266,6 +271,7 @@ static void load_library(struct publisherd *daemon) {
         words_str(&words, "REPLACE");
         words_add(&words, store_lua, (size_t) (store_lua_end - store_lua) - 1);
         (void) store_command(daemon->store, &words, on_loaded, daemon);
+        crash_point_written(daemon->store, "publisherd/library-written");
         words_done(&words);
 }
 

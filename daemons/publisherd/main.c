@@ -12,6 +12,7 @@
 #include "core/alarm.h"
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -116,8 +117,11 @@ static int on_drain_check(sd_event_source *source, uint64_t usec, void *userdata
         int r;
 
         (void) usec;
-        if (daemon->n_pending == 0)
+        if (daemon->n_pending == 0) {
+                crash_point("publisherd/drained");
                 return sd_event_exit(daemon->event, 0);
+        }
+        crash_point("publisherd/draining");
         r = sd_event_source_set_time_relative(source, SECOND_USEC / 50);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -133,6 +137,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
                 return sd_event_exit(daemon->event, 0);
         daemon->stopping = true;
         doors_stop_reading(daemon);
+        crash_point("publisherd/stopping");
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_BOOTTIME, drain_usec, 0, on_drained,
@@ -168,6 +173,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
                 (void) configuration_free(configuration);
                 (void) catalogue_free(catalogue);
         } else {
+                crash_point("publisherd/reload-read");
                 (void) configuration_free(daemon->configuration);
                 (void) catalogue_free(daemon->catalogue);
                 daemon->configuration = configuration;
