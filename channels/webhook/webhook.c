@@ -181,7 +181,10 @@ static int post(const struct delivery *delivery, const json_t *event, struct ste
         request->url = strdup(options->url);
         if (!request->url)
                 return -ENOMEM;
-        event_write(event, &request->body);
+        if (delivery->bytes)
+                buf_add(&request->body, delivery->bytes, delivery->n_bytes);
+        else
+                event_write(event, &request->body);
         if (request->body.error)
                 return request->body.error;
         r = add_headers(delivery, request, &line);
@@ -291,6 +294,7 @@ const struct driver webhook_driver = {
         .options_size = sizeof(struct webhook_options),
         .looks = webhook_looks,
         .check = webhook_check,
+        .raw = true,
         .begin = webhook_begin,
         .next = webhook_next,
 };

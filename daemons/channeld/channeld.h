@@ -74,6 +74,8 @@ struct attempt {
         bool removes, marks; /* the display is over */
         char *event_id, *evid, *reference, *url, *after_url;
         char *surplus; /* references of stale attempts, by blank; NULL = none */
+        unsigned char sum[DIGEST_SUM];
+        bool has_sum;
         char digest[32]; /* of the event's content, raw */
         json_t *memo;
         bool doubt;
