@@ -418,10 +418,15 @@ void words_str(struct words *words, const char *string) {
 }
 
 void words_number(struct words *words, int64_t number) {
-        char text[24];
-        int n = snprintf(text, sizeof(text), "%lld", (long long) number);
+        char text[24], *at = text + sizeof(text);
+        uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
 
-        words_add(words, text, (size_t) n);
+        do
+                *--at = (char) ('0' + left % 10);
+        while ((left /= 10) > 0);
+        if (number < 0)
+                *--at = '-';
+        words_add(words, at, (size_t) (text + sizeof(text) - at));
 }
 
 static void words_format(struct words *words, const char *format, va_list arguments) {
