@@ -132,6 +132,10 @@ struct channeld {
         char *paused; /* what the store says, for STATUS */
         char *last_trouble; /* the sentence of the last failure, for STATUS */
         uint64_t n_done, n_failed;
+        size_t bytes_each;         /* of an event, of late */
+        unsigned n_told, n_untold; /* good ends in this second, in the log and not */
+        int64_t timer_boot_ms;     /* when `timer` goes off; INT64_MAX = it is off */
+        sd_event_source *pump; /* a turn of the engine, soon */
         sd_event_source *timer, *tick, *renewal;
 
         char worker[64]; /* "" when no slot could be had */
@@ -153,6 +157,7 @@ void engine_subscribed(struct channeld *daemon); /* nudges come again: some were
 void engine_later(struct region *region, int64_t wait_ms);
 void engine_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void engine_nudged(struct channeld *daemon, const char *region);
+int engine_on_pump(sd_event_source *source, void *userdata);
 int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 bool engine_is_idle(const struct channeld *daemon);
 store_reply_fn engine_ignore_reply;
@@ -207,6 +212,7 @@ int delivery_fill(struct attempt *attempt);
 
 /* verdict.c: the end of an attempt. */
 void verdict_conclude(struct attempt *attempt); /* attempt->step holds the verdict */
+void verdict_tell_rest(struct channeld *daemon); /* of a second: how many were not told one by one */
 void verdict_end(struct attempt *attempt, struct outcome *outcome); /* outcome may be NULL */
 
 /* special.c: runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the
