@@ -30,6 +30,8 @@ struct config {
         int64_t dedup_window_ms;
         int64_t drain_ms;                /* longest wait of a clean stop */
         bool hold_same_content;
+        /* [ledgerd] */
+        struct string_list receipts;     /* ZeroMQ endpoints of the receipts' XPUB */
         int64_t rejected_size; /* bytes of the list of what was rejected */
         /* [fetch] */
         struct string_list fetch_networks; /* for network_parse(): private ones that may be fetched from */

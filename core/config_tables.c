@@ -86,6 +86,11 @@ const struct setting config_settings[] = {
           .chinese = "没有取到，隔多久再取，依次用，最后一个一直重复",
           .english = "waits between attempts to fetch; the last one repeats" },
 
+        { "ledgerd", "receipts", SETTING_LIST, AT(receipts),
+          .fallback = "ipc://" RUN_DIR "/receipts, tcp://127.0.0.1:5591",
+          .chinese = "发布回执的 ZeroMQ 地址；本机以外的 TCP 地址必须配置 [curve]",
+          .english = "ZeroMQ endpoints of the receipts; TCP beyond this machine needs [curve]" },
+
         { "alarms", "command", SETTING_STRING, AT(alarm_command),
           .chinese = "报警时执行的程序和参数（用空格隔开，不经过 shell）：警报以 JSON 从标准输入给它，"
                      "也在 GONGKAI_ALARM_* 环境变量里",

@@ -273,8 +273,7 @@ void attempt_begin(struct attempt *attempt) {
         attempt->started_boot_ms = clock_boot_ms();
         attempt->started_ms = clock_now_ms();
         if (!attempt_read(attempt)) {
-                log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
-                        attempt->region->code, "document", attempt->lease->document, NULL);
+                trouble_damaged(attempt->region, attempt->lease->document);
                 if (step_verdict(&attempt->step, VERDICT_WAIT, "store/bytes",
                                  clock_now_ms() + BROKEN_MS,
                                  MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
