@@ -236,10 +236,14 @@ def answering(status):
     return server
 
 
-def test_a_channel_that_its_provider_lets_in_no_more(county):
+def test_a_channel_that_nothing_can_pass(county):
     one = county()
-    server = answering(401)
-    one.channel("hook", driver="webhook", carrier="政府网站", url=f"http://127.0.0.1:{server.server_port}/")
+    server = answering(200)
+    secret = one.folder / "secret"
+    secret.write_text("whsec_!!!")
+    secret.chmod(0o640)
+    one.channel("hook", driver="webhook", carrier="政府网站", url=f"http://127.0.0.1:{server.server_port}/",
+                secret_file=secret)
     one.start_all(["hook"])
     assert one.ask(publish())["status"] == "accepted"
     said = wait_until(lambda: alarm(one, "channel-blocked", "hook"), 20, "it is an alarm")
@@ -249,7 +253,7 @@ def test_a_channel_that_its_provider_lets_in_no_more(county):
     one.start_channel("hook")
     assert alarm(one, "channel-blocked", "hook")
     one.kill("channeld-hook")
-    server.status = 200
+    secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     one.ctl("channel", "resume", "hook")
     one.start_channel("hook")
     one.shown("doc-1", "hook")
