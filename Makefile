@@ -16,7 +16,7 @@ VERSION := 0.1.0
 
 .DEFAULT_GOAL := all
 goals := $(or $(MAKECMDGOALS),all)
-needs_build := $(filter-out help clean demo check check-peers bench format,$(goals))
+needs_build := $(filter-out help clean demo check check-peers bench soak storm-proof format,$(goals))
 
 BUILD := build/$(if $(SANITIZE),asan,release)$(if $(filter clang%,$(CC)),-clang)
 
@@ -37,6 +37,8 @@ else
 hardening := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 link_hardening := -fsanitize=address,undefined
 override CFLAGS := -O1 -g
+# Named places where a test ends the process (core/crash.h).
+hardening += -DGONGKAI_CRASHPOINTS
 endif
 all_cflags = -std=gnu11 $(CFLAGS) $(warnings) $(hardening) -I. -I$(BUILD) $(PKG_CFLAGS) -MMD -MP \
 	-D_GNU_SOURCE -DGONGKAI_VERSION='"$(VERSION)"' -DGONGKAI_CONFIG='"$(SYSCONFDIR)/gongkai/gongkai.conf"'
@@ -49,18 +51,21 @@ channels := $(call objects,channels channels/*)
 client := $(call objects,client)
 publisherd := $(call objects,daemons/publisherd)
 channeld := $(call objects,daemons/channeld)
+ledgerd := $(call objects,daemons/ledgerd)
 ctl := $(call objects,ctl)
 
 but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
 
-programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-emit $(BUILD)/gongkaictl
+programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-ledgerd \
+	$(BUILD)/gongkai-emit $(BUILD)/gongkaictl
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard core/*_test.c channels/*_test.c channels/*/*_test.c \
 	client/*_test.c daemons/*/*_test.c ctl/*_test.c))
 benches := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 shims := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/chaos/*.c))
 mutators := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 
-.PHONY: all help check check-peers demo bench install uninstall clean format lint unit-tests test-programs
+.PHONY: all help check check-peers demo bench soak storm-proof install uninstall clean format lint unit-tests \
+	test-programs shims
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -76,10 +81,11 @@ $(BUILD)/%.o: %.c
 $(BUILD)/place: FORCE
 	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
 FORCE:
-$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ctl)): $(BUILD)/place
+$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: $(wildcard core/*.lua)
+$(BUILD)/core/ledger_db.o: $(wildcard core/ledger_*.sql)
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
 	$(wildcard channels/$(room)/*/*)))
 
@@ -89,6 +95,8 @@ $(BUILD)/gongkai-publisherd: $(publisherd) $(core)
 	$(link)
 $(BUILD)/gongkai-channeld: $(channeld) $(channels) $(core)
 	$(link)
+$(BUILD)/gongkai-ledgerd: $(ledgerd) $(core)
+	$(link)
 $(BUILD)/gongkai-emit: $(client) $(core)
 	$(link)
 $(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
@@ -96,7 +104,7 @@ $(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
 
 # libgongkai for a county's own programs: one object that shows nothing but gongkai_*.
 libgongkai_objects := $(filter-out $(BUILD)/client/emit_%.o,$(call but_main,$(client))) \
-	$(patsubst %,$(BUILD)/core/%.o,buf clock digest keys)
+	$(patsubst %,$(BUILD)/core/%.o,buf clock crash digest keys)
 $(BUILD)/libgongkai.a: $(libgongkai_objects)
 	@echo "  AR      $@"; ld -r -o $(BUILD)/libgongkai.o $^ && \
 	objcopy -w --keep-global-symbol='gongkai_*' $(BUILD)/libgongkai.o && rm -f $@ && ar rcs $@ $(BUILD)/libgongkai.o
@@ -118,6 +126,7 @@ $(BUILD)/tests/chaos/%.so: tests/chaos/%.c
 	$(CC) -std=gnu11 -O1 -g $(warnings) -D_GNU_SOURCE -fPIC -shared $< -o $@ -ldl
 
 unit-tests: $(unit_tests)
+shims: $(shims)
 test-programs: $(programs) $(unit_tests) $(shims) $(mutators)
 
 check: ## install what the tests need, build with sanitizers, run all tests (15 minutes at most)
@@ -140,6 +149,18 @@ bench: ## speed and memory, one line per figure; QUICK=1 keeps it under a minute
 	tools/install-packages build run test
 	$(MAKE) all $(patsubst $(BUILD)/%,build/release/%,$(benches))
 	QUICK=$(QUICK) $(PYTHON) tests/bench/run.py --programs build/release
+
+FAULTS ?= 1000
+SEED ?= 1
+soak: ## a long storm of FAULTS=1000 faults by SEED=1 over the whole system
+	tools/install-packages build run test
+	$(MAKE) all shims
+	$(PYTHON) tests/chaos/storm.py --programs build/release --faults $(FAULTS) --seed $(SEED)
+
+storm-proof: ## the storm goes red on every planted fault, and the schedules on every missing rule
+	tools/install-packages build run test
+	$(MAKE) all shims
+	$(PYTHON) tests/chaos/planted.py --rules
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	tools/install-tree "$(BUILD)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"

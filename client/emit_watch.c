@@ -322,6 +322,7 @@ int emit_watch(const struct emit_options *options) {
                      NULL);
                 return EMIT_INPUT;
         }
+        watch_finish_moves(&watch);
         r = emitter_from(&patient, &watch.emitter);
         if (r != 0)
                 return r;

@@ -74,5 +74,7 @@ enum { WATCHED_NOT_YET = 1 };
 int watched_send(struct watched *watched, int64_t now_ms);
 /* Writes the reply and moves the file away. Returns false to try again later. */
 bool watched_settle(struct watched *watched);
+/* Ends the moves in which a watcher before this one was interrupted. */
+void watch_finish_moves(const struct watch *watch);
 
 #endif

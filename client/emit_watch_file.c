@@ -7,6 +7,7 @@
 
 #include "client/emit_watch.h"
 #include "client/spool_file.h"
+#include "core/crash.h"
 #include "core/memory.h"
 
 enum { PATH_TEXT = 256 };
@@ -320,8 +321,83 @@ static int move(int from, int to, const char *name, const char *new_name, const 
         return 0;
 }
 
-/* The reply first, so that a crash leaves a file that is sent again and answered `duplicate`; then
- * the event, for without its attachments it would be another event. */
+/* Attachments on their way, ".done.NAME.files" with the new name: hidden, so that nobody takes them
+ * for those of the next event of that name. */
+static const char *on_the_way(bool refused, const char *name, char ret[static PATH_TEXT]) {
+        (void) snprintf(ret, PATH_TEXT, ".%s.%.*s.files", refused ? "refused" : "done",
+                        WATCH_NAME_MOST + 6, name);
+        return ret;
+}
+
+/* The event goes between the two moves of its attachments: where it is then tells whether they
+ * belong to an event that is settled, or to one that is still to be sent. */
+static int move_away(const struct watched *watched, int to, const char *name) {
+        int folder = watched->watch->folder, r;
+        char files[PATH_TEXT], way[PATH_TEXT], path[PATH_TEXT];
+        bool has_files = renameat(folder, with(watched->name, ".files", files), folder,
+                                  on_the_way(watched->refused, name, way)) == 0;
+
+        if (!has_files && errno != ENOENT)
+                return -errno;
+        crash_point("emitter/watch-files-taken");
+        r = move(folder, to, watched->name, name, ".json");
+        crash_point("emitter/watch-event-moved");
+        if (!has_files)
+                return r;
+        if (r < 0)
+                (void) renameat(folder, way, folder, files);
+        else if (renameat(folder, way, to, with(name, ".files", path)) < 0)
+                r = -errno;
+        return r;
+}
+
+static bool is_there(int folder, const char *name, const char *ending) {
+        char path[PATH_TEXT];
+        struct stat status;
+
+        return fstatat(folder, with(name, ending, path), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void finish_move(const struct watch *watch, const char *way) {
+        static const char done[] = ".done.", refused[] = ".refused.", ending[] = ".files";
+        bool was_refused = strncmp(way, refused, sizeof(refused) - 1) == 0;
+        size_t n_before = was_refused ? sizeof(refused) - 1 : sizeof(done) - 1;
+        size_t n = strlen(way), n_ending = sizeof(ending) - 1;
+        int to = was_refused ? watch->refused : watch->done;
+        char name[PATH_TEXT], path[PATH_TEXT];
+        char *number;
+
+        if ((!was_refused && strncmp(way, done, sizeof(done) - 1) != 0) ||
+            n <= n_before + n_ending || n - n_before - n_ending > WATCH_NAME_MOST + 6 ||
+            strcmp(way + n - n_ending, ending) != 0)
+                return;
+        (void) snprintf(name, sizeof(name), "%.*s", (int) (n - n_before - n_ending),
+                        way + n_before);
+        if (is_there(to, name, ".json")) {
+                (void) renameat(watch->folder, way, to, with(name, ending, path));
+                return;
+        }
+        /* It was to be NAME~2, say, and is still NAME. */
+        number = is_there(watch->folder, name, ".json") ? NULL : strrchr(name, '~');
+        if (number)
+                *number = '\0';
+        (void) renameat(watch->folder, way, watch->folder, with(name, ending, path));
+}
+
+void watch_finish_moves(const struct watch *watch) {
+        int fd = openat(watch->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *list = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        while (list && (entry = readdir(list)) != NULL)
+                finish_move(watch, entry->d_name);
+        if (list)
+                (void) closedir(list);
+        else
+                closep(&fd);
+}
+
+/* The reply first, so that a crash leaves a file that is sent again and answered `duplicate`. */
 static int settle(struct watched *watched) {
         int folder = watched->watch->folder;
         int to = watched->refused ? watched->watch->refused : watched->watch->done;
@@ -332,6 +408,7 @@ static int settle(struct watched *watched) {
         if (r == 0)
                 r = file_write_synced(to, with(name, ".reply.json", path), 0666, text,
                                       strlen(text));
+        crash_point("emitter/watch-reply-kept");
         (void) snprintf(new_path, sizeof(new_path), ".%.*s.reply.new", WATCH_NAME_MOST,
                         watched->name);
         if (r == 0)
@@ -339,14 +416,8 @@ static int settle(struct watched *watched) {
         if (r == 0 &&
             renameat(folder, new_path, folder, with(watched->name, ".reply.json", path)) < 0)
                 r = -errno;
-        if (r == 0)
-                r = move(folder, to, watched->name, name, ".json");
-        if (r == 0) {
-                r = move(folder, to, watched->name, name, ".files");
-                if (r == -ENOENT)
-                        r = 0;
-        }
-        return r;
+        crash_point("emitter/watch-reply-shown");
+        return r < 0 ? r : move_away(watched, to, name);
 }
 
 bool watched_settle(struct watched *watched) {

@@ -9,6 +9,7 @@
 #include "client/gongkai.h"
 #include "client/letter.h"
 #include "core/clock.h"
+#include "core/crash.h"
 
 enum {
         WINDOW_DEFAULT = 64,
@@ -252,6 +253,7 @@ static bool send_letter(struct gongkai_emitter *emitter, struct letter *letter, 
         extra_s = emitter->n_bytes_in_flight / BYTES_PER_EXTRA_SECOND;
         letter->deadline_ms = now_ms + emitter->patience_ms + (int64_t) extra_s * 1000;
         letter->tries++;
+        crash_point("emitter/sent");
         return true;
 }
 
@@ -304,6 +306,7 @@ static int hear(struct gongkai_emitter *emitter, json_t *reply, int64_t now_ms) 
         r = letter_hear(letter, reply, &after_ms);
         if (r < 0)
                 return r == -EBADMSG ? 0 : r;
+        crash_point("emitter/answered");
         emitter->failures = 0;
         TAILQ_REMOVE(&emitter->in_flight, letter, link);
         emitter->n_in_flight--;

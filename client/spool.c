@@ -9,8 +9,6 @@
  *
  * A crash between any two steps leaves either the message in place, so it is sent again and the
  * door says `duplicate`, or a leftover in new/, which the next writer sweeps away. */
-#include "client/spool.h"
-
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -27,11 +25,10 @@
 #include "client/letter.h"
 #include "client/spool_file.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/memory.h"
 
 enum { NAME_DIGITS = 20, NAME_TEXT = 40 };
-
-void (*spool_after_step)(const char *step);
 
 struct gongkai_spool {
         int folder, new_folder, refused, damaged;
@@ -52,11 +49,6 @@ struct loaded {
         struct gongkai_spool *spool;
         uint64_t number;
 };
-
-static void step_done(const char *step) {
-        if (spool_after_step)
-                spool_after_step(step);
-}
 
 static void closep(int *fd) {
         if (*fd >= 0)
@@ -267,16 +259,16 @@ int gongkai_spool_put(struct gongkai_spool *spool, const void *event, size_t n_e
                 return r;
         (void) name_of(number, ".msg", name);
         r = spool_file_write(spool->new_folder, name, event, n_event, parts, n_parts);
-        step_done("put: written");
+        crash_point("emitter/spool-written");
         if (r < 0) {
                 (void) unlinkat(spool->new_folder, name, 0);
                 return r;
         }
         if (renameat(spool->new_folder, name, spool->folder, name) < 0)
                 return -errno;
-        step_done("put: renamed");
+        crash_point("emitter/spool-renamed");
         r = sync_folder(spool->folder);
-        step_done("put: synced");
+        crash_point("emitter/spool-synced");
         return r;
 }
 
@@ -290,15 +282,15 @@ static int settle_refused(struct gongkai_spool *spool, uint64_t number,
         (void) name_of(number, ".reply.json", reply);
         (void) name_of(number, ".reply.new", unfinished);
         r = file_write_synced(spool->refused, unfinished, 0600, answer->reply, answer->n_reply);
-        step_done("refused: reply written");
+        crash_point("emitter/spool-reply-written");
         if (r == 0 && renameat(spool->refused, unfinished, spool->refused, reply) < 0)
                 r = -errno;
-        step_done("refused: reply in place");
+        crash_point("emitter/spool-reply-placed");
         if (r == 0)
                 r = sync_folder(spool->refused);
         if (r == 0 && renameat(spool->folder, message, spool->refused, message) < 0)
                 r = -errno;
-        step_done("refused: moved");
+        crash_point("emitter/spool-refused-moved");
         if (r == 0)
                 r = sync_folder(spool->refused);
         if (r == 0)
@@ -315,7 +307,7 @@ static void on_answer(void *userdata, const struct gongkai_answer *given) {
 
         spool->n_loaded--;
         answer.number = loaded->number;
-        step_done("drain: answered");
+        crash_point("emitter/spool-answered");
         if (answer.result != GONGKAI_ANSWERED) {
                 spool->stuck = true;
         } else if (answer.n_refused > 0) {
@@ -326,7 +318,7 @@ static void on_answer(void *userdata, const struct gongkai_answer *given) {
         }
         if (r < 0 && spool->error == 0)
                 spool->error = r;
-        step_done("drain: settled");
+        crash_point("emitter/spool-settled");
         if (spool->answered)
                 spool->answered(spool->userdata, &answer);
         if (spool->closed && spool->n_loaded == 0)

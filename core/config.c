@@ -183,16 +183,15 @@ static void check_socket(const struct config *config, const struct conf *conf, c
                              MESSAGE_CONFIG_SOCKET_LONG, "path", path, NULL);
 }
 
-static void check_endpoint(const struct config *config, const struct conf *conf, const char *key,
-                           const char *endpoint, struct problems *problems) {
-        unsigned line = conf_line(conf, "publisherd", key);
+static void check_endpoint(const struct config *config, const struct conf *conf, const char *section,
+                           const char *key, const char *endpoint, struct problems *problems) {
+        unsigned line = conf_line(conf, section, key);
 
         if (!is_endpoint(endpoint))
                 problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_ENDPOINT, "key", key,
                              "value", endpoint, NULL);
         else if (endpoint[0] == 'i')
-                check_socket(config, conf, "publisherd", key, endpoint + strlen("ipc://"),
-                             problems);
+                check_socket(config, conf, section, key, endpoint + strlen("ipc://"), problems);
         else if (endpoint_is_open(endpoint) && !config->curve_secret_file)
                 problems_add(problems, config->path, line, MESSAGE_CONFIG_NEEDS_CURVE, "value",
                              endpoint, NULL);
@@ -227,6 +226,9 @@ static int place_sockets(struct config *config, const struct conf *conf) {
         if (!conf_find(conf, "publisherd", "listen"))
                 for (size_t i = 0; i < config->listen.n && r == 0; i++)
                         r = follow_run(config, config->listen.items + i);
+        if (!conf_find(conf, "ledgerd", "receipts"))
+                for (size_t i = 0; i < config->receipts.n && r == 0; i++)
+                        r = follow_run(config, config->receipts.items + i);
         return r;
 }
 
@@ -289,8 +291,10 @@ static int read_main(struct config *config, const struct conf *conf, struct prob
                 return r;
         check_own_regions(config, conf, problems);
         for (size_t i = 0; i < config->listen.n; i++)
-                check_endpoint(config, conf, "listen", config->listen.items[i], problems);
-        check_endpoint(config, conf, "events", config->events, problems);
+                check_endpoint(config, conf, "publisherd", "listen", config->listen.items[i], problems);
+        check_endpoint(config, conf, "publisherd", "events", config->events, problems);
+        for (size_t i = 0; i < config->receipts.n; i++)
+                check_endpoint(config, conf, "ledgerd", "receipts", config->receipts.items[i], problems);
         check_socket(config, conf, "publisherd", "control", config->control, problems);
         check_socket(config, conf, "redis", "socket", config->redis_socket, problems);
         check_fetch(config, conf, problems);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 
 static void closep(int *fd) {
@@ -100,12 +101,14 @@ static int write_by_way_of(char *temporary, const char *path, const void *bytes,
         r = write_and_sync(fd, bytes, n_bytes, mode);
         if (close(fd) < 0 && r == 0)
                 r = -errno;
+        crash_point("core/file-synced");
         if (r == 0 && rename(temporary, path) < 0)
                 r = -errno;
         if (r < 0) {
                 (void) unlink(temporary);
                 return r;
         }
+        crash_point("core/file-renamed");
         if (slash == folder)
                 slash[1] = '\0';
         else if (slash)

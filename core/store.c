@@ -20,6 +20,9 @@ struct pending {
         void *userdata;
         uint64_t deadline_usec; /* CLOCK_BOOTTIME */
         struct pending *next;
+#ifdef GONGKAI_CRASHPOINTS
+        const char *crash_when_written;
+#endif
 };
 
 struct store {
@@ -41,6 +44,27 @@ struct store {
         sd_event_source *deadline, *retry;
 };
 
+/* -- crash points ------------------------------------------------------------------------------- */
+
+#ifdef GONGKAI_CRASHPOINTS
+void store_crash_when_written(struct store *store, const char *name) {
+        if (store->last)
+                store->last->crash_when_written = name;
+}
+
+static void store_has_written(struct store *store) {
+        for (struct pending *pending = store->first; pending; pending = pending->next)
+                if (pending->crash_when_written) {
+                        crash_passed(pending->crash_when_written);
+                        pending->crash_when_written = NULL;
+                }
+}
+#else
+static void store_has_written(struct store *store) {
+        (void) store;
+}
+#endif
+
 /* -- the adapter: hiredis' five hooks on one io source ------------------------------------------ */
 
 static int store_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -53,6 +77,8 @@ static int store_on_io(sd_event_source *source, int fd, uint32_t revents, void *
                 redisAsyncHandleRead(store->redis);
         if (store->redis && store->io && (store->wanted & EPOLLOUT) && (revents & EPOLLOUT))
                 redisAsyncHandleWrite(store->redis);
+        if (store->redis && !(store->wanted & EPOLLOUT))
+                store_has_written(store);
         return 0;
 }
 

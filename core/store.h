@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/buf.h"
+#include "core/crash.h"
 
 struct store;
 
@@ -62,6 +63,18 @@ int store_error_of(const char *words);
  * -ENOTCONN when there is no connection, -ENOMEM; on_reply is then not called. */
 int store_command(struct store *store, struct words *words, store_reply_fn *on_reply,
                   void *userdata);
+
+/* A crash point (core/crash.h) for when the command sent last has left and nothing came back. */
+#ifdef GONGKAI_CRASHPOINTS
+void store_crash_when_written(struct store *store, const char *name);
+#define crash_point_written(store, name)                                                           \
+        do {                                                                                       \
+                crash_name(here, name);                                                            \
+                store_crash_when_written(store, here);                                             \
+        } while (0)
+#else
+#define crash_point_written(store, name) ((void) 0)
+#endif
 
 /* The text of core/store.lua. */
 extern const char store_lua[], store_lua_end[];

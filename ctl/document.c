@@ -32,7 +32,7 @@ static int newest_first(const void *a, const void *b) {
         return strcmp(text_member(*(json_t *const *) b, "at"), text_member(*(json_t *const *) a, "at"));
 }
 
-/* The daemon answers region by region: the newest of all of them are wanted. */
+/* They come region by region: the newest of all of them are wanted. */
 static json_t *newest(json_t *rows, size_t most) {
         size_t n = json_array_size(rows), i;
         json_t **sorted = calloc(n + 1, sizeof(json_t *));
@@ -58,13 +58,13 @@ int command_document_list(struct ctl *ctl) {
                 { "event", MESSAGE_CTL_COLUMN_EVENT },
         };
         int code;
-        json_t *answer, *rows, *row;
+        json_t *records, *rows, *row;
         size_t i;
 
         if (ctl->limit <= 0)
                 ctl->limit = LIST_LIMIT;
-        answer = ctl_ask_well(ctl, question(ctl, "document.list"), &code);
-        rows = newest(json_object_get(answer, "rows"), (size_t) ctl->limit);
+        records = ctl_records(ctl, question(ctl, "document.list"), NULL, &code);
+        rows = newest(records, (size_t) ctl->limit);
         json_array_foreach(rows, i, row) {
                 const char *kind = text_member(row, "code");
 
@@ -74,12 +74,12 @@ int command_document_list(struct ctl *ctl) {
                                     : *kind == 'W'                                 ? "withdraw"
                                                                                    : "publish"));
         }
-        if (answer && ctl->json)
+        if (records && ctl->json)
                 print_json(rows);
-        else if (answer)
+        else if (records)
                 print_table(rows, columns, ELEMENTS(columns));
         json_decref(rows);
-        json_decref(answer);
+        json_decref(records);
         return code;
 }
 
@@ -152,28 +152,22 @@ int command_document_history(struct ctl *ctl) {
                 { "extra", MESSAGE_CTL_COLUMN_EXTRA },
         };
         int code = needs_document(ctl);
-        json_t *answer, *rows, *forward;
+        json_t *rows;
 
         if (code != EXIT_WELL)
                 return code;
-        answer = ctl_ask_well(ctl, question(ctl, "document.history"), &code);
-        if (!answer)
+        rows = ctl_records(ctl, question(ctl, "document.history"), ctl->arguments[0], &code);
+        if (!rows)
                 return code;
-        /* The daemon reads its log backwards; a history is read forwards. */
-        rows = json_object_get(answer, "rows");
-        forward = json_array();
-        for (size_t i = json_array_size(rows); i-- > 0;)
-                (void) json_array_append(forward, json_array_get(rows, i));
         if (ctl->json)
-                print_json(forward);
-        else if (json_array_size(forward) == 0)
+                print_json(rows);
+        else if (json_array_size(rows) == 0)
                 print_error(MESSAGE_CONTROL_NO_DOCUMENT, NULL);
         else
-                print_table(forward, columns, ELEMENTS(columns));
-        if (json_array_size(forward) == 0)
+                print_table(rows, columns, ELEMENTS(columns));
+        if (json_array_size(rows) == 0)
                 code = EXIT_REFUSED;
-        json_decref(forward);
-        json_decref(answer);
+        json_decref(rows);
         return code;
 }
 

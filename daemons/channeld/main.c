@@ -8,10 +8,12 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/moment.h"
 
 #define SECOND_USEC UINT64_C(1000000)
 
@@ -47,7 +49,7 @@ static int read_options(struct channeld *daemon) {
         return r;
 }
 
-static int read_secret(struct channeld *daemon) {
+static int read_secret(struct channeld *daemon, bool runs) {
         int r;
 
         if (!daemon->channel->secret_file)
@@ -58,11 +60,14 @@ static int read_secret(struct channeld *daemon) {
 
                 log_say(LOG_ERR, MESSAGE_SECRET_UNREADABLE, "path", daemon->channel->secret_file,
                         "reason", reason ? reason : strerror(-r), NULL);
+                if (runs)
+                        trouble_secret(daemon, reason ? reason : strerror(-r));
         }
         return r;
 }
 
-static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check) {
+static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check,
+                         bool test) {
         const struct config *config;
         int r = daemon_load(path, settings_of_driver, name, check, &daemon->configuration, &daemon->catalogue);
 
@@ -77,7 +82,7 @@ static int channeld_init(struct channeld *daemon, const char *path, const char *
         daemon->driver = driver_find(daemon->channel->driver);
         r = read_options(daemon);
         if (r >= 0)
-                r = read_secret(daemon);
+                r = read_secret(daemon, !check && !test);
         if (r < 0)
                 return r;
         if (asprintf(&daemon->attachments_dir, "%s/attachments", config->state_dir) < 0) {
@@ -106,6 +111,7 @@ static void channeld_done(struct channeld *daemon) {
                 daemon->attempts = attempt->next;
                 attempt_free(attempt);
         }
+        lease_give_slot(daemon);
         nudge_close(daemon);
         tree_close_index(daemon);
         for (size_t i = 0; i < daemon->n_regions; i++)
@@ -113,6 +119,9 @@ static void channeld_done(struct channeld *daemon) {
         free(daemon->regions);
         free(daemon->attachments_dir);
         free(daemon->paused);
+        free(daemon->last_trouble);
+        json_decref(daemon->raised);
+        alarm_end();
         if (daemon->secret)
                 explicit_bzero(daemon->secret, strlen(daemon->secret));
         free(daemon->secret);
@@ -123,27 +132,37 @@ static void channeld_done(struct channeld *daemon) {
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->timer);
-        (void) sd_event_source_disable_unref(daemon->flush);
         (void) sd_event_source_disable_unref(daemon->tick);
+        (void) sd_event_source_disable_unref(daemon->renewal);
         (void) sd_event_unref(daemon->event);
+}
+
+/* The breaker stands before the rest: nothing else explains why nothing leaves. */
+static char *status_text(const struct channeld *daemon) {
+        char done[24], failed[24], active[24], until[MOMENT_TEXT];
+
+        for (size_t i = 0; i < daemon->n_regions && !daemon->paused; i++)
+                if (daemon->regions[i].breaker_open && store_is_up(daemon->store))
+                        return say(MESSAGE_CHANNELD_STATUS_OPEN, "until",
+                                   moment_write(daemon->regions[i].open_until_ms, until), "reason",
+                                   daemon->last_trouble ? daemon->last_trouble : "-", NULL);
+        (void) snprintf(done, sizeof(done), "%llu", (unsigned long long) daemon->n_done);
+        (void) snprintf(failed, sizeof(failed), "%llu", (unsigned long long) daemon->n_failed);
+        (void) snprintf(active, sizeof(active), "%zu", daemon->n_attempts);
+        if (daemon->paused)
+                return say(MESSAGE_CHANNELD_STATUS_PAUSED, "reason", daemon->paused, NULL);
+        return say(store_is_up(daemon->store) ? MESSAGE_CHANNELD_STATUS : MESSAGE_CHANNELD_STATUS_AWAY,
+                   "done", done, "failed", failed, "active", active, NULL);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct channeld *daemon = userdata;
-        char done[24], failed[24], active[24];
-        char *text freed_by(freep) = NULL;
+        char *text freed_by(freep) = status_text(daemon);
         int r;
 
-        (void) snprintf(done, sizeof(done), "%llu", (unsigned long long) daemon->n_done);
-        (void) snprintf(failed, sizeof(failed), "%llu", (unsigned long long) daemon->n_failed);
-        (void) snprintf(active, sizeof(active), "%zu", daemon->n_attempts);
-        text = daemon->paused
-                       ? say(MESSAGE_CHANNELD_STATUS_PAUSED, "reason", daemon->paused, NULL)
-                       : say(store_is_up(daemon->store) ? MESSAGE_CHANNELD_STATUS
-                                                        : MESSAGE_CHANNELD_STATUS_AWAY,
-                             "done", done, "failed", failed, "active", active, NULL);
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
+        engine_count(daemon);
         if (daemon->stopping && engine_is_idle(daemon))
                 return sd_event_exit(daemon->event, 0);
         r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
@@ -167,6 +186,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         if (daemon->stopping)
                 return sd_event_exit(daemon->event, 0);
         daemon->stopping = true;
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                engine_release_ready(&daemon->regions[i], false);
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_BOOTTIME,
@@ -195,14 +216,16 @@ static int add_sources(struct channeld *daemon) {
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_BOOTTIME, 0, 1000,
                                       engine_on_timer, daemon);
+        /* Behind all that ends attempts: what ends in one turn is settled, and taken anew, together. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->timer, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->timer, true);
         if (r >= 0)
-                r = sd_event_add_defer(daemon->event, &daemon->flush, engine_on_flush, daemon);
+                r = sd_event_add_time(daemon->event, &daemon->renewal, CLOCK_BOOTTIME, 0, 1000,
+                                      lease_on_timer, daemon);
         if (r >= 0)
-                r = sd_event_source_set_priority(daemon->flush, SD_EVENT_PRIORITY_NORMAL + 1);
-        if (r >= 0)
-                r = sd_event_source_set_exit_on_failure(daemon->flush, true);
+                r = sd_event_source_set_exit_on_failure(daemon->renewal, true);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick,
                                       daemon);
@@ -214,6 +237,9 @@ static int add_sources(struct channeld *daemon) {
 static int channeld_run(struct channeld *daemon) {
         int r = add_sources(daemon);
 
+        trouble_start(daemon);
+        if (r >= 0)
+                r = lease_take_slot(daemon);
         if (r >= 0)
                 r = tree_open_index(daemon);
         if (r >= 0)
@@ -239,7 +265,7 @@ static int channeld_test(struct channeld *daemon) {
         int r = tree_open_index(daemon);
 
         if (r >= 0)
-                r = attempt_run_special(daemon, DELIVER_TEST, &sentence);
+                r = special_run(daemon, DELIVER_TEST, &sentence);
         text = say(r < 0 ? MESSAGE_CHANNEL_TEST_FAILED : MESSAGE_CHANNEL_TEST_WELL, "channel",
                    daemon->channel->name, "reason", sentence ? sentence : strerror(r < 0 ? -r : 0),
                    "url", sentence ? sentence : "", NULL);
@@ -267,7 +293,8 @@ int main(int argc, char **argv) {
 
         if (r >= 0)
                 return r;
-        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check);
+        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check,
+                          arguments.test);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)

@@ -9,6 +9,7 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -200,7 +201,7 @@ static bool has_groups(const struct event *event) {
         return json_is_object(json_object_get(event->data, "audience"));
 }
 
-/* The channels as gk1_accept reads them: "portal,wechat<portal". */
+/* The channels as gk1_accept reads them: "portal,wechat<portal", see specs.c. */
 static void route_event(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct item *item, struct buf *ret) {
         const struct configuration *configuration = daemon->configuration;
@@ -224,9 +225,8 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 
-                buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
-                if (channel->after)
-                        buf_fmt(ret, "<%s", channel->after);
+                buf_str(ret, i ? "," : "");
+                specs_channel(channel, ret);
         }
         if (n == 0)
                 job_warn(job, warning("", "no_channel", MESSAGE_EVENT_NO_CHANNEL, NULL));
@@ -306,7 +306,9 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         }
         words_end(words);
         words_add(words, same, SAME_BYTES);
-        words_str(words, ""); /* end of display */
+        specs_end(event, &words->bytes);
+        words_end(words);
+        words_str(words, ""); /* sum of the bytes */
         buf_done(&may);
 }
 
@@ -359,6 +361,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 2000);
                 return;
         }
+        crash_point("publisherd/event-checked");
         if (!event->dry_run && event->n_attachments > 0) {
                 r = store_attachments(daemon, event, frames, n_frames);
                 if (r < 0) {
@@ -368,6 +371,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                         answer_busy(daemon, job, 5000);
                         return;
                 }
+                crash_point("publisherd/attachments-stored");
                 alarms_unwritable("attachments", daemon->attachments_dir, 0);
         }
         route_event(daemon, job, event, item, &channels);
@@ -431,7 +435,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
                 if (errors.n > 0)
                         answer_rejected(job, &errors);
                 else
-                        query_event(daemon, job, event);
+                        query_event(daemon, job, event, emitter);
                 findings_done(&errors);
                 return;
         }

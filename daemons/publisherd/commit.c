@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -153,6 +154,8 @@ static void on_committed(struct store *store, const redisReply *reply, int error
         }
         alarms_refused(error, reason);
         region->in_flight = NULL;
+        if (!error)
+                crash_point("publisherd/commit-answered");
         if (error == -ENOSYS)
                 daemon->library_loaded = false; /* durable_tick() loads it anew */
         if (error == 0 && !reply_is(reply, 0, "ok")) {
@@ -195,8 +198,10 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 if (strncmp(line, "accepted\t", 9) == 0 && !job->dry_run) {
                         daemon->n_accepted++;
                         alarms_mended(daemon, region, job->document);
-                        if (!job->to_fetch)
+                        if (!job->to_fetch) {
                                 nudge(daemon, job, line);
+                                crash_point("publisherd/nudged");
+                        }
                 }
                 if (!job->dry_run)
                         tell_fetch(daemon, job, line);
@@ -255,6 +260,7 @@ static int commit_send(struct batch *batch, struct words *bodies, struct words *
                 r = store_command(store, &exec, on_committed, batch);
         else
                 words_done(&exec);
+        crash_point_written(store, "publisherd/commit-written");
         if (r < 0) /* the connection may be within MULTI */
                 store_reconnect(store, strerror(-r));
         return r;
@@ -316,6 +322,7 @@ void commit_go(struct publisherd *daemon, struct region *region) {
         words_done(&keys);
         buf_done(&names);
         region->in_flight = batch;
+        crash_point("publisherd/commit-begun");
         if (commit_send(batch, &bodies, &words) < 0) {
                 words_done(&bodies);
                 words_done(&words);

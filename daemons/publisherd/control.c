@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -97,6 +98,7 @@ void control_reply(struct client *client, json_t *json) {
                 client_free(client);
                 return;
         }
+        crash_point("publisherd/control-done");
         buf_str(&client->out, text ? text : "{\"ok\":false}");
         buf_char(&client->out, '\n');
         client_write(client);
@@ -117,6 +119,7 @@ static void client_ask(struct client *client, const char *line, size_t n) {
         json_t *question = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
 
         client->asked = true;
+        crash_point("publisherd/control-read");
         if (!json_is_object(question))
                 control_fail(client, MESSAGE_CONTROL_NOT_UNDERSTOOD, NULL);
         else

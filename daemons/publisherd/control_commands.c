@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/moment.h"
 
@@ -296,6 +297,7 @@ static void on_switched(struct store *store, const redisReply *reply, int error,
                 tour_fail(tour, error ? reason : reply_text(reply, 0));
                 return;
         }
+        crash_point("publisherd/switched");
         if (strcmp(tour->what, "stop") == 0) {
                 free(region->stop);
                 region->stop = *tour->value ? strdup(tour->value) : NULL;
@@ -307,9 +309,11 @@ static void on_switched(struct store *store, const redisReply *reply, int error,
 
 static int ask_switch(struct tour *tour) {
         const struct region *region = &tour->daemon->regions[tour->region];
+        int r = store_control(tour->daemon->store, region->code, region->epoch, tour->what, tour->value,
+                              tour->who, on_switched, tour);
 
-        return store_control(tour->daemon->store, region->code, region->epoch, tour->what, tour->value,
-                             tour->who, on_switched, tour);
+        crash_point_written(tour->daemon->store, "publisherd/switch-written");
+        return r;
 }
 
 /* "channel pause portal", as it was typed. */

@@ -98,6 +98,7 @@ static void on_held_decided(struct store *store, const redisReply *reply, int er
                 held_decide(held);
                 return;
         }
+        crash_point("publisherd/held-decided");
         if (!reply_is(reply, 0, "ok")) {
                 held_fail(held, MESSAGE_CONTROL_HELD_NOT, reply_text(reply, 0));
                 return;
@@ -139,6 +140,7 @@ static void held_decide(struct held *held) {
         if (store_command(daemon->store, &words, on_held_decided, held) < 0)
                 held_fail(held, MESSAGE_CONTROL_STORE_FAILED,
                           message_template(MESSAGE_STORE_AWAY, messages_language()));
+        crash_point_written(daemon->store, "publisherd/held-written");
         words_done(&words);
         words_done(&keys);
         buf_done(&names);

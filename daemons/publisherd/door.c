@@ -10,6 +10,7 @@
 #include <zmq.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -165,7 +166,9 @@ static void peer_flush(struct peer *peer) {
                 peer->first = request->next;
                 if (!peer->first)
                         peer->last = NULL;
+                crash_point("publisherd/ack-ready");
                 request_send(peer, request);
+                crash_point("publisherd/ack-sent");
                 request_free(request);
                 sent = true;
         }
@@ -205,6 +208,10 @@ static const struct emitter_config *emitter_by_key(const struct publisherd *daem
                         return emitter;
         }
         return NULL;
+}
+
+static bool key_is_known(const char *key, void *userdata) {
+        return emitter_by_key(userdata, key) != NULL;
 }
 
 /* A local peer has no key: the file that names its source without a key says what it may. */
@@ -357,6 +364,8 @@ static int door_receive(struct door *door, bool *ret_any) {
                         dropped++;
                 (void) zmq_msg_close(&part);
         }
+        if (*ret_any)
+                crash_point("publisherd/message-received");
         if (*ret_any && r == 0 && dropped == 0)
                 door_on_message(door, parts, n);
         else if (dropped > 0 && n >= 2 && zmq_msg_size(&parts[1]) == 0) {
@@ -435,7 +444,7 @@ static int door_open(struct publisherd *daemon, struct door *door, bool curve) {
         r = r ? r : set_int(door->socket, ZMQ_HEARTBEAT_TTL, 15000);
         r = r ? r : set_int(door->socket, ZMQ_IPV6, 1);
         if (r == 0 && curve)
-                r = zap_secure(daemon, door->socket);
+                r = zap_secure(daemon->zap, door->socket);
         if (r < 0)
                 return r;
         if (zmq_getsockopt(door->socket, ZMQ_FD, &fd, &n_fd) < 0)
@@ -467,9 +476,11 @@ int doors_open(struct publisherd *daemon) {
         if (!daemon->doors)
                 return -ENOMEM;
         if (wanted[1]) {
-                r = zap_open(daemon);
+                r = zap_open(daemon->event, daemon->zmq, "publisherd",
+                             daemon->configuration->main.curve_secret_file, key_is_known, daemon,
+                             &daemon->zap);
                 if (r == 0)
-                        r = zap_self_test(daemon);
+                        r = zap_self_test(daemon->zap);
                 if (r < 0)
                         return r;
         }

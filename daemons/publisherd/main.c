@@ -12,6 +12,7 @@
 #include "core/alarm.h"
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -55,7 +56,7 @@ static void publisherd_done(struct publisherd *daemon) {
         rejected_close(daemon);
         fanout_close(daemon);
         doors_close(daemon);
-        zap_close(daemon);
+        daemon->zap = zap_close(daemon->zap);
         if (daemon->zmq)
                 (void) zmq_ctx_term(daemon->zmq);
         for (size_t i = 0; i < daemon->n_regions; i++) {
@@ -118,8 +119,11 @@ static int on_drain_check(sd_event_source *source, uint64_t usec, void *userdata
         int r;
 
         (void) usec;
-        if (daemon->n_pending == 0)
+        if (daemon->n_pending == 0) {
+                crash_point("publisherd/drained");
                 return sd_event_exit(daemon->event, 0);
+        }
+        crash_point("publisherd/draining");
         r = sd_event_source_set_time_relative(source, SECOND_USEC / 50);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -135,6 +139,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
                 return sd_event_exit(daemon->event, 0);
         daemon->stopping = true;
         doors_stop_reading(daemon);
+        crash_point("publisherd/stopping");
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_BOOTTIME, drain_usec, 0, on_drained,
@@ -170,6 +175,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
                 (void) configuration_free(configuration);
                 (void) catalogue_free(catalogue);
         } else {
+                crash_point("publisherd/reload-read");
                 (void) configuration_free(daemon->configuration);
                 (void) catalogue_free(daemon->catalogue);
                 daemon->configuration = configuration;

@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/event.h"
 #include "core/store.h"
+#include "core/zap.h"
 
 struct publisherd;
 struct peer;
@@ -62,7 +63,7 @@ struct job {
 /* What a region's store looks like from here. */
 struct region {
         char code[7];
-        char epoch[ULID_TEXT];
+        char epoch[ULID_TEXT], adoption[ULID_TEXT]; /* adoption "": no operator had to say which is right */
         uint64_t n; /* greatest log number seen */
         bool ready; /* the store said hello and is the one we know */
         char *refusal; /* why not, in words, when it is not */
@@ -194,12 +195,6 @@ struct request *request_own(struct publisherd *daemon,
                             void (*on_done)(struct request *request, void *userdata),
                             void *userdata);
 
-/* zap.c: CURVE keys of emitters, fail-closed. */
-int zap_open(struct publisherd *daemon);
-void zap_close(struct publisherd *daemon);
-int zap_secure(struct publisherd *daemon, void *socket); /* server options of a CURVE door */
-int zap_self_test(struct publisherd *daemon);
-
 /* fanout.c */
 int fanout_open(struct publisherd *daemon);
 /* Tells the channels (names by comma) that the event `ev_key` is committed; with its bytes, or none. */
@@ -212,7 +207,9 @@ typedef void document_json_fn(json_t *document, const char *error, void *userdat
 /* Asks the store; on_json gets a new object ({} when unknown), or NULL and why. */
 int query_document(struct publisherd *daemon, const char *region, const char *document,
                    document_json_fn *on_json, void *userdata);
-void query_event(struct publisherd *daemon, struct job *job, const struct event *event);
+/* `emitter` NULL: a local peer that may speak for every source. */
+void query_event(struct publisherd *daemon, struct job *job, const struct event *event,
+                 const struct emitter_config *emitter);
 
 /* fetch.c: attachments that are fetched after the ack. */
 int fetch_open(struct publisherd *daemon);
@@ -239,5 +236,9 @@ void rejected_keep(struct job *job, const json_t *errors);
 int control_open(struct publisherd *daemon);
 void control_close(struct publisherd *daemon); /* nothing new; what is asked may still be answered */
 void control_free(struct publisherd *daemon);
+
+/* specs.c: words of gk1_accept; both add to *ret. */
+void specs_channel(const struct channel_config *channel, struct buf *ret);
+void specs_end(const struct event *event, struct buf *ret);
 
 #endif

@@ -2,9 +2,10 @@
 
 The daemons run with powerloss.so, which notes what they synced (see powerloss.c). cut() is called
 when all of them are dead: files lose what was not synced, and names that no sync of their folder
-covers go altogether. What is then left is what the next start finds, and counts as synced.
+covers go altogether, or back to where they were renamed from. What is then left is what the next start finds, and counts as synced.
 """
 import os
+import shutil
 
 import county
 
@@ -12,9 +13,9 @@ FOLDERS = ("redis", "state")
 
 
 class Power:
-    def __init__(self, one, delay_us=0):
-        self.county, self.notes = one, one.folder / "powerloss.notes"
-        self.sizes, self.names, self.n_read = {}, set(), 0
+    def __init__(self, one, delay_us=0, folders=FOLDERS, notes="powerloss.notes"):
+        self.county, self.notes, self.folders = one, one.folder / notes, folders
+        self.sizes, self.names, self.renamed, self.n_read = {}, set(), {}, 0
         self.n_bytes_lost = self.n_files_lost = self.n_cuts = 0
         library = county.PROGRAMS / "tests" / "chaos" / "powerloss.so"
         assert library.exists(), f"{library} is not built"
@@ -23,7 +24,7 @@ class Power:
                             "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:verify_asan_link_order=0"}
 
     def walk(self, *names):
-        for name in names or FOLDERS:
+        for name in names or self.folders:
             for folder, folders, files in os.walk(self.county.folder / name, topdown=False):
                 for each in files:
                     yield os.path.join(folder, each), False
@@ -32,7 +33,7 @@ class Power:
 
     def settle(self):
         """All is dead, and what is there now has been there for long: nothing of it can be lost."""
-        self.sizes, self.names, self.n_read = {}, set(), 0
+        self.sizes, self.names, self.renamed, self.n_read = {}, set(), {}, 0
         for path, is_folder in self.walk():
             self.names.add(path)
             if not is_folder:
@@ -50,6 +51,11 @@ class Power:
             if what == "D":
                 folder, *names = rest.split("\t")
                 self.names |= {os.path.join(folder, name) for name in names}
+                continue
+            if what == "R":
+                old, new = rest.split("\t")
+                before = self.renamed.pop(old, old)
+                self.renamed[new] = old if old in self.names else before
                 continue
             inode, size = (int(number) for number in rest.split(" "))
             if what == "F":
@@ -69,10 +75,13 @@ class Power:
         self.read_notes()
         self.n_cuts += 1
         lost = 0
+        for new, old in self.renamed.items():
+            if new not in self.names and old in self.names and os.path.exists(new) and not os.path.exists(old):
+                os.rename(new, old)
         for path, is_folder in self.walk():  # what is inside a folder comes before it
             if path not in self.names:
                 if is_folder:
-                    os.rmdir(path)
+                    shutil.rmtree(path)  # what a sync put into it has no way to it
                 else:
                     lost += os.stat(path).st_size
                     os.unlink(path)

@@ -5,14 +5,15 @@
  *         T INODE SIZE            it was cut down to this size
  *         X INODE                 its name went: the number may come back as another file
  *         D FOLDER<tab>NAME...    these names in this folder were synced
+ *         R OLD<tab>NEW           a file was renamed; until NEW's folder is synced it may be back
  *
  * tests/chaos/power.py reads it after the kill and takes away everything else. A sync is noted when
  * it has returned, with the size from before: what came in between may be lost.
  *
  * $POWERLOSS_DELAY_US makes every sync as slow as a disk, so that a kill finds something unsynced.
  *
- * Not modelled: bytes changed in place and not synced (both daemons only append, or write a new file
- * and rename it), a name that comes back after an unsynced unlink or rename over it, and writes that
+ * Not modelled: bytes changed in place and not synced (the programs only append, or write a new file
+ * and rename it), a file that comes back after an unsynced unlink or rename over it, and writes that
  * reach the disk out of order inside one file.
  *
  * System calls are made directly: nothing here then depends on the order in which libraries and
@@ -27,7 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LINE_MOST = 64 << 10, NAME_ROOM = 256 };
+enum { LINE_MOST = 64 << 10, NAME_ROOM = 256, PATH_ROOM = 2048 };
 
 static int notes(void) {
         const char *path = getenv("POWERLOSS_NOTES");
@@ -144,17 +145,43 @@ static void note_gone(int folder, const char *path) {
         errno = error;
 }
 
-int rename(const char *from, const char *to) {
-        note_gone(AT_FDCWD, to);
-        return (int) syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+/* The absolute name of what is called `path` in a folder: "" when it is too long. */
+static void whole_name(int folder, const char *path, char ret[static PATH_ROOM]) {
+        char link[64], place[PATH_ROOM];
+        ssize_t n;
+
+        *ret = '\0';
+        (void) snprintf(link, sizeof(link), folder == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d",
+                        folder);
+        n = *path == '/' ? 0 : readlink(link, place, sizeof(place) - 1);
+        if (n < 0 || (size_t) n + strlen(path) + 2 > PATH_ROOM)
+                return;
+        place[n] = '\0';
+        (void) snprintf(ret, PATH_ROOM, "%.*s%s%s", (int) n, place, n ? "/" : "", path);
 }
 
 int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+        char old[PATH_ROOM], new[PATH_ROOM], line[2 * PATH_ROOM + 8];
+
         note_gone(to_folder, to);
-        return (int) syscall(SYS_renameat2, from_folder, from, to_folder, to, 0);
+        whole_name(from_folder, from, old);
+        whole_name(to_folder, to, new);
+        if (syscall(SYS_renameat2, from_folder, from, to_folder, to, 0) < 0)
+                return -1;
+        if (*old && *new)
+                note(line, (size_t) snprintf(line, sizeof(line), "R %s\t%s\n", old, new));
+        return 0;
+}
+
+int rename(const char *from, const char *to) {
+        return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int unlinkat(int folder, const char *path, int flags) {
+        note_gone(folder, path);
+        return (int) syscall(SYS_unlinkat, folder, path, flags);
 }
 
 int unlink(const char *path) {
-        note_gone(AT_FDCWD, path);
-        return (int) syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+        return unlinkat(AT_FDCWD, path, 0);
 }

@@ -1,0 +1,312 @@
+/* One take: due documents, what is to be shown of them, and its bytes. */
+#include "daemons/channeld/channeld.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+/* Without any word the store is asked so often: a nudge may be lost. */
+enum { FALLBACK_MS = 30000, LIVELY_MS = 500, PAUSED_MS = 2000, RETRY_MS = 1000 };
+
+struct take {
+        struct region *region;
+        int64_t since_boot_ms;
+        bool stopped; /* only withdrawals leave */
+        struct attempt **attempts;
+        size_t n;
+};
+
+static void take_free(struct take *take) {
+        free(take->attempts);
+        free(take);
+}
+
+static void take_freep(struct take **take) {
+        if (*take)
+                take_free(*take);
+}
+
+/* -- the bytes ------------------------------------------------------------------------------------- */
+
+static void on_bytes(struct store *store, const redisReply *reply, int error, const char *reason,
+                     void *userdata) {
+        struct take *take freed_by(take_freep) = userdata;
+
+        (void) store;
+        for (size_t i = 0; i < take->n; i++) {
+                struct attempt *attempt = take->attempts[i];
+
+                attempt->n_bytes = reply_length(reply, i);
+                if (error) {
+                        log_say(LOG_WARNING, MESSAGE_BYTES_MISSING, "channel",
+                                take->region->daemon->channel->name, "region", take->region->code,
+                                "document", attempt->lease->document, "reason", reason, NULL);
+                        attempt_release(attempt);
+                } else if (attempt->n_bytes == 0) {
+                        attempt_without_bytes(attempt);
+                } else {
+                        attempt->bytes = malloc(attempt->n_bytes + 1);
+                        if (attempt->bytes)
+                                memcpy(attempt->bytes, reply_text(reply, i), attempt->n_bytes + 1);
+                        engine_ready(attempt);
+                }
+        }
+}
+
+/* What a nudge brought is ready at once; the rest is fetched. */
+static void take_bytes(struct take *take) {
+        struct region *region = take->region;
+        struct words words = { 0 };
+        size_t n = 0;
+
+        words_str(&words, "MGET");
+        for (size_t i = 0; i < take->n; i++) {
+                struct attempt *attempt = take->attempts[i];
+
+                attempt->bytes = nudge_take(region->daemon, region->code, attempt->evid,
+                                            &attempt->n_bytes);
+                if (attempt->bytes) {
+                        engine_ready(attempt);
+                        continue;
+                }
+                words_key(&words, region->code, "body:%s", attempt->event_id);
+                take->attempts[n++] = attempt;
+        }
+        take->n = n;
+        if (n == 0 || store_command(region->daemon->store, &words, on_bytes, take) < 0) {
+                for (size_t i = 0; i < n; i++)
+                        attempt_release(take->attempts[i]);
+                take_free(take);
+        }
+        words_done(&words);
+}
+
+/* -- what is to be shown ---------------------------------------------------------------------------- */
+
+static char *copy_or_null(const redisReply *reply, size_t i) {
+        return *reply_text(reply, i) ? strdup(reply_text(reply, i)) : NULL;
+}
+
+/* More than one reference: those behind the first were left by stale attempts. */
+static void part_surplus(struct attempt *attempt) {
+        char *blank = attempt->reference ? strchr(attempt->reference, ' ') : NULL;
+
+        if (!blank)
+                return;
+        attempt->surplus = strdup(blank + 1);
+        *blank = '\0';
+}
+
+/* The fields of gk1_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since digest class generation end deadline.
+ * False: nothing is to be done. */
+static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
+        if (!reply_is(loaded, 0, "work"))
+                return false;
+        attempt->lease->loaded = true;
+        attempt->revision = reply_number(loaded, 1);
+        attempt->level = (unsigned) reply_number(loaded, 2);
+        attempt->kind = reply_text(loaded, 3)[0];
+        attempt->event_id = strdup(reply_text(loaded, 4));
+        attempt->evid = strdup(reply_text(loaded, 5));
+        attempt->delivery.accepted_ms = reply_number(loaded, 6);
+        attempt->reference = copy_or_null(loaded, 7);
+        attempt->url = copy_or_null(loaded, 8);
+        attempt->delivery.first_shown_ms = reply_number(loaded, 9);
+        attempt->delivery.attempt = (unsigned) reply_number(loaded, 10) + 1;
+        attempt->doubt = reply_is(loaded, 11, "1");
+        if (*reply_text(loaded, 12))
+                attempt->memo = json_loads(reply_text(loaded, 12), 0, NULL);
+        attempt->after_url = copy_or_null(loaded, 13);
+        attempt->delivery.shown = *reply_text(loaded, 14) &&
+                                  reply_number(loaded, 14) == attempt->revision &&
+                                  reply_number(loaded, 15) == (int64_t) attempt->level;
+        attempt->doubt_since_ms = reply_number(loaded, 16);
+        if (reply_length(loaded, 17) == sizeof(attempt->digest))
+                memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));
+        attempt->delivery.urgent = attempt->kind == 'P' && reply_is(loaded, 18, "1");
+        attempt->generation = reply_number(loaded, 19);
+        attempt->removes = reply_is(loaded, 20, "remove");
+        attempt->marks = reply_is(loaded, 20, "mark");
+        attempt->deadline_ms = reply_number(loaded, 21);
+        part_surplus(attempt);
+        return attempt->event_id && attempt->evid;
+}
+
+static struct attempt *attempt_new(struct region *region, const char *document, int64_t lease,
+                                   int64_t since_boot_ms) {
+        struct channeld *daemon = region->daemon;
+        struct attempt *attempt = calloc(1, sizeof(*attempt));
+
+        if (!attempt)
+                return NULL;
+        attempt->daemon = daemon;
+        attempt->region = region;
+        attempt->lease = lease_new(region, document, lease, since_boot_ms);
+        if (!attempt->lease) {
+                attempt_free(attempt);
+                return NULL;
+        }
+        attempt->lease->attempt = attempt;
+        attempt->next = daemon->attempts;
+        daemon->attempts = attempt;
+        daemon->n_attempts++;
+        return attempt;
+}
+
+/* -- due documents ----------------------------------------------------------------------------------- */
+
+static void set_paused(struct channeld *daemon, const char *why) {
+        bool changed = (why == NULL) != (daemon->paused == NULL);
+
+        free(daemon->paused);
+        daemon->paused = why ? strdup(why) : NULL;
+        if (!why && !daemon->goes)
+                trouble_goes(daemon);
+        daemon->goes = why == NULL;
+        if (!changed)
+                return;
+        log_say(LOG_NOTICE, why ? MESSAGE_CHANNEL_PAUSED : MESSAGE_CHANNEL_RESUMED, "channel",
+                daemon->channel->name, "reason", why ? why : "", NULL);
+}
+
+/* When to look again, from what the store says: ms until something is due or may go, -1 = nothing. */
+static int64_t next_look(const struct take *take, int64_t wait) {
+        const struct region *region = take->region;
+
+        if (wait < 0 || wait > FALLBACK_MS)
+                wait = FALLBACK_MS;
+        /* What waits for another channel becomes due by that one's settle, which nobody tells us:
+         * for a while after something came it is looked for often. */
+        if (region->daemon->channel->after && wait > LIVELY_MS &&
+            clock_boot_ms() < region->lively_until_boot_ms)
+                wait = LIVELY_MS;
+        if (region->anew_boot_ms > clock_boot_ms() && wait > region->anew_boot_ms - clock_boot_ms())
+                wait = region->anew_boot_ms - clock_boot_ms();
+        return take->stopped && wait > PAUSED_MS ? PAUSED_MS : wait;
+}
+
+/* Makes attempts of what was taken and has work; the rest goes back. */
+static void take_attempts(struct take *take, const redisReply *taken, const redisReply *loaded) {
+        struct region *region = take->region;
+        size_t n = taken && taken->elements > 2 ? (taken->elements - 2) / 3 : 0;
+
+        take->attempts = n > 0 ? calloc(n, sizeof(*take->attempts)) : NULL;
+        for (size_t i = 0; take->attempts && i < n; i++) {
+                const redisReply *one = reply_at(loaded, 2 + i);
+                struct attempt *attempt = attempt_new(region, reply_text(taken, 2 + 3 * i),
+                                                      reply_number(taken, 3 + 3 * i),
+                                                      take->since_boot_ms);
+
+                if (!attempt)
+                        continue;
+                if (attempt_load(attempt, one) && (!take->stopped || attempt->level > 0)) {
+                        take->attempts[take->n++] = attempt;
+                        continue;
+                }
+                if (reply_is(one, 0, "poison"))
+                        trouble_poison(region, attempt->lease->document);
+                if (reply_is(one, 0, "stale"))
+                        attempt_drop(attempt); /* somebody else has it */
+                else
+                        attempt_release(attempt);
+        }
+        if (n > 0 && !reply_is(loaded, 0, "ok")) /* another epoch, say: greet it anew */
+                region->ready = false;
+}
+
+/* What the store says of the channel as a whole; false: nothing was handed out. */
+static bool heed(struct take *take, const redisReply *taken, int error, const char *reason) {
+        struct region *region = take->region;
+        struct channeld *daemon = region->daemon;
+        const char *state = reply_text(taken, 0);
+        bool open = strcmp(state, "open") == 0, probe = strcmp(state, "probe") == 0;
+
+        take->stopped = strcmp(state, "stopped") == 0;
+        if (error || (!open && !probe && !take->stopped && strcmp(state, "ok") != 0 &&
+                      strcmp(state, "paused") != 0)) {
+                if (!error)
+                        region->ready = false;
+                if (store_is_up(daemon->store))
+                        log_say(LOG_WARNING, MESSAGE_TAKE_FAILED, "channel", daemon->channel->name,
+                                "region", region->code, "reason", error ? reason : state, NULL);
+                region->next_boot_ms = clock_boot_ms() + RETRY_MS;
+                return false;
+        }
+        if (strcmp(state, "paused") == 0) {
+                set_paused(daemon, reply_text(taken, 1));
+                engine_release_ready(region, false);
+                region->next_boot_ms = clock_boot_ms() + PAUSED_MS;
+                return false;
+        }
+        set_paused(daemon, NULL);
+        if (!take->stopped)
+                trouble_breaker(region, open || probe, reply_number(taken, 1));
+        if (open || take->stopped)
+                engine_release_ready(region, take->stopped);
+        return true;
+}
+
+static void on_work(struct store *store, const redisReply *reply, int error, const char *reason,
+                    void *userdata) {
+        struct take *take = userdata;
+        struct region *region = take->region;
+        const redisReply *taken = reply_at(reply, 0);
+
+        (void) store;
+        region->taking = false;
+        if (heed(take, taken, error, reason)) {
+                int64_t wait = next_look(take, reply_number(taken, 1));
+
+                region->next_boot_ms = clock_boot_ms() + wait;
+                region->open_until_boot_ms = reply_is(taken, 0, "open") ? region->next_boot_ms : 0;
+                take_attempts(take, taken, reply_at(reply, 1));
+                /* A nudge that came while this was under way may speak of what it did not see. */
+                if (region->nudged)
+                        region->next_boot_ms = 0;
+        }
+        engine_pump(region->daemon);
+        take_bytes(take);
+}
+
+void take_go(struct region *region, size_t room) {
+        struct channeld *daemon = region->daemon;
+        const struct channel_config *channel = daemon->channel;
+        struct take *take = calloc(1, sizeof(*take));
+        struct words words = { 0 };
+
+        if (!take)
+                return;
+        take->region = region;
+        take->since_boot_ms = clock_boot_ms();
+        words_str(&words, "FCALL");
+        words_str(&words, "gk1_work");
+        words_number(&words, 7);
+        words_key(&words, region->code, "due:%s", channel->name);
+        words_key(&words, region->code, "lease:%s", channel->name);
+        words_key(&words, region->code, "ctl");
+        words_key(&words, region->code, "gate:%s", channel->name);
+        words_key(&words, region->code, "mine:%s:%s", channel->name, daemon->worker);
+        words_key(&words, region->code, "meta");
+        words_key(&words, region->code, "log");
+        words_str(&words, region->epoch);
+        words_str(&words, channel->name);
+        words_number(&words, (int64_t) room);
+        words_number(&words, channel->lease_ms);
+        words_str(&words, daemon->worker);
+        words_fmt(&words, "%lld,%lld,%lld,%lld,%lld", (long long) channel->per_second,
+                  (long long) channel->per_minute, (long long) channel->per_day,
+                  (long long) channel->quota_reserve, (long long) channel->concurrency);
+        region->taking = true;
+        region->nudged = false;
+        if (store_command(daemon->store, &words, on_work, take) < 0) {
+                region->taking = false;
+                take_free(take);
+        }
+        words_done(&words);
+}
