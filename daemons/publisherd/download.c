@@ -113,7 +113,7 @@ static bool read_head(struct download *download) {
                 fail(download, DOWNLOAD_FAILED,
                      say(MESSAGE_FETCH_REDIRECT, "status", status_text, NULL));
         else if (status != 200)
-                fail(download, DOWNLOAD_FAILED,
+                fail(download, status >= 500 || status == 429 ? DOWNLOAD_AWAY : DOWNLOAD_FAILED,
                      say(MESSAGE_FETCH_STATUS, "status", status_text, NULL));
         else if (!type_agrees(download->media_type, content_type)) {
                 char type[UNICODE_EXCERPT(80)];
@@ -189,7 +189,7 @@ static void judge(struct download *download, CURLcode result) {
                 return;
         }
         if (result != CURLE_OK) {
-                fail(download, DOWNLOAD_FAILED,
+                fail(download, DOWNLOAD_AWAY,
                      say(MESSAGE_FETCH_TRANSPORT, "reason",
                          download->error[0] ? download->error : curl_easy_strerror(result), NULL));
                 return;
@@ -239,10 +239,6 @@ struct download *download_free(struct download *download) {
 
 static void download_freep(struct download **download) {
         *download = download_free(*download);
-}
-
-const char *download_host(const struct download *download) {
-        return download->host;
 }
 
 const char *download_sha256(const struct download *download) {

@@ -61,7 +61,7 @@ void fetch_read_event(struct fetch *fetch, struct want *want, const void *bytes,
         struct event *event freed_by(event_freep) =
                 json ? event_parse(json, &findings, &findings) : NULL;
 
-        if (!event || want_fill(want, event) < 0) /* short of memory: it was whole when it was taken */
+        if (!event || want_fill(fetch, want, event) < 0) /* short of memory: it was whole when it was taken */
                 ask_later(fetch, want, LATER_MS);
         json_decref(json);
         findings_done(&findings);

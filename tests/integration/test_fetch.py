@@ -540,3 +540,48 @@ def test_the_portal_has_the_file_and_a_receiver_by_http_the_link(county, host):
     assert [path.read_bytes() for path in (one.folder / "portal").rglob("*.pdf")] == [PDF]
     assert receiver.times("/hook") == 1 and host.url("/annex.pdf") in receiver.asked[0][1]
     receiver.close()
+
+
+@pytest.mark.parametrize("said", ["application/octet-stream", None, "Text/Plain; charset=utf-8"])
+def test_a_type_that_contradicts_nothing_will_do(town, host, said):
+    one = town()
+    host.answers = {"/a": good(b"x", said)}
+    assert pending(one.ask(notice("doc-1", remote(host, "/a", b"x"))))
+    one.shown("doc-1", "bin")
+
+
+def test_hosts_that_hang_leave_places_to_others(county, host):
+    """Five of them with many documents each, and one that is well, whose document comes last."""
+    hanging = [FileHost() for _ in range(5)]
+    one = county(config="[fetch]\nretry = 30s\ntimeout = 1s")
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=", ".join(f"http://127.0.0.1:{h.port}" for h in [*hanging, host]))
+    one.start_all(["bin"])
+    for n, bad in enumerate(hanging):
+        bad.answers = {f"/{i}": silent for i in range(40)}
+        events = [notice(f"hangs-{n}-{i}", remote(bad, f"/{i}", f"{n} {i}".encode())) for i in range(40)]
+        assert all(pending(reply) for reply in one.ask(events))
+    host.answers = {"/a": good(b"x")}
+    assert pending(one.ask(notice("well", remote(host, "/a", b"x"))))
+    one.shown("well", "bin", timeout=15)
+    assert all(bad.most_open <= 2 for bad in hanging)
+    assert sum(len(bad.asked) for bad in hanging) <= 25, "one that hangs is asked once in a while, not for each document"
+    for bad in hanging:
+        bad.close()
+
+
+def test_many_that_wait_are_all_fetched_after_a_restart(county, host):
+    one = county(config="[fetch]\nretry = 1h")
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=f"http://127.0.0.1:{host.port}")
+    one.start_all(["bin"])
+    events = [notice(f"doc-{i}", remote(host, f"/{i}", f"content {i}".encode())) for i in range(600)]
+    for at in range(0, 600, 200):
+        assert all(pending(reply) for reply in one.ask(events[at:at + 200]))
+    assert error_of(one, "doc-0")
+    one.kill("publisherd")
+    host.answers = {f"/{i}": good(f"content {i}".encode()) for i in range(600)}
+    one.start_publisherd()
+    one.ready()
+    wait_until(lambda: one.redis().hlen("{530581}:fetch") == 0, 60, "all are fetched")
+    one.shown("doc-599", "bin", timeout=60)
