@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/attachments.h"
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/network.h"
 #include "core/unicode.h"
@@ -142,6 +143,7 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *userdata) {
         if (!read_head(download))
                 return 0; /* ends the transfer */
         r = begin_file(download);
+        crash_point("publisherd/download-coming");
         if (r == 0 && attachment_size(download->file) + n_bytes > download->size) {
                 fail(download, DOWNLOAD_WRONG,
                      say(MESSAGE_FETCH_LONG, "size", number(size, download->size), NULL));
@@ -321,6 +323,7 @@ int download_start(struct publisherd *daemon, struct transfers *transfers,
         if (r < 0)
                 return r;
         download->running = true;
+        crash_point("publisherd/download-begun");
         *ret = give_away(download);
         return 0;
 }

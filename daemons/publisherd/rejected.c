@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -122,6 +123,7 @@ static int write_some(struct rejected *rejected) {
         }
         if (r == 0)
                 r = rejected_file_fit(file, rejected->daemon->configuration->main.rejected_size);
+        crash_point("publisherd/rejected-written");
         if (r == 0)
                 r = rejected_file_commit(file);
         if (r < 0) {
