@@ -6,11 +6,12 @@ import pytest
 
 import aim
 import test_aimed_emitter
+import test_aimed_fetch
 import test_aimed_publisherd
 from county import PROGRAMS, TREE
 
 PROGRAM_NAMES = ("gongkai-publisherd", "gongkai-channeld", "gongkai-emit", "gongkaictl")
-TABLES = (test_aimed_publisherd, test_aimed_emitter)
+TABLES = (test_aimed_publisherd, test_aimed_emitter, test_aimed_fetch)
 
 
 def aimed_at():
