@@ -38,7 +38,7 @@ struct region {
         int64_t next_boot_ms; /* when to take again */
         int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
         int64_t open_since_boot_ms;
-        bool breaker_told;
+        bool breaker_told, pause_seen;
         int64_t open_until_ms;      /* the same by the wall clock, for people */
         int64_t anew_boot_ms; /* look again then: the subscription to nudges is new */
         int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
@@ -219,6 +219,7 @@ int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sen
 void trouble_blocked(struct channeld *daemon, const char *reason);
 void trouble_start(struct channeld *daemon);
 void trouble_secret(struct channeld *daemon, const char *reason);
+void trouble_paused(struct region *region, const char *why); /* says the store */
 void trouble_goes(struct channeld *daemon); /* nothing blocks it, or not any more */
 void trouble_done(struct region *region, const char *document); /* shown or gone: ends its alarms */
 void trouble_damaged(struct region *region, const char *document);

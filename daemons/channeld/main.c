@@ -224,6 +224,8 @@ static int add_sources(struct channeld *daemon) {
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->renewal, CLOCK_BOOTTIME, 0, 1000,
                                       lease_on_timer, daemon);
+        if (r >= 0) /* an answer that is here already is read before its request is cut */
+                r = sd_event_source_set_priority(daemon->renewal, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->renewal, true);
         if (r >= 0)
