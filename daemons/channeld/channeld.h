@@ -136,6 +136,7 @@ struct channeld {
         json_t *raised; /* subjects of open alarms of documents, or NULL */
         bool goes;      /* not paused, as far as is known */
         uint64_t n_done, n_failed;
+        int64_t n_in_a_row; /* failures of the endpoint since it answered well, or the store was asked */
         size_t bytes_each;         /* of an event, of late */
         unsigned n_told, n_untold; /* good ends in this second, in the log and not */
         int64_t timer_boot_ms;     /* when `timer` goes off; INT64_MAX = it is off */

@@ -249,6 +249,7 @@ static bool heed(struct take *take, const redisReply *taken, int error, const ch
                 return false;
         }
         set_paused(daemon, NULL);
+        daemon->n_in_a_row = 0;
         region->pause_seen = true; /* a pause from now on is not of an earlier configuration */
         if (!take->stopped)
                 trouble_breaker(region, open || probe, reply_number(taken, 1));

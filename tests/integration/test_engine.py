@@ -219,6 +219,19 @@ def test_a_display_is_kept_unless_the_channel_says_otherwise(media, sink):
     assert len(sink.requests) == 1 and is_quiet(county)
 
 
+def test_a_site_marks_what_is_over_and_keeps_it(county):
+    one = county()
+    root = one.folder / "site"
+    one.channel("portal", driver="site", title="某市政府", carrier="政府网站", root=root, address="https://x.gov.cn")
+    one.start_all(["portal"])
+    one.ask(publish(show_until=now(seconds=2)))
+    page = root / one.shown("doc-1", "portal")["url"].removeprefix("https://x.gov.cn/")
+    assert "公示期至" in page.read_text() and "公示已结束" not in page.read_text()
+    wait_until(lambda: "公示已结束" in page.read_text(), 10)
+    assert "第一条 内容" in page.read_text() and "公示已结束" in (root / "index.html").read_text()
+    wait_until(lambda: states(one) == ["published", "ended"])
+
+
 def test_who_waits_for_another_waits_no_longer_than_told(county, sink):
     away = Sink()
     away.close()
