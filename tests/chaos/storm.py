@@ -285,7 +285,7 @@ def main(words=None):
         else:
             print(f"storm: what is left is in {storm.troupe.folder}")
     print(f"storm: {time.monotonic() - began:.0f} s, {storm.n_tried} faults tried, "
-          f"{sum(len(r) for r in judge.requests.values())} requests")
+          f"{sum(len(r) for r in judge.requests.values())} requests, {judge.n_late} held back came in behind a newer one")
     print(f"storm: seed={options.seed} commit={commit()} faults={storm.n_counted} events={judge.n_events} "
           f"lost={n['lost']} doubled={n['doubled']} disordered={n['disordered']} doubt={judge.n_doubt()}")
     return 0 if well else 1

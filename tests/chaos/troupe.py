@@ -105,6 +105,8 @@ class Troupe(County):
                         "timeout": f"{TIMEOUT_S}s", "lease": f"{LEASE_S}s", "retry": RETRY, **self.options, **more}
             if self.knows("breaker_probe_most"):
                 settings |= {"breaker_probe": "200ms", "breaker_probe_most": "1s"}
+            if self.knows("late_effect"):
+                settings["late_effect"] = "5s"  # longer than a way is ever held
             if settings.pop("lookup", False) and self.knows("lookup_url"):
                 settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup?key={{key}}"
             self.channel(name, **settings)
