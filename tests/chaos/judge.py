@@ -238,9 +238,10 @@ class Judge:
                 self.say("lost", f"{ack['id']} was acked as {ack['event']}, the ledger has {ulids}")
         for name, rows in self.by_document.items():
             for document, requests in rows.items():
-                known = self.records.attempts[document, name]
-                if len(requests) > known and self.troupe.books_are_exact:
-                    self.say("unbooked", f"{name}: {document} was sent {len(requests)} times, booked are {known}")
+                # libcurl repeats by itself what carries a key: one attempt, one time in its header.
+                known, attempts = self.records.attempts[document, name], {(r["key"], r["stamp"]) for r in requests}
+                if len(attempts) > known and self.troupe.books_are_exact:
+                    self.say("unbooked", f"{name}: {document} was sent {len(attempts)} times, booked are {known}")
 
     def judge(self, states, ahead_s, leap_at):
         """The clocks were never more than `ahead_s` ahead of ours, until they took a leap."""

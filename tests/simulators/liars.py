@@ -79,7 +79,7 @@ class Endpoint:
         behaviour = self.draw()
         note = {"what": "post", "key": key, "document": urllib.parse.unquote(key.split("/")[1]), "rank": rank,
                 "kind": kind, "id": event["id"], "source": event["source"],
-                "body": hashlib.sha256(body).hexdigest()[:16], "behaviour": behaviour}
+                "stamp": headers.get("webhook-timestamp"), "body": hashlib.sha256(body).hexdigest()[:16], "behaviour": behaviour}
         if "不收" in title:
             done, status, answer = "refused", 422, {"error": "这样的内容不收"}
         elif behaviour and not BEHAVIOURS[behaviour]:
