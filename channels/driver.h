@@ -18,7 +18,7 @@
 enum delivery_kind {
         DELIVER_PUBLISH,  /* show data of `event` */
         DELIVER_WITHDRAW, /* `event` is the withdrawal: take it down (mark or erase) */
-        DELIVER_EXPIRE,   /* as WITHDRAW, made by the daemon when `expires` came */
+        DELIVER_EXPIRE,   /* as WITHDRAW, made by the daemon when `expires` or `show_until` came */
         DELIVER_SETUP,    /* once at the start of the channel: fixed files, pages without entries */
         DELIVER_TEST,     /* `gongkaictl channel test`: does the way work? leaves nothing behind */
 };
@@ -41,7 +41,7 @@ struct delivery {
         const char *document;
         int64_t revision;
         unsigned level;            /* 0 shown; 1 and more gone: the rank is (revision, level) */
-        const char *revision_part; /* "7", "7w", "7x": the part of the key */
+        const char *revision_part; /* "7" "7w" "7x" "7e" "7r2": the part of the key */
         const char *event_id;      /* ULID of the event to be shown */
         const json_t *event;       /* the CloudEvent; NULL for SETUP and TEST */
         const char *domain;        /* the item's 领域, or NULL */
@@ -59,6 +59,10 @@ struct delivery {
         int64_t accepted_ms;
         const json_t *memo;    /* of an earlier step or attempt, or NULL */
         bool doubt;            /* the last outcome is unknown: look before repeating */
+        int64_t doubt_since_ms; /* when that became known, not before it was sent; 0 = no doubt */
+        int64_t late_effect_ms; /* so long after it was sent an effect can still come */
+        bool shown; /* this very rank is what the carrier shows: a second look, or put back */
+        bool ended; /* show_until is over: PUBLISH marks it so, EXPIRE takes it down */
         unsigned attempt;      /* from 1 */
         const char *key;       /* idempotency key, the same on every attempt of this delivery */
 
@@ -196,6 +200,9 @@ struct driver {
         size_t n_settings;
         size_t options_size;            /* bytes; the settings' offsets point into it */
         bool local;                     /* shows by itself, no provider: no attempt is ever in doubt */
+        /* Whether, with these options, begin() asks the carrier what is there when it is in doubt;
+         * what was done under doubt is looked at once more then. NULL: it cannot. */
+        bool (*looks)(const void *options);
         /* More checks of the options than a row can say, with the file's name for the problems. */
         void (*check)(const void *options, const char *path, struct problems *problems);
         /* Both return 0 with *ret filled, or a negative errno when this machine failed (memory);

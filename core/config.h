@@ -45,11 +45,21 @@ struct channel_config {
         char *driver, *title;
         struct string_list carriers, regions; /* regions empty = all */
         char *after;
+        int64_t after_timeout_ms; /* 0: waits for `after` as long as it takes */
         int64_t timeout_ms, lease_ms;
-        struct string_list retry_text; /* "5s" ...; the last one repeats */
-        int64_t *retry_ms;             /* parsed; n_retry of them */
+        int64_t late_effect_ms; /* so long after a request was sent its effect can still come */
+        struct string_list retry_text; /* "5s", "100ms*50" */
+        int64_t *retry_ms;             /* parsed: the waits after the first, second ... attempt */
         size_t n_retry;
         int64_t concurrency;
+        /* breaker: so many failures in a row, or that share (per cent) of the last outcomes */
+        int64_t breaker, breaker_share, breaker_probe_ms, breaker_probe_most_ms;
+        char *breaker_share_text;
+        /* pace, over all workers; 0: none */
+        struct string_list rate_text;
+        char *quota_text;
+        int64_t per_second, per_minute, per_day, quota_reserve;
+        char *on_end; /* remove mark keep */
         char *secret_file; /* for secret_read(); NULL = none */
         bool enabled;
         char *language; /* zh | en: what the channel's readers read; as gongkai.conf unless set */

@@ -1,15 +1,8 @@
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "core/config_parts.h"
 #include "core/memory.h"
-
-#define RETRY_MAX 64 /* waits in one list */
-#define RETRY_LEAST_MS INT64_C(10)
-#define RETRY_MOST_MS (INT64_C(30) * 24 * 3600 * 1000)
-/* What a worker needs beside the request itself: to read the reply and to settle. */
-#define LEASE_MARGIN_MS INT64_C(5000)
 
 static bool has_row(const struct setting *settings, size_t n, const struct conf_entry *entry) {
         for (size_t i = 0; i < n; i++)
@@ -118,43 +111,6 @@ static void check_carriers(struct channel_config *channel, struct problems *prob
         }
 }
 
-static int parse_retry(struct channel_config *channel, struct problems *problems) {
-        const struct string_list *texts = &channel->retry_text;
-        unsigned line = conf_line(channel->conf, "", "retry");
-
-        if (texts->n == 0 || texts->n > RETRY_MAX) {
-                problems_add(problems, channel->path, line, MESSAGE_CONFIG_RETRY_LENGTH, NULL);
-                return 0;
-        }
-        channel->retry_ms = calloc(texts->n, sizeof(*channel->retry_ms));
-        if (!channel->retry_ms)
-                return -ENOMEM;
-        for (size_t i = 0; i < texts->n; i++) {
-                int64_t ms = 0;
-
-                if (duration_parse(texts->items[i], &ms) < 0 || ms < RETRY_LEAST_MS ||
-                    ms > RETRY_MOST_MS)
-                        problems_add(problems, channel->path, line, MESSAGE_CONFIG_BAD_RETRY,
-                                     "value", texts->items[i], NULL);
-                channel->retry_ms[channel->n_retry++] = ms;
-        }
-        return 0;
-}
-
-static void check_lease(struct channel_config *channel, struct problems *problems) {
-        int64_t least_ms = channel->timeout_ms + LEASE_MARGIN_MS;
-        char least[32], lease[32];
-
-        if (channel->lease_ms == 0)
-                channel->lease_ms = 2 * channel->timeout_ms + LEASE_MARGIN_MS;
-        if (channel->lease_ms >= least_ms)
-                return;
-        (void) snprintf(least, sizeof(least), "%" PRId64 "ms", least_ms);
-        (void) snprintf(lease, sizeof(lease), "%" PRId64 "ms", channel->lease_ms);
-        problems_add(problems, channel->path, conf_line(channel->conf, "", "lease"),
-                     MESSAGE_CONFIG_LEASE_SHORT, "lease", lease, "least", least, NULL);
-}
-
 /* What the file left open comes from elsewhere. */
 static int complete(const struct configuration *configuration, struct channel_config *channel) {
         if (!channel->title && !(channel->title = strdup(channel->name)))
@@ -188,8 +144,7 @@ static int add_channel(struct configuration *configuration, const char *name, co
                 return r;
         check_carriers(channel, problems);
         config_check_regions(configuration, conf, &channel->regions, problems);
-        check_lease(channel, problems);
-        r = parse_retry(channel, problems);
+        r = config_read_delivery(channel, problems);
         return r < 0 ? r : complete(configuration, channel);
 }
 

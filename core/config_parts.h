@@ -16,6 +16,7 @@ int config_read_folder(struct configuration *configuration, const char *sub, con
 int config_read_channels(struct configuration *configuration, driver_settings_fn *driver_settings,
                          struct problems *problems);
 int config_read_emitters(struct configuration *configuration, struct problems *problems);
+int config_read_delivery(struct channel_config *channel, struct problems *problems);
 void channel_config_done(struct channel_config *channel);
 void emitter_config_done(struct emitter_config *emitter);
 

@@ -12,6 +12,7 @@
 #define DAY (24 * HOUR)
 
 static const char *const languages[] = { "zh", "en", NULL };
+static const char *const ends[] = { "remove", "mark", "keep", NULL };
 
 #define AT(member) offsetof(struct config, member)
 const struct setting config_settings[] = {
@@ -110,19 +111,57 @@ const struct setting channel_settings[] = {
         { "", "after", SETTING_STRING, AT(after),
           .chinese = "等哪个渠道发布成功之后再发，这样可以带上那边的网址",
           .english = "shows a document after that channel has, so that it can link to it" },
+        { "", "after_timeout", SETTING_DURATION, AT(after_timeout_ms), .fallback = "0s", .least = 0,
+          .most = 30 * DAY, .chinese = "等 after 的渠道最多等多久，过后不带网址先发；0s 就是一直等",
+          .english = "the longest wait for the channel of `after`, then it goes without its address;"
+                     " 0s waits as long as it takes" },
         { "", "timeout", SETTING_DURATION, AT(timeout_ms), .fallback = "15s", .least = 100,
           .most = 10 * MINUTE, .chinese = "一次发送最多等多久",
           .english = "the longest time of one attempt's request" },
-        { "", "lease", SETTING_DURATION, AT(lease_ms), .fallback = "0s", .least = 0, .most = HOUR,
-          .chinese = "一个进程占住一份任务多久，要比 timeout 多至少 5s；0s 就是 timeout 的两倍加 5s",
-          .english = "how long a worker keeps a document, at least timeout + 5s; 0s is twice"
-                     " timeout + 5s" },
+        { "", "late_effect", SETTING_DURATION, AT(late_effect_ms), .fallback = "0s", .least = 0,
+          .most = DAY,
+          .chinese = "没有答复的请求，发出后多久对方还可能生效；过了才相信“查无此件”；0s 就是同 timeout",
+          .english = "so long after sending, a request without an answer can still take effect;"
+                     " only then \"not there\" is believed; 0s is timeout" },
+        { "", "lease", SETTING_DURATION, AT(lease_ms), .fallback = "8s", .least = SECOND, .most = HOUR,
+          .chinese = "一个进程占住一份任务多久，发送期间自动续；进程死了，过这么久别的进程接手",
+          .english = "how long a worker keeps a document; renewed while it works; when it dies,"
+                     " others take over after so long" },
         { "", "retry", SETTING_LIST, AT(retry_text),
-          .fallback = "5s, 30s, 5min, 30min, 2h, 5h, 10h, 14h, 20h, 24h",
-          .chinese = "失败后隔多久再发，依次用，最后一个一直重复",
-          .english = "waits between attempts; the last one repeats" },
+          .fallback = "0, 5s, 30s, 5min, 30min, 2h, 5h, 10h, 14h, 20h, 24h",
+          .chinese = "开头的 0 是马上发第一次，后面是每次失败后隔多久再发，30s*5 表示五次 30s；用完就不再发，转入待处理",
+          .english = "the leading 0 is the first try at once, then the wait before each next one,"
+                     " 30s*5 stands for five of 30s; behind the last it is a dead letter" },
         { "", "concurrency", SETTING_NUMBER, AT(concurrency), .fallback = "8", .least = 1,
-          .most = 64, .chinese = "同时最多发几份", .english = "documents under way at once" },
+          .most = 64, .chinese = "同时最多发几份，全部进程合计",
+          .english = "documents under way at once, all workers together" },
+        { "", "rate", SETTING_LIST, AT(rate_text),
+          .chinese = "最多发多快，例如 10/s, 300/min，全部进程合计；加急和撤回不受限制",
+          .english = "the pace of all workers together, as 10/s, 300/min; urgent ones and"
+                     " withdrawals skip it" },
+        { "", "quota", SETTING_STRING, AT(quota_text),
+          .chinese = "一天最多发几份，例如 100/day，用完等到第二天",
+          .english = "the most of a day, as 100/day; the rest waits for the next day" },
+        { "", "quota_reserve", SETTING_NUMBER, AT(quota_reserve), .fallback = "0", .least = 0,
+          .most = 1000000, .chinese = "quota 里给撤回和加急留几份",
+          .english = "so many of the quota are kept for withdrawals and urgent ones" },
+        { "", "breaker", SETTING_NUMBER, AT(breaker), .fallback = "5", .least = 0, .most = 1000,
+          .chinese = "对方连续几次没有反应就先停发，隔一阵试一份；0 就是不停",
+          .english = "after so many failures of the endpoint in a row nothing is sent but a probe"
+                     " now and then; 0 never" },
+        { "", "breaker_share", SETTING_STRING, AT(breaker_share_text), .fallback = "50%",
+          .chinese = "最近几次里没有反应的占到几成，也先停发",
+          .english = "the share of failures among the last outcomes that does the same" },
+        { "", "breaker_probe", SETTING_DURATION, AT(breaker_probe_ms), .fallback = "5s",
+          .least = 100, .most = DAY, .chinese = "停发后隔多久试一份，每次没有反应就加倍",
+          .english = "the wait before the first probe; doubled after each that fails" },
+        { "", "breaker_probe_most", SETTING_DURATION, AT(breaker_probe_most_ms),
+          .fallback = "5min", .least = 100, .most = DAY, .chinese = "试发最多隔多久",
+          .english = "the longest wait between probes" },
+        { "", "on_end", SETTING_STRING, AT(on_end), .choices = ends,
+          .chinese = "公示期（show_until）满了怎么办：remove 撤下，mark 标明公示已结束，keep 不动；不写时网站 mark，公示屏 remove，其他 keep",
+          .english = "at the end of display (show_until): remove, mark or keep; else mark for a"
+                     " site, remove for a display, keep for others" },
         { "", "secret_file", SETTING_STRING, AT(secret_file),
           .chinese = "口令或密钥的文件（或 systemd 凭据名），不要直接写在这里",
           .english = "file (or systemd credential) with the channel's secret" },

@@ -127,24 +127,31 @@ static char *first_words(const struct http_reply *reply) {
         return buf_take(&line);
 }
 
-static int say_verdict(const struct delivery *delivery, const struct http_reply *reply,
-                       enum verdict_kind kind, const char *code, enum message message,
-                       struct step *ret) {
+int webhook_verdict(const struct delivery *delivery, const struct http_reply *reply,
+                    enum verdict_kind kind, const char *code, enum message message, int64_t at_ms,
+                    struct step *ret) {
         const struct webhook_options *options = delivery->options;
         char *words freed_by(freep) = first_words(reply);
         struct buf host freed_by(buf_done) = { 0 };
-        int64_t at_ms = 0;
         char status[24];
 
         webhook_host(options->url, &host);
         if (!words || host.error)
                 return -ENOMEM;
-        if (kind == VERDICT_LATER)
-                at_ms = webhook_retry_at(reply->retry_after, delivery->now_ms);
         (void) snprintf(status, sizeof(status), "%ld", reply->status);
         return step_verdict(ret, kind, code, at_ms, message, "host", buf_text(&host), "status",
                             status, "reason", reply->status == 0 && reply->error ? reply->error
                                                                                  : words, NULL);
+}
+
+static int say_verdict(const struct delivery *delivery, const struct http_reply *reply,
+                       enum verdict_kind kind, const char *code, enum message message,
+                       struct step *ret) {
+        int64_t at_ms = 0;
+
+        if (kind == VERDICT_LATER || kind == VERDICT_WAIT)
+                at_ms = webhook_retry_at(reply->retry_after, delivery->now_ms);
+        return webhook_verdict(delivery, reply, kind, code, message, at_ms, ret);
 }
 
 /* -- done: what the receiver calls it, and where it shows it -- */
@@ -165,8 +172,8 @@ static char *reference_of(const json_t *id) {
         return strdup(text);
 }
 
-static int done(const struct delivery *delivery, const struct http_reply *reply,
-                struct step *ret) {
+int webhook_done(const struct delivery *delivery, const struct http_reply *reply,
+                 struct step *ret) {
         bool shown = delivery->kind == DELIVER_PUBLISH;
         json_t *json = reply->body ? json_loadb(reply->body, reply->n_body, 0, NULL) : NULL;
         char *reference freed_by(freep) = reference_of(json_object_get(json, "id"));
@@ -201,12 +208,16 @@ int webhook_judge(const struct delivery *delivery, const struct http_reply *repl
                 return say_verdict(delivery, reply, VERDICT_LATER, "webhook/unreachable",
                                    MESSAGE_WEBHOOK_UNREACHABLE, ret);
         if (status >= 200 && status < 300)
-                return done(delivery, reply, ret);
+                return webhook_done(delivery, reply, ret);
         if (status >= 300 && status < 400)
                 /* Never followed: it could lead anywhere, and a moved address is for a person to
                  * look at. Not the document's fault, so it waits for that person. */
                 return say_verdict(delivery, reply, VERDICT_LATER, "webhook/moved",
                                    MESSAGE_WEBHOOK_MOVED, ret);
+        /* Too many, and it says when it takes more: the document has done nothing wrong. */
+        if (status == 429 && webhook_retry_at(reply->retry_after, delivery->now_ms) > 0)
+                return say_verdict(delivery, reply, VERDICT_WAIT, "webhook/busy",
+                                   MESSAGE_WEBHOOK_BUSY, ret);
         if (is_busy(status))
                 return say_verdict(delivery, reply, VERDICT_LATER, "webhook/busy",
                                    MESSAGE_WEBHOOK_BUSY, ret);

@@ -92,10 +92,10 @@ static int add_header(struct http_request *request, const char *name, const char
         return request->headers[n] ? 0 : -ENOMEM;
 }
 
-static const char *kind_name(enum delivery_kind kind) {
-        return kind == DELIVER_PUBLISH    ? "publish"
-               : kind == DELIVER_WITHDRAW ? "withdraw"
-                                          : "expire";
+static const char *kind_name(const struct delivery *delivery) {
+        if (delivery->kind == DELIVER_PUBLISH)
+                return delivery->ended ? "end" : "publish";
+        return delivery->kind == DELIVER_WITHDRAW ? "withdraw" : "expire";
 }
 
 /* The three of Standard Webhooks. The timestamp is that of the attempt: receivers refuse what is
@@ -134,7 +134,7 @@ static int add_headers(const struct delivery *delivery, struct http_request *req
                 return -ENOMEM;
         (void) snprintf(type, sizeof(type), "%s; charset=utf-8", options->content_type);
         (void) snprintf(rank, sizeof(rank), "%lld %u %s", (long long) delivery->revision,
-                        delivery->level, kind_name(delivery->kind));
+                        delivery->level, kind_name(delivery));
         r = add_header(request, "Content-Type", type);
         r = r < 0 ? r : add_header(request, "Idempotency-Key", delivery->key);
         if (r == 0)
@@ -155,10 +155,24 @@ static json_t *test_event(const struct delivery *delivery) {
                          "application/json", "data", "channel", delivery->channel);
 }
 
+/* Unsigned it would be taken for a stranger's. */
+static int bad_secret(int error, unsigned line, struct step *ret) {
+        char number[24];
+
+        if (error != -EINVAL && error != -ENODATA)
+                return error;
+        step_done(ret);
+        if (error == -ENODATA)
+                return step_verdict(ret, VERDICT_BLOCKED, "webhook/secret", 0,
+                                    MESSAGE_WEBHOOK_NO_SECRET, NULL);
+        (void) snprintf(number, sizeof(number), "%u", line);
+        return step_verdict(ret, VERDICT_BLOCKED, "webhook/secret", 0, MESSAGE_WEBHOOK_BAD_SECRET,
+                            "line", number, NULL);
+}
+
 static int post(const struct delivery *delivery, const json_t *event, struct step *ret) {
         const struct webhook_options *options = delivery->options;
         struct http_request *request = &ret->http;
-        char number[24];
         unsigned line = 0;
         int r;
 
@@ -171,17 +185,35 @@ static int post(const struct delivery *delivery, const json_t *event, struct ste
         if (request->body.error)
                 return request->body.error;
         r = add_headers(delivery, request, &line);
-        if (r != -EINVAL && r != -ENODATA)
-                return r;
+        return r < 0 ? bad_secret(r, line, ret) : 0;
+}
 
-        /* Unsigned it would be taken for a stranger's. */
-        step_done(ret);
-        if (r == -ENODATA)
-                return step_verdict(ret, VERDICT_BLOCKED, "webhook/secret", 0,
-                                    MESSAGE_WEBHOOK_NO_SECRET, NULL);
-        (void) snprintf(number, sizeof(number), "%u", line);
-        return step_verdict(ret, VERDICT_BLOCKED, "webhook/secret", 0, MESSAGE_WEBHOOK_BAD_SECRET,
-                            "line", number, NULL);
+/* A delivery: where the receiver can be asked, its key is on disk before it is sent. */
+static int deliver(const struct delivery *delivery, struct step *ret) {
+        int r = post(delivery, delivery->event, ret);
+
+        if (r < 0 || ret->kind != STEP_HTTP || !webhook_looks(delivery->options))
+                return r;
+        ret->checkpoint = true;
+        ret->memo = webhook_memo(delivery, false);
+        return ret->memo ? 0 : -ENOMEM;
+}
+
+static int look(const struct delivery *delivery, struct step *ret) {
+        const struct webhook_options *options = delivery->options;
+        struct buf address = { 0 };
+        unsigned line = 0;
+        int r;
+
+        *ret = (struct step) { .kind = STEP_HTTP };
+        ret->http = (struct http_request) { .method = "GET", .repeatable = true };
+        webhook_lookup_address(options->lookup_url, delivery->key, &address);
+        ret->http.url = buf_take(&address);
+        ret->memo = webhook_memo(delivery, true);
+        if (!ret->http.url || !ret->memo)
+                return -ENOMEM;
+        r = add_headers(delivery, &ret->http, &line);
+        return r < 0 ? bad_secret(r, line, ret) : 0;
 }
 
 /* -- the driver -- */
@@ -200,14 +232,23 @@ static int webhook_begin(const struct delivery *delivery, struct step *ret) {
         case DELIVER_EXPIRE:
                 break;
         }
+        if (webhook_should_look(delivery))
+                return look(delivery, ret);
         /* In doubt or not, the same request: its key lets the receiver know it again. */
-        return post(delivery, delivery->event, ret);
+        return deliver(delivery, ret);
 }
 
 static int webhook_next(const struct delivery *delivery, const struct reply *reply,
                         struct step *ret) {
-        return delivery->kind == DELIVER_TEST ? webhook_judge_test(delivery, &reply->http, ret)
-                                              : webhook_judge(delivery, &reply->http, ret);
+        bool send;
+        int r;
+
+        if (delivery->kind == DELIVER_TEST)
+                return webhook_judge_test(delivery, &reply->http, ret);
+        if (!webhook_is_looking(delivery))
+                return webhook_judge(delivery, &reply->http, ret);
+        r = webhook_judge_look(delivery, &reply->http, &send, ret);
+        return r < 0 || !send ? r : deliver(delivery, ret);
 }
 
 static void webhook_check(const void *options, const char *path, struct problems *problems) {
@@ -215,6 +256,9 @@ static void webhook_check(const void *options, const char *path, struct problems
 
         if (own->url && !webhook_url_is_sound(own->url))
                 problems_add(problems, path, 0, MESSAGE_WEBHOOK_BAD_URL, "value", own->url, NULL);
+        if (own->lookup_url && !webhook_lookup_is_sound(own->lookup_url))
+                problems_add(problems, path, 0, MESSAGE_WEBHOOK_BAD_LOOKUP, "value",
+                             own->lookup_url, NULL);
 }
 
 static const char *const content_types[] = { "application/cloudevents+json", "application/json",
@@ -230,6 +274,10 @@ static const struct setting webhook_settings[] = {
           .chinese = "请求的 Content-Type；对方只收普通 JSON 时写 application/json",
           .english = "the request's Content-Type; application/json where the receiver knows no"
                      " other" },
+        { "", "lookup_url", SETTING_STRING, AT(lookup_url),
+          .chinese = "查询网址，里面写 {key}：没有等到答复时，先用 GET 查对方收到没有，再决定要不要重发",
+          .english = "where to GET whether a delivery arrived when no answer came; with {key} for its"
+                     " Idempotency-Key" },
 };
 #undef AT
 
@@ -241,6 +289,7 @@ const struct driver webhook_driver = {
         .settings = webhook_settings,
         .n_settings = ELEMENTS(webhook_settings),
         .options_size = sizeof(struct webhook_options),
+        .looks = webhook_looks,
         .check = webhook_check,
         .begin = webhook_begin,
         .next = webhook_next,

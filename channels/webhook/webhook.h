@@ -25,6 +25,7 @@
 struct webhook_options {
         char *url;
         char *content_type;
+        char *lookup_url; /* with {key}; NULL: the receiver cannot be asked */
 };
 
 /* http or https with a host, printable ASCII that needs no escaping, no login, no fragment, at most
@@ -42,7 +43,28 @@ void webhook_host(const char *url, struct buf *ret);
 int webhook_sign(const char *secrets, const char *id, int64_t timestamp, const char *body,
                  size_t n_bytes, struct buf *ret, unsigned *ret_line);
 
+/* -- lookup.c: `lookup_url`, and what it is asked for --
+ *
+ * Before each POST the memo, with the key, is put on disk: after a crash only what may have been
+ * sent is looked for. GET; 200 with a JSON object {"id","url"}: it is there. 404: it is not, which
+ * is believed once no late effect can come any more. Anything else says nothing. */
+bool webhook_looks(const void *options);
+bool webhook_lookup_is_sound(const char *lookup_url);
+void webhook_lookup_address(const char *lookup_url, const char *key, struct buf *ret);
+json_t *webhook_memo(const struct delivery *delivery, bool looks);
+bool webhook_should_look(const struct delivery *delivery);
+bool webhook_is_looking(const struct delivery *delivery);
+/* Fills *ret with a verdict, or says that it is to be sent (*ret_send; *ret is not touched then). */
+int webhook_judge_look(const struct delivery *delivery, const struct http_reply *reply,
+                       bool *ret_send, struct step *ret);
+
 /* -- reply.c: what an answer means -- */
+
+int webhook_done(const struct delivery *delivery, const struct http_reply *reply, struct step *ret);
+/* A verdict with a sentence that may name {host} {status} {reason}. */
+int webhook_verdict(const struct delivery *delivery, const struct http_reply *reply,
+                    enum verdict_kind kind, const char *code, enum message message, int64_t at_ms,
+                    struct step *ret);
 
 int webhook_judge(const struct delivery *delivery, const struct http_reply *reply,
                   struct step *ret);

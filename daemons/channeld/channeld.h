@@ -1,9 +1,10 @@
 /* The channel daemon: one process per channel (any number of them may share one channel).
  *
- * engine.c takes due documents (a nudge or a timer says when), loads what is to be shown, and makes
- * an attempt of each: the driver writes a request, a transport runs it (http.c, tree.c), the driver
- * reads the reply, until there is a verdict; settle.c records it. The lease of the store allows one
- * attempt per document and channel at a time, over all processes. */
+ * engine.c says when to take due documents (a nudge, a timer, or room), take.c takes and loads
+ * them, and an attempt is made of each: the driver writes a request, a transport runs it (http.c,
+ * tree.c), the driver reads the reply, until there is a verdict (verdict.c); settle.c records it.
+ * The lease of the store (lease.c) allows one attempt per document and channel at a time, over all
+ * processes. */
 #ifndef DAEMONS_CHANNELD_H
 #define DAEMONS_CHANNELD_H
 
@@ -19,18 +20,26 @@
 
 struct channeld;
 struct attempt;
+struct lease;
 
 struct region {
         struct channeld *daemon;
         char code[7];
         char epoch[ULID_TEXT];
         bool ready, greeting;
+        bool reclaimed; /* what an earlier process in this slot had is due again */
         bool taking;          /* a take is on its way */
+        bool renewing;        /* a renewal of leases is */
+        bool settling;
+        bool breaker_open;
+        bool format_told;     /* the store speaks another format than we do */
+        bool settle_told;     /* a settle was refused */
         int64_t next_boot_ms; /* when to take again */
+        int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
+        int64_t open_until_ms;      /* the same by the wall clock, for people */
         int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
         struct outcome *first, *last; /* to be settled */
         size_t n_outcomes;
-        bool settling;
         struct string_list dependants; /* channels that wait for this one, directly or not */
         bool dependants_known;
 };
@@ -38,26 +47,28 @@ struct region {
 /* What became of one attempt, on its way to the store. */
 struct outcome {
         struct outcome *next;
-        char *document, *lease, *sentence, *reference, *url, *memo; /* NULL = empty; memo NULL = keep */
+        struct lease *lease;
+        char *sentence, *reference, *url, *memo; /* NULL = empty; memo NULL = keep */
         const char *verdict; /* as gk1_settle reads it */
         const char *code;
-        int64_t revision, at_ms, bound_ms;
+        const char *health; /* "1" "0" "" */
+        int64_t revision, generation, at_ms, bound_ms, hold_ms;
+        int64_t started_ms, took_ms; /* wall clock; duration */
         unsigned level;
-        bool sent, forget_memo;
+        bool sent, forget_memo, final;
 };
 
 struct attempt {
         struct channeld *daemon;
         struct region *region;
         struct attempt *next;
-        char *document, *lease;
-        bool passed; /* the lease was found passed: somebody else may have sent something */
-        int64_t deadline_boot_ms; /* nothing is sent that may not be answered by then */
+        struct lease *lease;  /* goes to the outcome */
 
         /* from gk1_load */
-        int64_t revision;
+        int64_t revision, generation, deadline_ms, doubt_since_ms;
         unsigned level;
         char kind; /* P W X */
+        bool removes, marks; /* the display is over */
         char *event_id, *evid, *reference, *url, *after_url;
         char *surplus; /* references of stale attempts, by blank; NULL = none */
         char digest[32]; /* of the event's content, raw */
@@ -70,9 +81,21 @@ struct attempt {
         char *key, *revision_part;
         struct delivery delivery;
         struct step step;
-        bool sent;
-        int64_t started_ms;
+        bool sent;    /* something that changes what the carrier shows */
+        bool unclear; /* and no clear answer came since */
+        bool memo_moved; /* it is another than the store has */
+        bool waits;   /* for the reply to the renewal of its lease */
+        bool spoke;   /* by HTTP; `status` is that of the last reply, 0 for none */
+        long status;
+        int64_t started_boot_ms, started_ms;
         struct transfer *transfer;
+};
+
+/* Documents whose bytes the store did not have, each asked for less and less often. */
+enum { BYTELESS = 64 };
+struct byteless {
+        char document[48]; /* its beginning will do */
+        unsigned times;
 };
 
 struct channeld {
@@ -90,11 +113,17 @@ struct channeld {
 
         struct attempt *attempts;
         size_t n_attempts;
+        struct byteless byteless[BYTELESS];
+        size_t byteless_at;
         bool set_up, stopping;
         int64_t setup_boot_ms; /* when to try the setup again */
         char *paused; /* what the store says, for STATUS */
+        char *last_trouble; /* the sentence of the last failure, for STATUS */
         uint64_t n_done, n_failed;
-        sd_event_source *timer, *flush, *tick;
+        sd_event_source *timer, *flush, *tick, *renewal;
+
+        char worker[64]; /* "" when no slot could be had */
+        int slot_fd;
 
         struct http *http;
         struct tree *tree;
@@ -103,6 +132,7 @@ struct channeld {
 
 /* engine.c */
 void engine_pump(struct channeld *daemon); /* looks whether there is something to take */
+void engine_later(struct region *region, int64_t wait_ms);
 void engine_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void engine_nudged(struct channeld *daemon, const char *region);
 int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
@@ -110,25 +140,79 @@ int engine_on_flush(sd_event_source *source, void *userdata);
 bool engine_is_idle(const struct channeld *daemon);
 store_reply_fn engine_ignore_reply;
 
+/* take.c: one take, what is to be shown of each document, and its bytes. */
+void take_go(struct region *region, size_t room);
+
+/* lease.c: what this process holds. The lease's value is the score in the due set; it moves with
+ * each renewal. Known by our own clock (BOOTTIME), counted from before it was asked for, so that
+ * the store never lets it pass earlier than we think. */
+struct lease {
+        struct region *region;
+        struct attempt *attempt; /* NULL once the attempt is over */
+        char *document;
+        int64_t value;
+        int64_t proposed; /* not 0: a renewal is under way, and the score is one of the two */
+        int64_t since_boot_ms, proposed_boot_ms;
+        bool loaded; /* gk1_load has noted what the mark in the value says: a renewal drops it */
+        bool lost;
+        bool orphan; /* nobody's any more but the renewal's */
+};
+struct lease *lease_new(struct region *region, const char *document, int64_t value,
+                        int64_t since_boot_ms);
+void lease_free(struct lease *lease); /* takes NULL */
+/* Whether a request may begin: the lease is ours by our own clock for a good while yet. */
+bool lease_may_send(const struct lease *lease);
+int lease_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+/* Takes the first free slot of this machine and channel: fills daemon->worker. */
+int lease_take_slot(struct channeld *daemon);
+void lease_give_slot(struct channeld *daemon);
+/* What an earlier process had in this slot is due again, and in doubt; region->reclaimed then. */
+void lease_reclaim(struct region *region);
+
 /* attempt.c: from a loaded document to a verdict. */
 void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes);
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
+/* Goes on where it waited for its lease's renewal. */
+void attempt_renewed(struct attempt *attempt);
+/* The lease is lost, or will be before anybody looks again: what is on its way is cut. */
+void attempt_cut(struct attempt *attempt);
 /* Ends without having sent anything: somebody may have it at once. */
 void attempt_release(struct attempt *attempt);
+/* The store had no bytes for it: asked again in a second, when they may have been put back. */
+void attempt_without_bytes(struct attempt *attempt);
 /* Ends without a word to the store. */
 void attempt_drop(struct attempt *attempt);
 void attempt_free(struct attempt *attempt);
-/* Runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the verdict's sentence
- * in *ret_sentence and -EIO. */
-int attempt_run_special(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
+
+/* delivery.c: what the driver gets to see. */
+int delivery_make_key(struct attempt *attempt);
+int delivery_fill(struct attempt *attempt);
+
+/* verdict.c: the end of an attempt. */
+void verdict_conclude(struct attempt *attempt); /* attempt->step holds the verdict */
+void verdict_end(struct attempt *attempt, struct outcome *outcome); /* outcome may be NULL */
+
+/* special.c: runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the
+ * verdict's sentence in *ret_sentence and -EIO. */
+int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
+
+/* trouble.c: whatever a person should hear of a channel is told here. */
+void trouble_blocked(struct channeld *daemon, const char *reason);
+void trouble_went_on(struct channeld *daemon); /* nothing blocks it any more */
+void trouble_breaker(struct region *region, bool open, int64_t wait_ms);
+void trouble_dead(struct region *region, const struct outcome *outcome);
+void trouble_poison(struct region *region, const char *document);
+void trouble_deadline(const struct attempt *attempt);
+void trouble_settle(struct region *region, const char *reason); /* NULL: it works again */
+void trouble_format(struct region *region, const char *format);
 
 /* settle.c */
 void settle_add(struct region *region, struct outcome *outcome);
 void settle_go(struct region *region);
 void settle_drop(struct region *region); /* at the end: the leases pass by themselves */
 
-/* retry.c: milliseconds to wait after attempt number n (from 1) has failed. The list's last wait
- * repeats: a document that may pass is never given up. Jitter of up to a tenth comes on top. */
+/* retry.c: milliseconds to wait after attempt number n (from 1) has failed, with jitter of up to a
+ * tenth on top; -1 when the list has ended with it. */
 int64_t retry_wait_ms(const struct channel_config *channel, unsigned attempt, uint32_t random);
 
 /* http.c */
@@ -136,6 +220,8 @@ int http_open(struct channeld *daemon);
 void http_close(struct channeld *daemon);
 /* Starts; attempt_replied() is called later, once. Negative errno: not started. */
 int http_start(struct attempt *attempt, const struct http_request *request);
+/* Ends the attempt's request at once; whether bytes of it had left. */
+bool http_cut(struct attempt *attempt);
 /* Runs one request to its end and lets the driver read the reply: for `--test`, which has no loop. */
 int http_run(struct channeld *daemon, const struct http_request *request,
              const struct delivery *delivery, struct step *ret);

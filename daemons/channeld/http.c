@@ -258,6 +258,16 @@ int http_start(struct attempt *attempt, const struct http_request *request) {
         return 0;
 }
 
+bool http_cut(struct attempt *attempt) {
+        struct transfer *transfer = attempt->transfer;
+        bool sent = transfer_reply(transfer, CURLE_ABORTED_BY_CALLBACK).http.sent;
+
+        (void) curl_multi_remove_handle(attempt->daemon->http->multi, transfer->easy);
+        transfer_free(transfer);
+        attempt->transfer = NULL;
+        return sent;
+}
+
 int http_run(struct channeld *daemon, const struct http_request *request,
              const struct delivery *delivery, struct step *ret) {
         struct transfer *transfer = transfer_new(daemon, request);

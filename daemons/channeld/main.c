@@ -12,6 +12,7 @@
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/moment.h"
 
 #define SECOND_USEC UINT64_C(1000000)
 
@@ -106,6 +107,7 @@ static void channeld_done(struct channeld *daemon) {
                 daemon->attempts = attempt->next;
                 attempt_free(attempt);
         }
+        lease_give_slot(daemon);
         nudge_close(daemon);
         tree_close_index(daemon);
         for (size_t i = 0; i < daemon->n_regions; i++)
@@ -113,6 +115,7 @@ static void channeld_done(struct channeld *daemon) {
         free(daemon->regions);
         free(daemon->attachments_dir);
         free(daemon->paused);
+        free(daemon->last_trouble);
         if (daemon->secret)
                 explicit_bzero(daemon->secret, strlen(daemon->secret));
         free(daemon->secret);
@@ -125,23 +128,33 @@ static void channeld_done(struct channeld *daemon) {
         (void) sd_event_source_disable_unref(daemon->timer);
         (void) sd_event_source_disable_unref(daemon->flush);
         (void) sd_event_source_disable_unref(daemon->tick);
+        (void) sd_event_source_disable_unref(daemon->renewal);
         (void) sd_event_unref(daemon->event);
+}
+
+/* The breaker stands before the rest: nothing else explains why nothing leaves. */
+static char *status_text(const struct channeld *daemon) {
+        char done[24], failed[24], active[24], until[MOMENT_TEXT];
+
+        for (size_t i = 0; i < daemon->n_regions && !daemon->paused; i++)
+                if (daemon->regions[i].breaker_open && store_is_up(daemon->store))
+                        return say(MESSAGE_CHANNELD_STATUS_OPEN, "until",
+                                   moment_write(daemon->regions[i].open_until_ms, until), "reason",
+                                   daemon->last_trouble ? daemon->last_trouble : "-", NULL);
+        (void) snprintf(done, sizeof(done), "%llu", (unsigned long long) daemon->n_done);
+        (void) snprintf(failed, sizeof(failed), "%llu", (unsigned long long) daemon->n_failed);
+        (void) snprintf(active, sizeof(active), "%zu", daemon->n_attempts);
+        if (daemon->paused)
+                return say(MESSAGE_CHANNELD_STATUS_PAUSED, "reason", daemon->paused, NULL);
+        return say(store_is_up(daemon->store) ? MESSAGE_CHANNELD_STATUS : MESSAGE_CHANNELD_STATUS_AWAY,
+                   "done", done, "failed", failed, "active", active, NULL);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct channeld *daemon = userdata;
-        char done[24], failed[24], active[24];
-        char *text freed_by(freep) = NULL;
+        char *text freed_by(freep) = status_text(daemon);
         int r;
 
-        (void) snprintf(done, sizeof(done), "%llu", (unsigned long long) daemon->n_done);
-        (void) snprintf(failed, sizeof(failed), "%llu", (unsigned long long) daemon->n_failed);
-        (void) snprintf(active, sizeof(active), "%zu", daemon->n_attempts);
-        text = daemon->paused
-                       ? say(MESSAGE_CHANNELD_STATUS_PAUSED, "reason", daemon->paused, NULL)
-                       : say(store_is_up(daemon->store) ? MESSAGE_CHANNELD_STATUS
-                                                        : MESSAGE_CHANNELD_STATUS_AWAY,
-                             "done", done, "failed", failed, "active", active, NULL);
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
         if (daemon->stopping && engine_is_idle(daemon))
@@ -195,8 +208,16 @@ static int add_sources(struct channeld *daemon) {
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_BOOTTIME, 0, 1000,
                                       engine_on_timer, daemon);
+        /* Behind all that ends attempts: what ends in one turn is settled, and taken anew, together. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->timer, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->timer, true);
+        if (r >= 0)
+                r = sd_event_add_time(daemon->event, &daemon->renewal, CLOCK_BOOTTIME, 0, 1000,
+                                      lease_on_timer, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(daemon->renewal, true);
         if (r >= 0)
                 r = sd_event_add_defer(daemon->event, &daemon->flush, engine_on_flush, daemon);
         if (r >= 0)
@@ -214,6 +235,8 @@ static int add_sources(struct channeld *daemon) {
 static int channeld_run(struct channeld *daemon) {
         int r = add_sources(daemon);
 
+        if (r >= 0)
+                r = lease_take_slot(daemon);
         if (r >= 0)
                 r = tree_open_index(daemon);
         if (r >= 0)
@@ -239,7 +262,7 @@ static int channeld_test(struct channeld *daemon) {
         int r = tree_open_index(daemon);
 
         if (r >= 0)
-                r = attempt_run_special(daemon, DELIVER_TEST, &sentence);
+                r = special_run(daemon, DELIVER_TEST, &sentence);
         text = say(r < 0 ? MESSAGE_CHANNEL_TEST_FAILED : MESSAGE_CHANNEL_TEST_WELL, "channel",
                    daemon->channel->name, "reason", sentence ? sentence : strerror(r < 0 ? -r : 0),
                    "url", sentence ? sentence : "", NULL);

@@ -18,8 +18,7 @@ struct settling {
 };
 
 static void outcome_free(struct outcome *outcome) {
-        free(outcome->document);
-        free(outcome->lease);
+        lease_free(outcome->lease);
         free(outcome->sentence);
         free(outcome->reference);
         free(outcome->url);
@@ -57,21 +56,23 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
         if (error || !reply_is(reply, 0, "ok")) {
                 /* Its effect is unknown, or there was none: the same again once the store is back.
                  * What was settled answers `already`. */
-                log_say(LOG_WARNING, MESSAGE_SETTLE_FAILED, "channel", daemon->channel->name,
-                        "region", region->code, "reason", error ? reason : reply_text(reply, 0),
-                        NULL);
+                trouble_settle(region, error ? reason : reply_text(reply, 0));
                 for (size_t i = settling->n; i-- > 0;)
                         put_back(region, settling->list[i]);
                 if (!error)
                         region->ready = false;
                 return;
         }
+        trouble_settle(region, NULL);
         for (size_t i = 0; i < settling->n; i++) {
                 struct outcome *outcome = settling->list[i];
+                bool is_dead = reply_is(reply, 1 + i, "dead");
 
+                if (is_dead || (reply_is(reply, 1 + i, "ok") && strcmp(outcome->verdict, "dead") == 0))
+                        trouble_dead(region, outcome);
                 if (reply_is(reply, 1 + i, "stale"))
                         log_say(LOG_WARNING, MESSAGE_SETTLE_STALE, "channel", daemon->channel->name,
-                                "region", region->code, "document", outcome->document, NULL);
+                                "region", region->code, "document", outcome->lease->document, NULL);
                 outcome_free(outcome);
         }
         settle_go(region);
@@ -111,8 +112,8 @@ static size_t add_dependants(const struct channeld *daemon, struct region *regio
         return list->n;
 }
 
-static void add_outcome(struct words *words, const struct outcome *outcome) {
-        words_str(words, outcome->lease);
+static void add_outcome(struct words *words, const struct outcome *outcome, const char *worker) {
+        words_number(words, outcome->lease->value);
         words_number(words, outcome->revision);
         words_number(words, outcome->level);
         words_str(words, outcome->verdict);
@@ -124,15 +125,36 @@ static void add_outcome(struct words *words, const struct outcome *outcome) {
         words_number(words, outcome->at_ms);
         words_str(words, outcome->memo ? outcome->memo : outcome->forget_memo ? "" : "-");
         words_number(words, outcome->bound_ms);
-        words_number(words, 0); /* generation */
-        words_str(words, "");   /* health */
-        words_number(words, 0); /* hold */
-        words_str(words, "");   /* final */
-        words_str(words, "");   /* extra */
+        words_number(words, outcome->generation);
+        words_str(words, outcome->health ? outcome->health : "");
+        words_number(words, outcome->hold_ms);
+        words_str(words, outcome->final ? "1" : "");
+        words_fmt(words, "%lld %lld %s", (long long) outcome->started_ms,
+                  (long long) outcome->took_ms, worker[0] ? worker : "-");
+}
+
+/* Those whose lease is being renewed wait: it is not known by which value the store knows it. */
+static void pick(struct region *region, struct settling *settling) {
+        struct outcome **at = &region->first, *last = NULL;
+
+        while (*at) {
+                struct outcome *outcome = *at;
+
+                if (settling->n == BATCH || outcome->lease->proposed) {
+                        last = outcome;
+                        at = &outcome->next;
+                        continue;
+                }
+                settling->list[settling->n++] = outcome;
+                *at = outcome->next;
+                region->n_outcomes--;
+        }
+        region->last = last;
 }
 
 void settle_go(struct region *region) {
         struct channeld *daemon = region->daemon;
+        const struct channel_config *channel = daemon->channel;
         struct settling *settling;
         struct words words = { 0 }, dependants = { 0 };
         struct buf names = { 0 };
@@ -144,13 +166,11 @@ void settle_go(struct region *region) {
         if (!settling)
                 return;
         settling->region = region;
-        while (region->first && settling->n < BATCH) {
-                settling->list[settling->n++] = region->first;
-                region->first = region->first->next;
-                region->n_outcomes--;
+        pick(region, settling);
+        if (settling->n == 0) {
+                free(settling);
+                return;
         }
-        if (!region->first)
-                region->last = NULL;
         n_dependants = add_dependants(daemon, region, &dependants, &names);
 
         words_str(&words, "FCALL");
@@ -162,14 +182,16 @@ void settle_go(struct region *region) {
         words_key(&words, region->code, "gate:%s", daemon->channel->name);
         words_join(&words, &dependants);
         for (size_t i = 0; i < settling->n; i++)
-                words_key(&words, region->code, "doc:%s", settling->list[i]->document);
+                words_key(&words, region->code, "doc:%s", settling->list[i]->lease->document);
         words_str(&words, region->epoch);
         words_str(&words, daemon->channel->name);
         words_number(&words, (int64_t) n_dependants);
         words_str(&words, buf_text(&names));
-        words_str(&words, "0,0,0,0"); /* breaker */
+        words_fmt(&words, "%lld,%lld,%lld,%lld", (long long) channel->breaker,
+                  (long long) channel->breaker_share, (long long) channel->breaker_probe_ms,
+                  (long long) channel->breaker_probe_most_ms);
         for (size_t i = 0; i < settling->n; i++)
-                add_outcome(&words, settling->list[i]);
+                add_outcome(&words, settling->list[i], daemon->worker);
         words_done(&dependants);
         buf_done(&names);
         region->settling = true;

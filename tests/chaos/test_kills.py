@@ -131,7 +131,7 @@ def test_nothing_acked_is_lost_or_doubled_when_the_daemons_are_killed_in_the_mid
     # One at a time, so that a kill easily finds the quick one with something in hand.
     one.channel("first", driver="discard", carrier="政府网站", timeout="1s", lease="6s", concurrency="1")
     one.channel("second", driver="webhook", url=sink.url, carrier="政府网站", timeout="1s", lease="6s",
-                retry="100ms", after="first")
+                retry="100ms*100", after="first")
     one.start_redis()
     chorus = Chorus(one, [letters_of(f"oa{i}", 100, 5, SEED + i) for i in range(4)])
     assert len(chorus.letters) == 2000 and sum(1 for letter in chorus.letters if letter.frames) >= 400

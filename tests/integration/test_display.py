@@ -29,7 +29,7 @@ def hall(county):
     def make(start=True, emitter=None, **settings):
         one = county()
         one.root = one.folder / "display"
-        one.channel("hall", driver="display", carrier=CARRIERS, root=one.root, retry="100ms", timeout="1s",
+        one.channel("hall", driver="display", carrier=CARRIERS, root=one.root, retry="100ms*100", timeout="1s",
                     **settings)
         if emitter:
             one.emitter("oa", sources="urn:gongkai:530581:oa", **emitter)

@@ -91,6 +91,26 @@ class Flood(Hang):
         return False
 
 
+class Late(Hang):
+    """Reads the request, resets the connection, and takes the event some time later."""
+
+    def __init__(self, after):
+        super().__init__(taken=False)
+        self.after = after
+
+    def speak(self, sink, connection):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+
+class Half(Hang):
+    """Takes the event, and dies in the middle of a good answer."""
+
+    def speak(self, sink, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\":")
+        return False
+
+
 class Request:
     def __init__(self, line, headers, body):
         self.at = time.time()
@@ -133,12 +153,14 @@ class Sink:
         self.lock = threading.Lock()
         self.requests = []      # all that arrived, in order
         self.broken = []        # what was no request
-        self.plan = []
+        self.plan, self.lookups = [], [] # answers to requests, and to questions, in place of the usual
         self.by_default = Answer(200)
         self.keeps_connections = True
         self.keys = {}          # Idempotency-Key -> how often its event was taken as new
         self.shown = {}         # document -> (rank, kind, title) of the highest rank
         self.older = 0          # what was taken after something newer, and so ignored
+        self.posts = {}         # Idempotency-Key -> how often a receiver that knows no keys would have posted it
+        self.looked = []        # (when, key, found) of each GET that asked for a key
         self.port, self.listener = 0, None
         self.open()
 
@@ -225,15 +247,35 @@ class Sink:
         except ValueError:
             self.broken.append(body)
             return False
+        if request.method == "GET":
+            return self.look_up(request).speak(self, connection)
         with self.lock:
             behaviour = self.plan.pop(0) if self.plan else self.by_default
             request.known = request.key in self.keys
             self.requests.append(request)
             if behaviour.takes():
                 self.take(request)
+        if isinstance(behaviour, Late):
+            threading.Timer(behaviour.after, self.take_late, [request]).start()
         return behaviour.speak(self, connection)
 
+    def take_late(self, request):
+        with self.lock:
+            request.known = request.key in self.keys
+            self.take(request)
+
+    def look_up(self, request):
+        """GET /in?key=KEY: what it calls the event that came with that key, or 404."""
+        key = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)["key"][0]
+        with self.lock:
+            found = key in self.keys
+            self.looked.append((request.at, key, found))
+            if self.lookups:
+                return self.lookups.pop(0)
+        return Take(id=f"post of {key}", url="https://media.example.cn/") if found else Answer(404)
+
     def take(self, request):
+        self.posts[request.key] = self.posts.get(request.key, 0) + 1
         if request.known or "gongkai-rank" not in request.headers:
             return
         self.keys[request.key] = self.keys.get(request.key, 0) + 1
