@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/messages.h"
 
@@ -27,6 +28,7 @@ struct transfer {
         struct buf reply;
         size_t n_received;
         char *retry_after;
+        bool sent; /* for a crash point */
         char error[CURL_ERROR_SIZE];
 };
 
@@ -42,6 +44,25 @@ static void transfer_free(struct transfer *transfer) {
 
 static void http_collect(struct http *http);
 
+#ifdef GONGKAI_CRASHPOINTS
+static void requests_sent(const struct http *http) {
+        for (struct attempt *attempt = http->daemon->attempts; attempt; attempt = attempt->next) {
+                long n_bytes = 0;
+
+                if (!attempt->transfer || attempt->transfer->sent)
+                        continue;
+                (void) curl_easy_getinfo(attempt->transfer->easy, CURLINFO_REQUEST_SIZE, &n_bytes);
+                attempt->transfer->sent = n_bytes > 0;
+                if (n_bytes > 0)
+                        crash_point("channeld/request-sent");
+        }
+}
+#else
+static void requests_sent(const struct http *http) {
+        (void) http;
+}
+#endif
+
 static int http_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct http *http = userdata;
         int running;
@@ -49,6 +70,7 @@ static int http_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         (void) source;
         (void) usec;
         (void) curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        requests_sent(http);
         http_collect(http);
         return 0;
 }
@@ -65,6 +87,7 @@ static int http_on_io(sd_event_source *source, int fd, uint32_t revents, void *u
         if (revents & EPOLLERR)
                 what |= CURL_CSELECT_ERR;
         (void) curl_multi_socket_action(http->multi, fd, what, &running);
+        requests_sent(http);
         http_collect(http);
         return 0;
 }
@@ -130,6 +153,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         struct transfer *transfer = userdata;
         size_t n_bytes = size * n, at = sizeof(name) - 1;
 
+        crash_point("channeld/reply-begun");
         if (n_bytes > at && strncasecmp(bytes, name, at) == 0 && !transfer->retry_after) {
                 while (at < n_bytes && (bytes[at] == ' ' || bytes[at] == '\t'))
                         at++;
@@ -164,6 +188,7 @@ static void transfer_ended(struct transfer *transfer, CURLcode result) {
         struct reply reply = transfer_reply(transfer, result);
 
         attempt->transfer = NULL;
+        crash_point("channeld/reply-read");
         attempt_replied(attempt, &reply);
         transfer_free(transfer);
 }

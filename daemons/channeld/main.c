@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -157,8 +158,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
-        if (daemon->stopping && engine_is_idle(daemon))
+        if (daemon->stopping && engine_is_idle(daemon)) {
+                crash_point("channeld/drained");
                 return sd_event_exit(daemon->event, 0);
+        }
         r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
                                                                        : SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -180,6 +183,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         if (daemon->stopping)
                 return sd_event_exit(daemon->event, 0);
         daemon->stopping = true;
+        crash_point("channeld/stopping");
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_BOOTTIME,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -59,6 +60,7 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
                 } else if (reply_length(reply, at) == 0) {
                         attempt_without_bytes(attempt);
                 } else {
+                        crash_point("channeld/bytes-read");
                         attempt_begin(attempt, reply_text(reply, at), reply_length(reply, at));
                 }
                 at++;
@@ -177,6 +179,7 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
                         attempt_release(attempt);
                 take->attempts[i] = NULL;
         }
+        crash_point("channeld/loaded");
         take_bytes(take);
 }
 
@@ -201,6 +204,7 @@ static void take_load(struct take *take) {
         }
         if (store_command(daemon->store, &words, on_loaded, take) < 0)
                 take_release(take);
+        crash_point_written(daemon->store, "channeld/load-written");
         words_done(&words);
 }
 
@@ -293,8 +297,10 @@ static void on_taken(struct store *store, const redisReply *reply, int error, co
         wait = next_look(take, wait);
         region->next_boot_ms = clock_boot_ms() + wait;
         region->open_until_boot_ms = reply_is(reply, 0, "open") ? region->next_boot_ms : 0;
-        if (n > 0)
+        if (n > 0) {
+                crash_point("channeld/taken");
                 take_attempts(take, reply, n);
+        }
         if (take->n > 0)
                 take_load(take);
         else
@@ -332,5 +338,6 @@ void take_go(struct region *region, size_t room) {
                 region->taking = false;
                 take_free(take);
         }
+        crash_point_written(daemon->store, "channeld/take-written");
         words_done(&words);
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -63,6 +64,7 @@ static void pause_channel(struct attempt *attempt, const char *sentence) {
                         (void) store_control(daemon->store, region->code, region->epoch,
                                              buf_text(&what), buf_text(&why), "channeld",
                                              engine_ignore_reply, NULL);
+                crash_point_written(daemon->store, "channeld/pause-written");
         }
 }
 
@@ -160,6 +162,7 @@ void verdict_conclude(struct attempt *attempt) {
         struct outcome *outcome = calloc(1, sizeof(*outcome));
 
         tree_rollback(daemon);
+        crash_point("channeld/verdict");
         if (!outcome) {
                 verdict_end(attempt, NULL);
                 return;

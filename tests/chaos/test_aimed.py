@@ -5,12 +5,13 @@ import subprocess
 import pytest
 
 import aim
+import test_aimed_channeld
 import test_aimed_emitter
 import test_aimed_publisherd
 from county import PROGRAMS, TREE
 
 PROGRAM_NAMES = ("gongkai-publisherd", "gongkai-channeld", "gongkai-emit", "gongkaictl")
-TABLES = (test_aimed_publisherd, test_aimed_emitter)
+TABLES = (test_aimed_publisherd, test_aimed_emitter, test_aimed_channeld)
 
 
 def aimed_at():
