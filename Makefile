@@ -16,7 +16,7 @@ VERSION := 0.1.0
 
 .DEFAULT_GOAL := all
 goals := $(or $(MAKECMDGOALS),all)
-needs_build := $(filter-out help clean demo check check-peers bench format,$(goals))
+needs_build := $(filter-out help clean demo check check-peers bench soak storm-proof format,$(goals))
 
 BUILD := build/$(if $(SANITIZE),asan,release)$(if $(filter clang%,$(CC)),-clang)
 
@@ -62,7 +62,8 @@ benches := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 shims := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/chaos/*.c))
 mutators := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 
-.PHONY: all help check check-peers demo bench install uninstall clean format lint unit-tests test-programs
+.PHONY: all help check check-peers demo bench soak storm-proof install uninstall clean format lint unit-tests \
+	test-programs shims
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -120,6 +121,7 @@ $(BUILD)/tests/chaos/%.so: tests/chaos/%.c
 	$(CC) -std=gnu11 -O1 -g $(warnings) -D_GNU_SOURCE -fPIC -shared $< -o $@ -ldl
 
 unit-tests: $(unit_tests)
+shims: $(shims)
 test-programs: $(programs) $(unit_tests) $(shims) $(mutators)
 
 check: ## install what the tests need, build with sanitizers, run all tests (15 minutes at most)
@@ -142,6 +144,18 @@ bench: ## speed and memory, one line per figure; QUICK=1 keeps it under a minute
 	tools/install-packages build run test
 	$(MAKE) all $(patsubst $(BUILD)/%,build/release/%,$(benches))
 	QUICK=$(QUICK) $(PYTHON) tests/bench/run.py --programs build/release
+
+FAULTS ?= 1000
+SEED ?= 1
+soak: ## a long storm of FAULTS=1000 faults by SEED=1 over the whole system
+	tools/install-packages build run test
+	$(MAKE) all shims
+	$(PYTHON) tests/chaos/storm.py --programs build/release --faults $(FAULTS) --seed $(SEED)
+
+storm-proof: ## the storm goes red on every planted fault, and the schedules on every missing rule
+	tools/install-packages build run test
+	$(MAKE) all shims
+	$(PYTHON) tests/chaos/planted.py --rules
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	tools/install-tree "$(BUILD)" "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"

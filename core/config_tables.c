@@ -132,9 +132,10 @@ const struct setting channel_settings[] = {
           .chinese = "开头的 0 是马上发第一次，后面是每次失败后隔多久再发，30s*5 表示五次 30s；用完就不再发，转入待处理",
           .english = "the leading 0 is the first try at once, then the wait before each next one,"
                      " 30s*5 stands for five of 30s; behind the last it is a dead letter" },
-        { "", "concurrency", SETTING_NUMBER, AT(concurrency), .fallback = "8", .least = 1,
-          .most = 64, .chinese = "同时最多发几份，全部进程合计",
-          .english = "documents under way at once, all workers together" },
+        { "", "concurrency", SETTING_NUMBER, AT(concurrency), .fallback = "0", .least = 0,
+          .most = 64, .chinese = "同时最多发几份，全部进程合计；0 就是不合计，每个进程最多 32 份",
+          .english = "documents under way at once, all workers together; 0 counts them not, and each"
+                     " worker has 32 at most" },
         { "", "rate", SETTING_LIST, AT(rate_text),
           .chinese = "最多发多快，例如 10/s, 300/min，全部进程合计；加急和撤回不受限制",
           .english = "the pace of all workers together, as 10/s, 300/min; urgent ones and"

@@ -185,7 +185,7 @@ static void a_channel_is_read_with_its_drivers_options(void **state) {
         assert_string_equal(channel->title, "second");
         assert_int_equal(channel->n_retry, 10);
         assert_int_equal(channel->retry_ms[9], 86400000);
-        assert_int_equal(channel->concurrency, 8);
+        assert_int_equal(channel->concurrency, 0);
         assert_int_equal(channel->lease_ms, 60000);
         assert_int_equal(channel->breaker, 5);
         assert_int_equal(channel->breaker_probe_ms, 5000);
@@ -347,7 +347,7 @@ static void every_wrong_thing_is_named_with_its_file_and_line(void **state) {
                 { "an end that nobody knows", "channels.d/a.conf",
                   "driver = nothing\non_end = burn\n", 2, "remove" },
                 { "too many at once", "channels.d/a.conf",
-                  "driver = nothing\nconcurrency = 65\n", 2, "1 到 64" },
+                  "driver = nothing\nconcurrency = 65\n", 2, "0 到 64" },
                 { "an option that comes later", "channels.d/a.conf",
                   "driver = nothing\nverify = 1h\n", 2, "不认识的设置“verify”" },
 

@@ -29,10 +29,10 @@
 --   h held event {ULID, digest, revision, evid, time, source, 1 when its attachments have come}
 -- A revision record is an array:
 local REV, LVL, ULID, EVID, DG, AT, EXP, CLASS, DEADLINE, ACC, KIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-local WAIT, SINCE, UNTIL = 12, 13, 14
+local SUM, WAIT, SINCE, UNTIL = 12, 13, 14, 15
 --   (REV, LVL) is the rank: LVL 0 is shown, 1 and more is withdrawn or expired (a second withdrawal,
 --   say erase after mark, is one higher). KIND P publish, N publish that no channel may show, W withdraw,
---   X expired. Only where needed: WAIT 1 while attachments are fetched; SINCE when it came to be shown, if
+--   X expired. SUM is the caller's, over the event's bytes. Only where needed: WAIT 1 while attachments are fetched; SINCE when it came to be shown, if
 --   later than ACC; UNTIL the end of its display: ms, or "d7" "w7" days from the first showing.
 -- A channel's state:
 --   s, l rank shown (absent: none)  r reference  u url   f first shown  n attempts   b not before
@@ -177,15 +177,14 @@ local function advance(d, now, log, document)
             log_add(log, 'superseded', document, table.remove(d.P, 1), nil, nil, 'attachments')
         else
             local r = table.remove(d.P, 1)
-            if not r[SINCE] then r[WAIT], r[UNTIL] = 0, r[UNTIL] or 0 end
-            r[SINCE] = now
+            r[WAIT], r[SINCE], r[UNTIL] = 0, now, r[UNTIL] or 0
             succeed(d, r, log, document)
         end
     end
     local cur = d.C
     if cur and cur[LVL] == 0 and cur[EXP] > 0 and cur[EXP] <= now then
         local x = {}
-        for i = 1, 11 do x[i] = cur[i] end
+        for i = 1, SUM do x[i] = cur[i] end
         x[LVL], x[KIND], x[EXP], x[CLASS] = 1, 'X', 0, 0
         succeed(d, x, log, document)
     end
@@ -207,7 +206,7 @@ local function work(d, name, c, now, log, document)
     if is_dead(c, cur) then return false end
     if c.d then return true end
     if is_over(c, cur, now) then
-        if c.E == cur[REV] then return false end
+        if c.E == cur[REV] then return put_back_owed(c) end
         if c.w == 'mark' or c.T then return true end
         c.E = cur[REV] -- it was never shown here, and is not shown any more
         log_add(log, 'ended', document, cur, name, 0, 'untouched')
@@ -228,7 +227,7 @@ end
 local function ready(d, name, c, now, log, document)
     local cur, other = d.C, c.a and d.c[c.a]
     if not other or cur[LVL] > 0 then return true end
-    if shows(other, cur) then return true end
+    if shows(other, cur) or other.E == cur[REV] then return true end
     if c.o then
         local at = (cur[SINCE] or cur[ACC]) + c.o
         return at <= now, at
@@ -325,6 +324,14 @@ local function due_place(due, key, d, name, c, own, now, log, document)
     if new == nil or (new == false and not score) then return end
     due_change(due, key, document, new)
     return new
+end
+
+-- Channels that wait for others, after these: placing one may show that it needs nothing, or is dead, and
+-- then those behind it need not wait. As often as there may be one behind another.
+local function place_waiting(due, keys, d, waiting, now, log, document)
+    for _ in pairs(waiting) do
+        for name, c in pairs(waiting) do due_place(due, keys[name], d, name, c, false, now, log, document) end
+    end
 end
 
 local function due_write(due)
@@ -498,7 +505,7 @@ local function enter(s, d, e, rev, lvl, document, extra)
     local now = s.now
     local embargo = e.kind == 'P' and e.at > now and e.at or 0 -- what is not shown need not wait
     local r = { rev, lvl, e.ulid, e.evid, e.digest, embargo, e.expires, e.kind == 'W' and 0 or e.class,
-        e.deadline, now, e.kind }
+        e.deadline, now, e.kind, e.sum }
 
     log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil, extra)
     if e.kind ~= 'W' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
@@ -544,9 +551,12 @@ local function enter(s, d, e, rev, lvl, document, extra)
         end
         c.a, c.o, c.w = spec[2], spec[3], spec[4]
     end
-    local alike -- channels without any state of their own get the same score
+    local alike, waiting -- channels without any state of their own get the same score
     for name, c in pairs(channels) do
-        if alike and next(c) == nil and not s.due.known[s.due_key[name]] then
+        if c.a then
+            waiting = waiting or {}
+            waiting[name] = c
+        elseif alike and next(c) == nil and not s.due.known[s.due_key[name]] then
             due_change(s.due, s.due_key[name], document, alike)
         else
             local untouched = next(c) == nil
@@ -554,6 +564,7 @@ local function enter(s, d, e, rev, lvl, document, extra)
             if untouched and next(c) == nil then alike = score end
         end
     end
+    if waiting then place_waiting(s.due, s.due_key, d, waiting, now, s.log, document) end
     return r
 end
 
@@ -631,7 +642,7 @@ local function hold_event(s, d, e, document, reasons, specs, held)
         d.h = { e.ulid, e.digest, e.revision, e.evid, e.time, e.source }
         held[#held + 1] = e.ulid
         held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
-            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline, e.pending or false, e.over })
+            e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline, e.pending or false, e.over, e.sum })
         if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
         log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
             e.extra)
@@ -639,14 +650,14 @@ local function hold_event(s, d, e, document, reasons, specs, held)
     return 'held'
 end
 
-local FIELDS = 18
+local FIELDS = 19
 
 -- KEYS: meta log held, same of now, same of before, then C due keys, then ev doc per event.
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
 --   kind ulid source time revision digest(raw) publish_at expires class deadline
 --   flags(h hold, s hold when same content, d dry run, b backfill, f attachments are yet to be fetched)
 --   may channels extra due reasons, digest of what is public in it, whatever document it stands in(raw),
---   end of display ("", ms, or "d7" "w7": days, working days after the first showing)
+--   end of display ("", ms, or "d7" "w7": days, working days after the first showing), a sum over the bytes
 -- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
 -- channels, due, n, extra by tab.
@@ -669,7 +680,7 @@ local function gk_accept(keys, argv)
     prepare(s, channel_names(argv[3]), keys, 5)
     local wanted, contents = {}, {}
     for i = 1, 2 * n_events do wanted[i] = keys[first + i] end
-    for i = 1, n_events do contents[i] = argv[3 + FIELDS * i] end
+    for i = 1, n_events do contents[i] = argv[2 + FIELDS * i] end
     local found, wrong = accept_read(wanted)
     local same_now = redis.call('HMGET', keys[4], unpack(contents))
     local same_before = redis.call('HMGET', keys[5], unpack(contents))
@@ -692,7 +703,7 @@ local function gk_accept(keys, argv)
         e.expires, e.class = tonumber(argv[a + 8]), tonumber(argv[a + 9])
         e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 10]), argv[a + 12], argv[a + 14], argv[a + 15]
         e.channels, e.evid = channel_specs(argv[a + 13], specs_seen), string.sub(ev_key, at_ev)
-        e.backfill, e.pending, e.over = false, false, argv[a + 18]
+        e.backfill, e.pending, e.over, e.sum = false, false, argv[a + 18], argv[a + 19]
         if flags ~= '' then
             e.pending = e.kind == 'P' and string.find(flags, 'f', 1, true)
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
@@ -968,7 +979,10 @@ end
 -- The holder before died, stalled, or lost its reply: what it did is unknown [2]. Noted once, by
 -- gk_load, or by the settle of a holder that never came to load.
 local function passed_unnoted(c, lease) return lease_after_passed(lease) and c.x ~= lease end
-local function note_passed(c, lease, now) c.d, c.T, c.x = now, true, lease end
+local function note_passed(c, lease, now, log, document, r, name)
+    c.d, c.T, c.x = now, true, lease
+    log_add(log, 'uncertain', document, r, name, c.n or 0, 'lease/passed')
+end
 
 -- The last moment of the Nth day, or working day (Monday to Friday), after the day of `now` in Shanghai.
 local function end_of_display(text, now)
@@ -997,7 +1011,7 @@ end
 -- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
 -- waits for, shown revision, shown level, in doubt since, digest(raw), class, generation of a put-back or 0,
--- end of display, legal deadline}; {"none"}: nothing is to be done now, release
+-- end of display, legal deadline, sum of the bytes}; {"none"}: nothing is to be done now, release
 -- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
 -- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
@@ -1023,7 +1037,7 @@ local function gk_load(keys, argv)
             advance(d, s.now, log, document)
             local changed = d.C ~= before
             if passed_unnoted(c, lease) then
-                note_passed(c, lease, s.now)
+                note_passed(c, lease, s.now, log, document, before, name)
                 changed, c.p = true, (c.p or 0) + 1
                 if d.C and c.p >= POISON then
                     c.e, c.v, c.y, c.z = d.C[REV], d.C[LVL], 'poison', ''
@@ -1046,7 +1060,7 @@ local function gk_load(keys, argv)
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
                     other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
                     fmt(cur[CLASS]), fmt(put_back_owed(c) and c.G or 0), is_over(c, cur, s.now) and c.w or '',
-                    fmt(cur[DEADLINE] or 0),
+                    fmt(cur[DEADLINE] or 0), cur[SUM],
                 }
             else
                 reply[2 + i] = { 'none' }
@@ -1141,6 +1155,7 @@ local function gk_settle(keys, argv)
         else
             local own = due_score(due, keys[3], document) == lease
             local r = { rev, lvl, '' }
+            local before = d.C
             dirty[key] = true
             advance(d, s.now, log, document)
             local cur = d.C
@@ -1154,7 +1169,7 @@ local function gk_settle(keys, argv)
                 end
                 reply[1 + i] = 'stale'
             else
-                if passed_unnoted(c, lease) then note_passed(c, lease, s.now) end
+                if passed_unnoted(c, lease) then note_passed(c, lease, s.now, log, document, before, name) end
                 c.q, c.p, c.x = lease, nil, nil
                 g.landed = g.landed + 1
                 local parked = gate.heard(g, document, argv[a + 14], tonumber(argv[a + 15]) or 0, log, name)

@@ -118,6 +118,7 @@ local function gk_fetched(keys, argv)
     for name, c in pairs(d.c) do
         due_place(due, by_name[name], d, name, c, false, s.now, log, document)
     end
+    place_waiting(due, by_name, d, d.c, s.now, log, document)
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     mset({ keys[4], cmsgpack.pack(d) })
     due_write(due)

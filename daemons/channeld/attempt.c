@@ -18,6 +18,7 @@ void attempt_free(struct attempt *attempt) {
                 return;
         step_done(&attempt->step);
         lease_free(attempt->lease);
+        free(attempt->bytes);
         free(attempt->event_id);
         free(attempt->evid);
         free(attempt->reference);
@@ -245,10 +246,10 @@ static bool hex_is(const char *hex, const char *raw) {
         return true;
 }
 
-void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes) {
+void attempt_begin(struct attempt *attempt) {
         struct channeld *daemon = attempt->daemon;
         struct findings errors = { 0 }, warnings = { 0 };
-        json_t *json = event_read(bytes, n_bytes, &errors);
+        json_t *json = attempt->bytes ? event_read(attempt->bytes, attempt->n_bytes, &errors) : NULL;
         int r = 0;
 
         attempt->started_boot_ms = clock_boot_ms();

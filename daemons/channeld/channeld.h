@@ -31,15 +31,18 @@ struct region {
         bool taking;          /* a take is on its way */
         bool renewing;        /* a renewal of leases is */
         bool settling;
+        bool nudged;          /* while a take was on its way: look again */
         bool breaker_open;
         bool format_told;     /* the store speaks another format than we do */
         bool settle_told;     /* a settle was refused */
         int64_t next_boot_ms; /* when to take again */
         int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
         int64_t open_until_ms;      /* the same by the wall clock, for people */
+        int64_t anew_boot_ms; /* look again then: the subscription to nudges is new */
         int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
         struct outcome *first, *last; /* to be settled */
         size_t n_outcomes;
+        int64_t first_boot_ms; /* when the first of these came */
         struct string_list dependants; /* channels that wait for this one, directly or not */
         bool dependants_known;
 };
@@ -74,6 +77,11 @@ struct attempt {
         char digest[32]; /* of the event's content, raw */
         json_t *memo;
         bool doubt;
+
+        char *bytes; /* of the event, as accepted; NUL-terminated */
+        size_t n_bytes;
+        struct attempt *next_ready;
+        bool ready, begun;
 
         struct event *event;
         json_t *withdrawal; /* made by us for an expiry */
@@ -112,7 +120,9 @@ struct channeld {
         size_t n_regions;
 
         struct attempt *attempts;
-        size_t n_attempts;
+        size_t n_attempts, n_ready, n_begun;
+        struct attempt *ready_first, *ready_last; /* loaded, not begun */
+        size_t n_ended, n_ended_last; /* this second, and in the last one */
         struct byteless byteless[BYTELESS];
         size_t byteless_at;
         bool set_up, stopping;
@@ -120,7 +130,7 @@ struct channeld {
         char *paused; /* what the store says, for STATUS */
         char *last_trouble; /* the sentence of the last failure, for STATUS */
         uint64_t n_done, n_failed;
-        sd_event_source *timer, *flush, *tick, *renewal;
+        sd_event_source *timer, *tick, *renewal;
 
         char worker[64]; /* "" when no slot could be had */
         int slot_fd;
@@ -132,11 +142,16 @@ struct channeld {
 
 /* engine.c */
 void engine_pump(struct channeld *daemon); /* looks whether there is something to take */
+/* It has all that it needs, and begins as soon as there is room on the wire. */
+void engine_ready(struct attempt *attempt);
+/* What has not begun goes back; `publications`: only those. */
+void engine_release_ready(struct region *region, bool publications);
+void engine_count(struct channeld *daemon); /* each second */
+void engine_subscribed(struct channeld *daemon); /* nudges come again: some were lost */
 void engine_later(struct region *region, int64_t wait_ms);
 void engine_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void engine_nudged(struct channeld *daemon, const char *region);
 int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
-int engine_on_flush(sd_event_source *source, void *userdata);
 bool engine_is_idle(const struct channeld *daemon);
 store_reply_fn engine_ignore_reply;
 
@@ -170,7 +185,7 @@ void lease_give_slot(struct channeld *daemon);
 void lease_reclaim(struct region *region);
 
 /* attempt.c: from a loaded document to a verdict. */
-void attempt_begin(struct attempt *attempt, const char *bytes, size_t n_bytes);
+void attempt_begin(struct attempt *attempt);
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
 /* Goes on where it waited for its lease's renewal. */
 void attempt_renewed(struct attempt *attempt);
@@ -209,6 +224,8 @@ void trouble_format(struct region *region, const char *format);
 /* settle.c */
 void settle_add(struct region *region, struct outcome *outcome);
 void settle_go(struct region *region);
+/* Whether what waits is worth a call now; else when it will be (BOOTTIME), INT64_MAX: nothing waits. */
+int64_t settle_due(const struct region *region);
 void settle_drop(struct region *region); /* at the end: the leases pass by themselves */
 
 /* retry.c: milliseconds to wait after attempt number n (from 1) has failed, with jitter of up to a

@@ -12,7 +12,8 @@
 #include "core/memory.h"
 
 /* Without any word the store is asked so often: a nudge may be lost. */
-enum { FALLBACK_MS = 30000, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
+enum { WIRE = 32, AHEAD_MOST = 96, TURN = 64, LOCAL_TURN = 8 }; /* attempts */
+enum { FALLBACK_MS = 30000, ANEW_MS = 500, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 /* Of the library: what its functions take and answer. */
 static const char our_format[] = "1";
@@ -96,11 +97,23 @@ void engine_nudged(struct channeld *daemon, const char *code) {
                 if (strcmp(region->code, code) != 0)
                         continue;
                 region->lively_until_boot_ms = now + LIVELY_FOR_MS;
+                region->nudged = true;
                 if (region->open_until_boot_ms > now)
                         continue;
                 region->next_boot_ms = 0;
                 engine_pump(daemon);
         }
+}
+
+/* What was published while nobody listened did not nudge us; and a subscription takes a moment to
+ * arrive at the other end. */
+void engine_subscribed(struct channeld *daemon) {
+        for (size_t i = 0; i < daemon->n_regions; i++) {
+                daemon->regions[i].anew_boot_ms = clock_boot_ms() + ANEW_MS;
+                daemon->regions[i].nudged = true;
+                daemon->regions[i].next_boot_ms = 0;
+        }
+        engine_pump(daemon);
 }
 
 /* -- the pump ----------------------------------------------------------------------------------------- */
@@ -129,17 +142,92 @@ void engine_pump(struct channeld *daemon) {
         (void) sd_event_source_set_enabled(daemon->timer, SD_EVENT_ONESHOT);
 }
 
+/* -- what is ready ------------------------------------------------------------------------------------ */
+
+void engine_ready(struct attempt *attempt) {
+        struct channeld *daemon = attempt->daemon;
+
+        attempt->ready = true;
+        attempt->next_ready = NULL;
+        if (daemon->ready_last)
+                daemon->ready_last->next_ready = attempt;
+        else
+                daemon->ready_first = attempt;
+        daemon->ready_last = attempt;
+        daemon->n_ready++;
+        engine_pump(daemon);
+}
+
+/* Takes the first ready one out of the list, or NULL. */
+static struct attempt *ready_pop(struct channeld *daemon) {
+        struct attempt *attempt = daemon->ready_first;
+
+        if (!attempt)
+                return NULL;
+        daemon->ready_first = attempt->next_ready;
+        if (!daemon->ready_first)
+                daemon->ready_last = NULL;
+        daemon->n_ready--;
+        attempt->ready = false;
+        return attempt;
+}
+
+void engine_release_ready(struct region *region, bool publications) {
+        struct channeld *daemon = region->daemon;
+
+        for (size_t i = daemon->n_ready; i > 0; i--) {
+                struct attempt *attempt = ready_pop(daemon);
+
+                if (attempt->region == region && (attempt->level == 0 || !publications))
+                        attempt_release(attempt);
+                else
+                        engine_ready(attempt);
+        }
+}
+
+/* On the wire at once, and taken ahead of it: what a twentieth of a second does, so that a slow
+ * endpoint has no backlog here, where a withdrawal would have to wait behind it. A limit over all
+ * workers leaves nothing to be taken ahead. */
+static size_t wire(const struct channeld *daemon) {
+        return daemon->channel->concurrency > 0 ? (size_t) daemon->channel->concurrency : WIRE;
+}
+
+static size_t ahead(const struct channeld *daemon) {
+        size_t rate = daemon->n_ended > daemon->n_ended_last ? daemon->n_ended : daemon->n_ended_last;
+
+        if (daemon->channel->concurrency > 0)
+                return 0;
+        return rate / 20 < AHEAD_MOST ? rate / 20 : AHEAD_MOST;
+}
+
+void engine_count(struct channeld *daemon) {
+        daemon->n_ended_last = daemon->n_ended;
+        daemon->n_ended = 0;
+}
+
+/* What a driver does here and now (a file tree) ends before it returns: a few in each turn. */
+static void begin_ready(struct channeld *daemon) {
+        unsigned turn = daemon->driver->local ? LOCAL_TURN : TURN;
+
+        for (unsigned i = 0; i < turn && daemon->n_begun < wire(daemon); i++) {
+                struct attempt *attempt = daemon->stopping ? NULL : ready_pop(daemon);
+
+                if (!attempt)
+                        return;
+                attempt->begun = true;
+                daemon->n_begun++;
+                attempt_begin(attempt);
+        }
+}
+
 /* Does what is to be done for a region now; when to look again otherwise. */
 static int64_t region_go(struct region *region, int64_t now) {
         struct channeld *daemon = region->daemon;
-        size_t concurrency = (size_t) daemon->channel->concurrency, room;
+        size_t most = wire(daemon) + ahead(daemon);
+        size_t room = daemon->n_attempts < most ? most - daemon->n_attempts : 0;
 
-        /* What has ended makes room in the store too, which counts over all workers. */
-        settle_go(region);
-        room = daemon->n_attempts < concurrency ? concurrency - daemon->n_attempts : 0;
-        /* Outcomes that the store has not taken are work as well: no more than it can hold. */
-        if (!daemon->set_up || region->taking || region->greeting || room == 0 ||
-            region->n_outcomes > 4 * concurrency + 64)
+        if (!daemon->set_up || daemon->stopping || region->taking || region->greeting || room == 0 ||
+            daemon->n_ready > ahead(daemon) / 2 || region->n_outcomes > 4 * most)
                 return INT64_MAX;
         if (region->next_boot_ms > now)
                 return region->next_boot_ms;
@@ -153,31 +241,34 @@ static int64_t region_go(struct region *region, int64_t now) {
         return INT64_MAX;
 }
 
+/* What has ended is settled before more is taken: it makes room in the store, which counts over all
+ * workers, and both go out in one write. */
 int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct channeld *daemon = userdata;
         int64_t now = clock_boot_ms(), next = now + FALLBACK_MS;
 
         (void) usec;
-        if (daemon->stopping || !store_is_up(daemon->store))
+        if (!store_is_up(daemon->store))
                 return 0;
         if (setup_if_due(daemon, now) > 0)
                 next = daemon->setup_boot_ms;
+        begin_ready(daemon);
         for (size_t i = 0; i < daemon->n_regions; i++) {
-                int64_t at = region_go(&daemon->regions[i], now);
+                struct region *region = &daemon->regions[i];
+                int64_t settle = settle_due(region), take;
 
-                next = at < next ? at : next;
+                if (settle <= now) {
+                        settle_go(region);
+                        settle = INT64_MAX;
+                }
+                take = region_go(region, now);
+                next = settle < next ? settle : next;
+                next = take < next ? take : next;
         }
+        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon))
+                next = 0;
         (void) sd_event_source_set_time(source, (uint64_t) next * 1000);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-int engine_on_flush(sd_event_source *source, void *userdata) {
-        struct channeld *daemon = userdata;
-
-        (void) source;
-        for (size_t i = 0; i < daemon->n_regions; i++)
-                settle_go(&daemon->regions[i]);
-        return 0;
 }
 
 bool engine_is_idle(const struct channeld *daemon) {

@@ -127,7 +127,6 @@ static void channeld_done(struct channeld *daemon) {
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->timer);
-        (void) sd_event_source_disable_unref(daemon->flush);
         (void) sd_event_source_disable_unref(daemon->tick);
         (void) sd_event_source_disable_unref(daemon->renewal);
         (void) sd_event_unref(daemon->event);
@@ -158,6 +157,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
+        engine_count(daemon);
         if (daemon->stopping && engine_is_idle(daemon)) {
                 crash_point("channeld/drained");
                 return sd_event_exit(daemon->event, 0);
@@ -184,6 +184,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
                 return sd_event_exit(daemon->event, 0);
         daemon->stopping = true;
         crash_point("channeld/stopping");
+        for (size_t i = 0; i < daemon->n_regions; i++)
+                engine_release_ready(&daemon->regions[i], false);
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_BOOTTIME,
@@ -222,12 +224,6 @@ static int add_sources(struct channeld *daemon) {
                                       lease_on_timer, daemon);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->renewal, true);
-        if (r >= 0)
-                r = sd_event_add_defer(daemon->event, &daemon->flush, engine_on_flush, daemon);
-        if (r >= 0)
-                r = sd_event_source_set_priority(daemon->flush, SD_EVENT_PRIORITY_NORMAL + 1);
-        if (r >= 0)
-                r = sd_event_source_set_exit_on_failure(daemon->flush, true);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick,
                                       daemon);

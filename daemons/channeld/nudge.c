@@ -19,7 +19,8 @@ struct cached {
 
 struct nudge {
         void *zmq, *socket;
-        sd_event_source *io, *again;
+        void *monitor; /* says when the connection came about anew */
+        sd_event_source *io, *again, *watch;
         struct cached slots[CACHE_SLOTS]; /* a ring: the oldest goes first */
         size_t at, n_bytes;
 };
@@ -143,6 +144,59 @@ static int nudge_on_again(sd_event_source *source, void *userdata) {
         return nudge_drain(userdata);
 }
 
+/* Each event is two frames: its number (and a value), and the endpoint. */
+static bool monitor_read(void *monitor) {
+        bool connected = false;
+        zmq_msg_t frame;
+        int more = 1;
+
+        (void) zmq_msg_init(&frame);
+        for (bool first = true; more; first = false) {
+                uint16_t number;
+
+                if (zmq_msg_recv(&frame, monitor, ZMQ_DONTWAIT) < 0)
+                        break;
+                more = zmq_msg_more(&frame);
+                if (!first || zmq_msg_size(&frame) < sizeof(number))
+                        continue;
+                memcpy(&number, zmq_msg_data(&frame), sizeof(number));
+                connected = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+        }
+        (void) zmq_msg_close(&frame);
+        return connected;
+}
+
+static int nudge_on_watch(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct channeld *daemon = userdata;
+        void *monitor = daemon->nudge->monitor;
+        int events;
+        size_t n = sizeof(events);
+
+        (void) source;
+        (void) fd;
+        (void) revents;
+        while (zmq_getsockopt(monitor, ZMQ_EVENTS, &events, &n) == 0 && (events & ZMQ_POLLIN))
+                if (monitor_read(monitor))
+                        engine_subscribed(daemon);
+        return 0;
+}
+
+static int watch(struct channeld *daemon) {
+        struct nudge *nudge = daemon->nudge;
+        static const char place[] = "inproc://nudge-monitor";
+        size_t n_fd = sizeof(int);
+        int fd, r;
+
+        if (zmq_socket_monitor(nudge->socket, place, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) < 0)
+                return -errno;
+        nudge->monitor = zmq_socket(nudge->zmq, ZMQ_PAIR);
+        if (!nudge->monitor || zmq_connect(nudge->monitor, place) < 0 ||
+            zmq_getsockopt(nudge->monitor, ZMQ_FD, &fd, &n_fd) < 0)
+                return -errno;
+        r = sd_event_add_io(daemon->event, &nudge->watch, fd, EPOLLIN, nudge_on_watch, daemon);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(nudge->watch, true);
+}
+
 int nudge_open(struct channeld *daemon) {
         const char *name = daemon->channel->name;
         struct nudge *nudge = calloc(1, sizeof(*nudge));
@@ -157,8 +211,12 @@ int nudge_open(struct channeld *daemon) {
         if (!nudge->socket ||
             zmq_setsockopt(nudge->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
             zmq_setsockopt(nudge->socket, ZMQ_RCVHWM, &hwm, sizeof(hwm)) < 0 ||
-            zmq_setsockopt(nudge->socket, ZMQ_SUBSCRIBE, name, strlen(name) + 1) < 0 ||
-            zmq_connect(nudge->socket, daemon->configuration->main.events) < 0 ||
+            zmq_setsockopt(nudge->socket, ZMQ_SUBSCRIBE, name, strlen(name) + 1) < 0)
+                return -errno;
+        r = watch(daemon);
+        if (r < 0)
+                return r;
+        if (zmq_connect(nudge->socket, daemon->configuration->main.events) < 0 ||
             zmq_getsockopt(nudge->socket, ZMQ_FD, &fd, &n_fd) < 0)
                 return -errno;
         r = sd_event_add_io(daemon->event, &nudge->io, fd, EPOLLIN, nudge_on_io, daemon);
@@ -178,6 +236,9 @@ void nudge_close(struct channeld *daemon) {
                 return;
         (void) sd_event_source_disable_unref(nudge->io);
         (void) sd_event_source_disable_unref(nudge->again);
+        (void) sd_event_source_disable_unref(nudge->watch);
+        if (nudge->monitor)
+                (void) zmq_close(nudge->monitor);
         if (nudge->socket)
                 (void) zmq_close(nudge->socket);
         if (nudge->zmq)

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
-enum { BATCH = 128 };
+enum { BATCH = 128, WORTH_A_CALL = 64, PATIENCE_MS = 2 };
 
 struct settling {
         struct region *region;
@@ -208,6 +209,14 @@ void settle_go(struct region *region) {
         words_done(&words);
 }
 
+int64_t settle_due(const struct region *region) {
+        if (!region->first || region->settling)
+                return INT64_MAX;
+        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->n_begun == 0)
+                return 0;
+        return region->first_boot_ms + PATIENCE_MS;
+}
+
 void settle_add(struct region *region, struct outcome *outcome) {
         outcome->next = NULL;
         if (region->last)
@@ -215,9 +224,8 @@ void settle_add(struct region *region, struct outcome *outcome) {
         else
                 region->first = outcome;
         region->last = outcome;
-        region->n_outcomes++;
-        /* What ends in the same turn of the loop is settled together. */
-        (void) sd_event_source_set_enabled(region->daemon->flush, SD_EVENT_ONESHOT);
+        if (region->n_outcomes++ == 0)
+                region->first_boot_ms = clock_boot_ms();
 }
 
 void settle_drop(struct region *region) {

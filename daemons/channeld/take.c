@@ -18,7 +18,7 @@ struct take {
         struct region *region;
         int64_t since_boot_ms;
         bool stopped; /* only withdrawals leave */
-        struct attempt **attempts; /* NULL where one has ended already */
+        struct attempt **attempts;
         size_t n;
 };
 
@@ -32,71 +32,59 @@ static void take_freep(struct take **take) {
                 take_free(*take);
 }
 
-static void take_release(struct take *take) {
-        for (size_t i = 0; i < take->n; i++)
-                if (take->attempts[i])
-                        attempt_release(take->attempts[i]);
-        take_free(take);
-}
-
 /* -- the bytes ------------------------------------------------------------------------------------- */
 
 static void on_bytes(struct store *store, const redisReply *reply, int error, const char *reason,
                      void *userdata) {
         struct take *take freed_by(take_freep) = userdata;
-        size_t at = 0;
 
         (void) store;
         for (size_t i = 0; i < take->n; i++) {
                 struct attempt *attempt = take->attempts[i];
 
-                if (!attempt)
-                        continue;
+                attempt->n_bytes = reply_length(reply, i);
                 if (error) {
                         log_say(LOG_WARNING, MESSAGE_BYTES_MISSING, "channel",
                                 take->region->daemon->channel->name, "region", take->region->code,
                                 "document", attempt->lease->document, "reason", reason, NULL);
                         attempt_release(attempt);
-                } else if (reply_length(reply, at) == 0) {
+                } else if (attempt->n_bytes == 0) {
                         attempt_without_bytes(attempt);
                 } else {
                         crash_point("channeld/bytes-read");
-                        attempt_begin(attempt, reply_text(reply, at), reply_length(reply, at));
+                        attempt->bytes = malloc(attempt->n_bytes + 1);
+                        if (attempt->bytes)
+                                memcpy(attempt->bytes, reply_text(reply, i), attempt->n_bytes + 1);
+                        engine_ready(attempt);
                 }
-                at++;
         }
 }
 
-/* What a nudge brought is begun at once; the rest is fetched. */
+/* What a nudge brought is ready at once; the rest is fetched. */
 static void take_bytes(struct take *take) {
         struct region *region = take->region;
-        struct channeld *daemon = region->daemon;
-        struct words words = { 0 }, keys = { 0 };
+        struct words words = { 0 };
+        size_t n = 0;
 
+        words_str(&words, "MGET");
         for (size_t i = 0; i < take->n; i++) {
                 struct attempt *attempt = take->attempts[i];
-                char *bytes freed_by(freep) = NULL;
-                size_t n_bytes;
 
-                if (!attempt)
+                attempt->bytes = nudge_take(region->daemon, region->code, attempt->evid,
+                                            &attempt->n_bytes);
+                if (attempt->bytes) {
+                        engine_ready(attempt);
                         continue;
-                bytes = nudge_take(daemon, region->code, attempt->evid, &n_bytes);
-                if (bytes) {
-                        take->attempts[i] = NULL;
-                        attempt_begin(attempt, bytes, n_bytes);
-                } else
-                        words_key(&keys, region->code, "body:%s", attempt->event_id);
+                }
+                words_key(&words, region->code, "body:%s", attempt->event_id);
+                take->attempts[n++] = attempt;
         }
-        if (keys.n == 0) {
-                words_done(&keys);
+        take->n = n;
+        if (n == 0 || store_command(region->daemon->store, &words, on_bytes, take) < 0) {
+                for (size_t i = 0; i < n; i++)
+                        attempt_release(take->attempts[i]);
                 take_free(take);
-                return;
         }
-        words_str(&words, "MGET");
-        words_join(&words, &keys);
-        words_done(&keys);
-        if (store_command(daemon->store, &words, on_bytes, take) < 0)
-                take_release(take);
         words_done(&words);
 }
 
@@ -152,62 +140,6 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         return attempt->event_id && attempt->evid;
 }
 
-static void on_loaded(struct store *store, const redisReply *reply, int error, const char *reason,
-                      void *userdata) {
-        struct take *take = userdata;
-        struct region *region = take->region;
-
-        (void) store;
-        if (error || !reply_is(reply, 0, "ok")) {
-                log_say(LOG_WARNING, MESSAGE_TAKE_FAILED, "channel", region->daemon->channel->name,
-                        "region", region->code, "reason", error ? reason : reply_text(reply, 0), NULL);
-                region->ready = region->ready && error != 0;
-                take_release(take);
-                return;
-        }
-        for (size_t i = 0; i < take->n; i++) {
-                struct attempt *attempt = take->attempts[i];
-                const redisReply *loaded = reply_at(reply, 2 + i);
-
-                if (attempt_load(attempt, loaded) && (!take->stopped || attempt->level > 0))
-                        continue;
-                if (reply_is(loaded, 0, "poison"))
-                        trouble_poison(region, attempt->lease->document);
-                if (reply_is(loaded, 0, "stale"))
-                        attempt_drop(attempt); /* somebody else has it */
-                else
-                        attempt_release(attempt);
-                take->attempts[i] = NULL;
-        }
-        crash_point("channeld/loaded");
-        take_bytes(take);
-}
-
-static void take_load(struct take *take) {
-        struct region *region = take->region;
-        struct channeld *daemon = region->daemon;
-        struct words words = { 0 };
-
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_load");
-        words_number(&words, (int64_t) take->n + 3);
-        words_key(&words, region->code, "meta");
-        words_key(&words, region->code, "log");
-        words_key(&words, region->code, "due:%s", daemon->channel->name);
-        for (size_t i = 0; i < take->n; i++)
-                words_key(&words, region->code, "doc:%s", take->attempts[i]->lease->document);
-        words_str(&words, region->epoch);
-        words_str(&words, daemon->channel->name);
-        for (size_t i = 0; i < take->n; i++) {
-                words_number(&words, take->attempts[i]->lease->value);
-                words_str(&words, "");
-        }
-        if (store_command(daemon->store, &words, on_loaded, take) < 0)
-                take_release(take);
-        crash_point_written(daemon->store, "channeld/load-written");
-        words_done(&words);
-}
-
 static struct attempt *attempt_new(struct region *region, const char *document, int64_t lease,
                                    int64_t since_boot_ms) {
         struct channeld *daemon = region->daemon;
@@ -255,57 +187,94 @@ static int64_t next_look(const struct take *take, int64_t wait) {
         if (region->daemon->channel->after && wait > LIVELY_MS &&
             clock_boot_ms() < region->lively_until_boot_ms)
                 wait = LIVELY_MS;
+        if (region->anew_boot_ms > clock_boot_ms() && wait > region->anew_boot_ms - clock_boot_ms())
+                wait = region->anew_boot_ms - clock_boot_ms();
         return take->stopped && wait > PAUSED_MS ? PAUSED_MS : wait;
 }
 
-static void take_attempts(struct take *take, const redisReply *reply, size_t n) {
-        take->attempts = calloc(n, sizeof(*take->attempts));
+/* Makes attempts of what was taken and has work; the rest goes back. */
+static void take_attempts(struct take *take, const redisReply *taken, const redisReply *loaded) {
+        struct region *region = take->region;
+        size_t n = taken && taken->elements > 2 ? (taken->elements - 2) / 3 : 0;
+
+        take->attempts = n > 0 ? calloc(n, sizeof(*take->attempts)) : NULL;
         for (size_t i = 0; take->attempts && i < n; i++) {
-                take->attempts[take->n] =
-                        attempt_new(take->region, reply_text(reply, 2 + 3 * i),
-                                    reply_number(reply, 3 + 3 * i), take->since_boot_ms);
-                take->n += take->attempts[take->n] != NULL;
+                const redisReply *one = reply_at(loaded, 2 + i);
+                struct attempt *attempt = attempt_new(region, reply_text(taken, 2 + 3 * i),
+                                                      reply_number(taken, 3 + 3 * i),
+                                                      take->since_boot_ms);
+
+                if (!attempt)
+                        continue;
+                if (attempt_load(attempt, one) && (!take->stopped || attempt->level > 0)) {
+                        take->attempts[take->n++] = attempt;
+                        continue;
+                }
+                if (reply_is(one, 0, "poison"))
+                        trouble_poison(region, attempt->lease->document);
+                if (reply_is(one, 0, "stale"))
+                        attempt_drop(attempt); /* somebody else has it */
+                else
+                        attempt_release(attempt);
         }
+        if (n > 0 && !reply_is(loaded, 0, "ok")) /* another epoch, say: greet it anew */
+                region->ready = false;
 }
 
-static void on_taken(struct store *store, const redisReply *reply, int error, const char *reason,
-                     void *userdata) {
-        struct take *take = userdata;
+/* What the store says of the channel as a whole; false: nothing was handed out. */
+static bool heed(struct take *take, const redisReply *taken, int error, const char *reason) {
         struct region *region = take->region;
         struct channeld *daemon = region->daemon;
-        size_t n = reply && reply->elements > 2 ? (reply->elements - 2) / 3 : 0;
-        int64_t wait;
+        const char *state = reply_text(taken, 0);
+        bool open = strcmp(state, "open") == 0, probe = strcmp(state, "probe") == 0;
+
+        take->stopped = strcmp(state, "stopped") == 0;
+        if (error || (!open && !probe && !take->stopped && strcmp(state, "ok") != 0 &&
+                      strcmp(state, "paused") != 0)) {
+                if (!error)
+                        region->ready = false;
+                if (store_is_up(daemon->store))
+                        log_say(LOG_WARNING, MESSAGE_TAKE_FAILED, "channel", daemon->channel->name,
+                                "region", region->code, "reason", error ? reason : state, NULL);
+                region->next_boot_ms = clock_boot_ms() + RETRY_MS;
+                return false;
+        }
+        if (strcmp(state, "paused") == 0) {
+                set_paused(daemon, reply_text(taken, 1));
+                engine_release_ready(region, false);
+                region->next_boot_ms = clock_boot_ms() + PAUSED_MS;
+                return false;
+        }
+        set_paused(daemon, NULL);
+        if (!take->stopped)
+                trouble_breaker(region, open || probe, reply_number(taken, 1));
+        if (open || take->stopped)
+                engine_release_ready(region, take->stopped);
+        return true;
+}
+
+static void on_work(struct store *store, const redisReply *reply, int error, const char *reason,
+                    void *userdata) {
+        struct take *take = userdata;
+        struct region *region = take->region;
+        const redisReply *taken = reply_at(reply, 0);
 
         (void) store;
         region->taking = false;
-        if (error || reply_is(reply, 0, "paused")) {
-                if (error && store_is_up(daemon->store))
-                        log_say(LOG_WARNING, MESSAGE_TAKE_FAILED, "channel", daemon->channel->name,
-                                "region", region->code, "reason", reason, NULL);
-                if (!error)
-                        set_paused(daemon, reply_text(reply, 1));
-                take_free(take);
-                engine_later(region, error ? RETRY_MS : PAUSED_MS);
-                return;
+        if (heed(take, taken, error, reason)) {
+                int64_t wait = next_look(take, reply_number(taken, 1));
+
+                region->next_boot_ms = clock_boot_ms() + wait;
+                region->open_until_boot_ms = reply_is(taken, 0, "open") ? region->next_boot_ms : 0;
+                take_attempts(take, taken, reply_at(reply, 1));
+                if (take->n > 0)
+                        crash_point("channeld/taken");
+                /* A nudge that came while this was under way may speak of what it did not see. */
+                if (region->nudged)
+                        region->next_boot_ms = 0;
         }
-        set_paused(daemon, NULL);
-        take->stopped = reply_is(reply, 0, "stopped");
-        wait = reply_number(reply, 1);
-        if (!take->stopped)
-                trouble_breaker(region, reply_is(reply, 0, "open") || reply_is(reply, 0, "probe"),
-                                wait);
-        wait = next_look(take, wait);
-        region->next_boot_ms = clock_boot_ms() + wait;
-        region->open_until_boot_ms = reply_is(reply, 0, "open") ? region->next_boot_ms : 0;
-        if (n > 0) {
-                crash_point("channeld/taken");
-                take_attempts(take, reply, n);
-        }
-        if (take->n > 0)
-                take_load(take);
-        else
-                take_free(take);
-        engine_pump(daemon);
+        engine_pump(region->daemon);
+        take_bytes(take);
 }
 
 void take_go(struct region *region, size_t room) {
@@ -319,13 +288,16 @@ void take_go(struct region *region, size_t room) {
         take->region = region;
         take->since_boot_ms = clock_boot_ms();
         words_str(&words, "FCALL");
-        words_str(&words, "gk1_take");
-        words_number(&words, 5);
+        words_str(&words, "gk1_work");
+        words_number(&words, 7);
         words_key(&words, region->code, "due:%s", channel->name);
         words_key(&words, region->code, "lease:%s", channel->name);
         words_key(&words, region->code, "ctl");
         words_key(&words, region->code, "gate:%s", channel->name);
         words_key(&words, region->code, "mine:%s:%s", channel->name, daemon->worker);
+        words_key(&words, region->code, "meta");
+        words_key(&words, region->code, "log");
+        words_str(&words, region->epoch);
         words_str(&words, channel->name);
         words_number(&words, (int64_t) room);
         words_number(&words, channel->lease_ms);
@@ -334,7 +306,8 @@ void take_go(struct region *region, size_t room) {
                   (long long) channel->per_minute, (long long) channel->per_day,
                   (long long) channel->quota_reserve, (long long) channel->concurrency);
         region->taking = true;
-        if (store_command(daemon->store, &words, on_taken, take) < 0) {
+        region->nudged = false;
+        if (store_command(daemon->store, &words, on_work, take) < 0) {
                 region->taking = false;
                 take_free(take);
         }

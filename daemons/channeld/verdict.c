@@ -24,6 +24,9 @@ void verdict_end(struct attempt *attempt, struct outcome *outcome) {
                 at = &(*at)->next;
         *at = attempt->next;
         daemon->n_attempts--;
+        daemon->n_ended++;
+        if (attempt->begun)
+                daemon->n_begun--;
         attempt->lease->attempt = NULL;
         if (outcome) {
                 outcome->lease = give_away(attempt->lease);

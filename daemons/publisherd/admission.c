@@ -264,6 +264,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_end(words);
         words_add(words, same, SAME_BYTES);
         words_str(words, ""); /* end of display */
+        words_str(words, ""); /* sum of the bytes */
         buf_done(&may);
 }
 

@@ -107,6 +107,7 @@ static char *accept_command(size_t *ret_n) {
                 words_str(&words, "");
                 words_add(&words, digest, 16);
                 words_str(&words, "");
+                words_str(&words, "");
                 words_key(&bodies, REGION, "body:%s", ulid);
                 words_add(&bodies, bytes, BYTES);
         }

@@ -135,7 +135,7 @@ Answer = namedtuple("Answer", "status ulid revision channels due n extra")
 Item = namedtuple("Item", "document lease passed")
 Work = namedtuple("Work", "document lease rev lvl kind ulid evid accepted reference url first_shown "
                           "attempts doubt memo after_url shown_rev shown_lvl doubt_since cls generation "
-                          "ended deadline")
+                          "ended deadline sum")
 Channel = namedtuple("Channel", "name state shown_rev shown_lvl reference url first_shown attempts "
                                 "not_before code sentence doubt")
 Revision = namedtuple("Revision", "rev lvl kind ulid publish_at expires accepted evid waits")
@@ -153,7 +153,7 @@ class Event:
 
     def __init__(self, id, document="d1", kind="P", revision=0, time=START, content="x", at=0,
                  expires=0, cls=2, deadline=0, flags="", channels="portal,wechat", source="oa",
-                 may="", due="", reasons="", ulid=None, until=""):
+                 may="", due="", reasons="", ulid=None, until="", sum=""):
         self.evid = source + " " + id
         self.document, self.kind, self.content = document, kind, content
         self.revision, self.time, self.source = revision, time, source
@@ -162,7 +162,7 @@ class Event:
         self.ulid = ulid or ulid_of(self.evid)
         self.bytes = ("bytes of %s: %s" % (self.evid, content)).encode()
         self.fields = [kind, self.ulid, source, time, revision, self.digest, at, expires, cls,
-                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest, until]
+                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest, until, sum]
 
 
 def publish(id, **more):
@@ -317,7 +317,7 @@ class Store:
             works.append(Work(item.document, item.lease, int(x[1]), int(x[2]), text(x[3]), text(x[4]),
                               text(x[5]), int(x[6]), text(x[7]), text(x[8]), int(x[9]), int(x[10]),
                               x[11] == b"1", text(x[12]), text(x[13]), text(x[14]), text(x[15]),
-                              int(x[16]), int(x[18]), int(x[19]), text(x[20]), int(x[21])))
+                              int(x[16]), int(x[18]), int(x[19]), text(x[20]), int(x[21]), text(x[22])))
         return works
 
     def load(self, channel, items):
@@ -343,7 +343,7 @@ class Store:
     def settlement(item, verdict, sent=None, reference="", url="", code="", sentence="", at=0,
                    memo="-", bound=0, health="", hold=0, final=False, extra=""):
         if sent is None:
-            sent = verdict in ("done", "uncertain")
+            sent = verdict in ("done", "ended", "uncertain")
         return [item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, int(sent),
                 reference, url, code, sentence, at, memo, bound, getattr(item, "generation", 0), health, hold,
                 "1" if final else "", extra]
