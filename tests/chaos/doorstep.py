@@ -11,7 +11,7 @@ import threading
 import time
 
 import invariants
-from aim import PATIENCE, Quiet, Sight
+from aim import PATIENCE, Sight, wait_for_quiet
 from county import PROGRAMS, County, publish, wait_until
 from emitters import Chorus, letters_of
 from knock import control
@@ -98,7 +98,7 @@ class Doorstep:
             chorus.finish(PATIENCE)
         finally:
             chorus.end()
-        Quiet(self.one, ("first",))
+        wait_for_quiet(self.one, ("first",))
         invariants.assert_well(self.one, chorus.files, chorus.letters, channels=("first",))
 
     def shoot(self, shot):

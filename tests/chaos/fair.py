@@ -13,7 +13,7 @@ import time
 import traceback
 
 import invariants
-from aim import PATIENCE, Quiet, Sight, say
+from aim import PATIENCE, Sight, say, wait_for_quiet
 from county import PROGRAMS, County, wait_until
 from emitters import Chorus, letters_of
 from knock import control
@@ -146,7 +146,7 @@ class Fair:
         is_site = stall.shot.scene == "site"
         kind = {} if is_site else {"unkeyed": sinks} if stall.shot.scene == "asked" else {"keyed": sinks}
         found = invariants.problems(self.one, self.chorus.files, self.chorus.letters, channels=(stall.name,),
-                                    secrets=(SECRET, BAD_SECRET), doubtful=(stall.name,), **kind)
+                                    secrets=(SECRET, BAD_SECRET), **kind)
         if is_site:
             found += invariants.site_problems(self.one.folder / "tree" / stall.name, self.chorus.files, self.chorus.letters)
         assert not found, f"{stall.shot}: {len(found)} problems:\n" + "\n".join(found[:30])
@@ -177,7 +177,7 @@ class Fair:
             for stall in self.stalls:
                 if stall.shot.scene == "blocked":
                     assert control(self.one, do="channel.resume", channel=stall.name)["ok"]
-            Quiet(self.one, [stall.name for stall in self.stalls])
+            wait_for_quiet(self.one, [stall.name for stall in self.stalls])
             self.each(self.look)
         finally:
             self.chorus.end()

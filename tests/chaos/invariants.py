@@ -32,10 +32,8 @@ def rank_of(record):
 
 
 class Evidence:
-    def __init__(self, county, files, letters=(), channels=(), keyed=None, unkeyed=None, secrets=(), doubtful=()):
-        """keyed, unkeyed: channel -> Sink. letters: those whose every last word must be here. doubtful: channels
-        whose worker was hit, so that something of theirs may be in doubt."""
-        self.doubtful = doubtful
+    def __init__(self, county, files, letters=(), channels=(), keyed=None, unkeyed=None, secrets=()):
+        """keyed, unkeyed: channel -> Sink. letters: those whose every last word must be here."""
         self.county, self.letters, self.channels = county, letters, channels
         self.keyed, self.unkeyed, self.secrets = keyed or {}, unkeyed or {}, secrets
         self.acks = oracle.read_acks(files)
@@ -119,7 +117,7 @@ def i5_one_record_each(seen):
     doubts = collections.Counter((record.document, record.channel) for record in seen.of("uncertain"))
     found = []
     for end, n in ends.items():
-        allowed = 1 + replayed[end[1], end[4]] + (2 * (1 + doubts[end[1], end[4]]) if end[4] in seen.doubtful else 0)
+        allowed = 1 + replayed[end[1], end[4]] + 2 * doubts[end[1], end[4]]
         if n > allowed:
             found.append(f"{n} times: {end}")
     return found

@@ -11,8 +11,8 @@ from fair import Fair
 SEED = int(os.environ.get("GONGKAI_SEED", "20261124"))
 
 STEPS = {
-    "webhook": ("channeld/slot-taken", "channeld/take-written", "channeld/taken", "channeld/load-written", "channeld/loaded",
-                "channeld/bytes-read", "channeld/request-begun:2", "channeld/request-sent:2", "channeld/reply-begun:2",
+    "webhook": ("channeld/slot-taken", "channeld/take-written", "channeld/taken", "channeld/bytes-read",
+                "channeld/request-begun:2", "channeld/request-sent:2", "channeld/reply-begun:2",
                 "channeld/reply-read:2", "channeld/verdict:2", "channeld/settle-begun:2", "channeld/settle-written:2",
                 "channeld/settled:2"),
     "asked": ("channeld/checkpoint-written:2", "channeld/checkpoint-kept:2", "channeld/request-sent",
