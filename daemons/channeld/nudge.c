@@ -194,7 +194,10 @@ static int watch(struct channeld *daemon) {
             zmq_getsockopt(nudge->monitor, ZMQ_FD, &fd, &n_fd) < 0)
                 return -errno;
         r = sd_event_add_io(daemon->event, &nudge->watch, fd, EPOLLIN, nudge_on_watch, daemon);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(nudge->watch, true);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(nudge->watch, true);
+        /* An inproc pipe rings only for a reader that has found it empty before. */
+        return r < 0 ? r : nudge_on_watch(nudge->watch, fd, 0, daemon);
 }
 
 int nudge_open(struct channeld *daemon) {
