@@ -51,11 +51,13 @@ channels := $(call objects,channels channels/*)
 client := $(call objects,client)
 publisherd := $(call objects,daemons/publisherd)
 channeld := $(call objects,daemons/channeld)
+ledgerd := $(call objects,daemons/ledgerd)
 ctl := $(call objects,ctl)
 
 but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
 
-programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-emit $(BUILD)/gongkaictl
+programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-ledgerd \
+	$(BUILD)/gongkai-emit $(BUILD)/gongkaictl
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard core/*_test.c channels/*_test.c channels/*/*_test.c \
 	client/*_test.c daemons/*/*_test.c ctl/*_test.c))
 benches := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
@@ -79,10 +81,11 @@ $(BUILD)/%.o: %.c
 $(BUILD)/place: FORCE
 	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
 FORCE:
-$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ctl)): $(BUILD)/place
+$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: $(wildcard core/*.lua)
+$(BUILD)/core/ledger_db.o: $(wildcard core/ledger_*.sql)
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
 	$(wildcard channels/$(room)/*/*)))
 
@@ -91,6 +94,8 @@ link = @mkdir -p $(@D) && echo "  LINK    $@" && $(CC) $(CFLAGS) $(hardening) $(
 $(BUILD)/gongkai-publisherd: $(publisherd) $(core)
 	$(link)
 $(BUILD)/gongkai-channeld: $(channeld) $(channels) $(core)
+	$(link)
+$(BUILD)/gongkai-ledgerd: $(ledgerd) $(core)
 	$(link)
 $(BUILD)/gongkai-emit: $(client) $(core)
 	$(link)

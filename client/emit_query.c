@@ -13,7 +13,7 @@ static void emitter_freep(struct gongkai_emitter **emitter) {
 }
 
 /* A question may have a random id: asking twice does no harm. */
-static char *write_query(const struct emit_options *options) {
+static char *write_query(const struct emit_options *options, int64_t receipts_after) {
         struct buf source freed_by(buf_done) = { 0 };
         char id[ULID_TEXT], time[MOMENT_TEXT], *text;
         int64_t now_ms = clock_now_ms();
@@ -26,7 +26,7 @@ static char *write_query(const struct emit_options *options) {
                 buf_fmt(&source, "urn:gongkai:%s:emit", options->region);
         data = options->status_of
                        ? json_pack("{s:s}", "document", options->status_of)
-                       : json_pack("{s:I}", "after", (json_int_t) options->receipts_after);
+                       : json_pack("{s:I}", "after", (json_int_t) receipts_after);
         query = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "specversion", "1.0", "id", id,
                           "source", buf_text(&source), "type",
                           options->status_of ? "cn.gongkai.query.document.v1"
@@ -38,33 +38,76 @@ static char *write_query(const struct emit_options *options) {
         return text;
 }
 
-static void on_answer(void *userdata, const struct gongkai_answer *answer) {
-        struct emit_report *report = userdata;
+struct asked {
+        struct emit_report *report;
+        bool receipts;
+        int64_t next;
+        bool more;
+};
 
-        if (answer->reply)
-                report_reply(report, answer->reply);
+/* A page of receipts becomes a line for each. */
+static void print_receipts(struct asked *asked, const json_t *page) {
+        const json_t *list = json_object_get(page, "receipts");
+        size_t i;
+        const json_t *receipt;
+
+        json_array_foreach(list, i, receipt) {
+                char *line freed_by(freep) = json_dumps(receipt, JSON_COMPACT);
+
+                (void) fprintf(asked->report->replies, "%s\n", line ? line : "");
+        }
+        asked->next = json_integer_value(json_object_get(page, "next"));
+        asked->more = json_array_size(list) > 0;
+        if (!asked->more)
+                asked->report->n_taken++;
+}
+
+static void on_answer(void *userdata, const struct gongkai_answer *answer) {
+        struct asked *asked = userdata;
+        json_t *page = NULL;
+
+        if (!answer->reply) {
+                asked->report->n_unanswered++;
+                return;
+        }
+        if (asked->receipts)
+                page = json_loads(answer->reply, 0, NULL);
+        if (json_object_get(page, "receipts"))
+                print_receipts(asked, page);
         else
-                report->n_unanswered++;
+                report_reply(asked->report, answer->reply);
+        json_decref(page);
+}
+
+static int ask(const struct emit_options *options, struct gongkai_emitter *emitter, struct asked *asked) {
+        char *query freed_by(freep) = write_query(options, asked->next);
+        int r;
+
+        if (!query)
+                return -EILSEQ;
+        asked->more = false;
+        r = gongkai_emit(emitter, query, strlen(query), NULL, 0, on_answer, asked);
+        while (r == 0 && gongkai_emitter_pending(emitter) > 0) {
+                r = gongkai_emitter_run(emitter, -1);
+                if (r == -EINTR)
+                        r = 0;
+        }
+        return r;
 }
 
 int emit_query(const struct emit_options *options) {
         struct emit_report report = { .replies = stdout, .words = isatty(STDERR_FILENO) };
         struct gongkai_emitter *emitter freed_by(emitter_freep) = NULL;
-        char *query freed_by(freep) = write_query(options);
-        int r;
+        struct asked asked = { &report, options->asks_receipts, options->receipts_after, true };
+        int r = emitter_from(options, &emitter);
 
-        if (!query) { /* jansson takes no text that is not UTF-8 */
-                tell(MESSAGE_EMIT_ARGUMENT_NOT_UTF8, NULL);
-                return EMIT_USAGE;
-        }
-        r = emitter_from(options, &emitter);
         if (r != 0)
                 return r;
-        r = gongkai_emit(emitter, query, strlen(query), NULL, 0, on_answer, &report);
-        while (r == 0 && gongkai_emitter_pending(emitter) > 0) {
-                r = gongkai_emitter_run(emitter, -1);
-                if (r == -EINTR)
-                        r = 0;
+        while (r == 0 && asked.more)
+                r = ask(options, emitter, &asked);
+        if (r == -EILSEQ) { /* jansson takes no text that is not UTF-8 */
+                tell(MESSAGE_EMIT_ARGUMENT_NOT_UTF8, NULL);
+                return EMIT_USAGE;
         }
         if (r < 0)
                 return emitter_failed(options, r);

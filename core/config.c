@@ -7,8 +7,12 @@
 #include "core/config_parts.h"
 #include "core/ident.h"
 #include "core/memory.h"
+#include "core/network.h"
 #include "core/textfile.h"
 
+#define FETCH_RETRY_MAX 64 /* waits in the list */
+#define FETCH_RETRY_LEAST_MS INT64_C(10)
+#define FETCH_RETRY_MOST_MS (INT64_C(30) * 24 * 3600 * 1000)
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *) NULL)->sun_path) - 1)
 
 char *config_path(const char *folder, const char *path) {
@@ -179,16 +183,15 @@ static void check_socket(const struct config *config, const struct conf *conf, c
                              MESSAGE_CONFIG_SOCKET_LONG, "path", path, NULL);
 }
 
-static void check_endpoint(const struct config *config, const struct conf *conf, const char *key,
-                           const char *endpoint, struct problems *problems) {
-        unsigned line = conf_line(conf, "publisherd", key);
+static void check_endpoint(const struct config *config, const struct conf *conf, const char *section,
+                           const char *key, const char *endpoint, struct problems *problems) {
+        unsigned line = conf_line(conf, section, key);
 
         if (!is_endpoint(endpoint))
                 problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_ENDPOINT, "key", key,
                              "value", endpoint, NULL);
         else if (endpoint[0] == 'i')
-                check_socket(config, conf, "publisherd", key, endpoint + strlen("ipc://"),
-                             problems);
+                check_socket(config, conf, section, key, endpoint + strlen("ipc://"), problems);
         else if (endpoint_is_open(endpoint) && !config->curve_secret_file)
                 problems_add(problems, config->path, line, MESSAGE_CONFIG_NEEDS_CURVE, "value",
                              endpoint, NULL);
@@ -223,6 +226,9 @@ static int place_sockets(struct config *config, const struct conf *conf) {
         if (!conf_find(conf, "publisherd", "listen"))
                 for (size_t i = 0; i < config->listen.n && r == 0; i++)
                         r = follow_run(config, config->listen.items + i);
+        if (!conf_find(conf, "ledgerd", "receipts"))
+                for (size_t i = 0; i < config->receipts.n && r == 0; i++)
+                        r = follow_run(config, config->receipts.items + i);
         return r;
 }
 
@@ -244,6 +250,31 @@ static int place_paths(struct config *config) {
         return config_secret_path(config->folder, &config->curve_secret_file);
 }
 
+static void check_fetch(const struct config *config, const struct conf *conf,
+                        struct problems *problems) {
+        const struct string_list *retry = &config->fetch_retry;
+        unsigned line = conf_line(conf, "fetch", "networks");
+
+        for (size_t i = 0; i < config->fetch_networks.n; i++) {
+                struct network network;
+
+                if (network_parse(config->fetch_networks.items[i], &network) < 0)
+                        problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_NETWORK,
+                                     "value", config->fetch_networks.items[i], NULL);
+        }
+        line = conf_line(conf, "fetch", "retry");
+        if (retry->n == 0 || retry->n > FETCH_RETRY_MAX)
+                problems_add(problems, config->path, line, MESSAGE_CONFIG_RETRY_LENGTH, NULL);
+        for (size_t i = 0; i < retry->n; i++) {
+                int64_t ms;
+
+                if (duration_parse(retry->items[i], &ms) < 0 || ms < FETCH_RETRY_LEAST_MS ||
+                    ms > FETCH_RETRY_MOST_MS)
+                        problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_RETRY,
+                                     "value", retry->items[i], NULL);
+        }
+}
+
 static int read_main(struct config *config, const struct conf *conf, struct problems *problems) {
         struct settings_part part = { config_settings, n_config_settings, config };
         const struct conf_entry *language = conf_find(conf, "county", "language");
@@ -260,10 +291,13 @@ static int read_main(struct config *config, const struct conf *conf, struct prob
                 return r;
         check_own_regions(config, conf, problems);
         for (size_t i = 0; i < config->listen.n; i++)
-                check_endpoint(config, conf, "listen", config->listen.items[i], problems);
-        check_endpoint(config, conf, "events", config->events, problems);
+                check_endpoint(config, conf, "publisherd", "listen", config->listen.items[i], problems);
+        check_endpoint(config, conf, "publisherd", "events", config->events, problems);
+        for (size_t i = 0; i < config->receipts.n; i++)
+                check_endpoint(config, conf, "ledgerd", "receipts", config->receipts.items[i], problems);
         check_socket(config, conf, "publisherd", "control", config->control, problems);
         check_socket(config, conf, "redis", "socket", config->redis_socket, problems);
+        check_fetch(config, conf, problems);
         return 0;
 }
 

@@ -71,7 +71,7 @@ static int talk(int fd, const char *question, struct buf *answer) {
         }
 }
 
-json_t *ctl_ask(struct ctl *ctl, json_t *question) {
+static json_t *ask(struct ctl *ctl, json_t *question, bool quietly) {
         const struct configuration *configuration = ctl_configuration(ctl);
         char *text freed_by(freep) = json_dumps(question, JSON_COMPACT);
         struct buf line freed_by(buf_done) = { 0 };
@@ -89,11 +89,25 @@ json_t *ctl_ask(struct ctl *ctl, json_t *question) {
                 (void) close(fd);
         if (r == 0)
                 json = json_loads(buf_text(&answer), 0, NULL);
-        if (!json)
+        if (!json && !quietly)
                 print_error(r == -EACCES ? MESSAGE_CTL_NOT_ALLOWED : MESSAGE_CTL_NO_DAEMON, "path",
                             configuration->main.control, "reason", strerror(r < 0 ? -r : EBADMSG),
                             NULL);
         return json;
+}
+
+json_t *ctl_ask(struct ctl *ctl, json_t *question) {
+        return ask(ctl, question, false);
+}
+
+json_t *ctl_ask_quietly(struct ctl *ctl, json_t *question) {
+        json_t *answer = ask(ctl, question, true);
+
+        if (answer && !json_is_true(json_object_get(answer, "ok"))) {
+                json_decref(answer);
+                return NULL;
+        }
+        return answer;
 }
 
 json_t *ctl_ask_well(struct ctl *ctl, json_t *question, int *ret_code) {

@@ -25,6 +25,7 @@ struct ctl {
         struct string_list sources, regions;
         bool erase, server;
         long limit;
+        int64_t since;
         char **arguments; /* behind the command's words */
         int n_arguments;
 };
@@ -37,6 +38,14 @@ json_t *ctl_ask(struct ctl *ctl, json_t *question);
 /* The same, and when the answer is a failure its sentence is printed and NULL returned with
  * *ret_code set. */
 json_t *ctl_ask_well(struct ctl *ctl, json_t *question, int *ret_code);
+
+/* NULL when nobody answers, or not well; nothing is said. */
+json_t *ctl_ask_quietly(struct ctl *ctl, json_t *question);
+
+/* ledger.c: records, the oldest first, from the ledger, and behind them what only the log has so far
+ * (`question` asks publisherd for it). Of a document, or NULL: the newest events. NULL when there is
+ * no ledger and nobody answers; that is said. */
+json_t *ctl_records(struct ctl *ctl, json_t *question, const char *document, int *ret_code);
 
 /* print.c */
 struct column {
@@ -62,6 +71,9 @@ int command_held_list(struct ctl *ctl);
 int command_held_show(struct ctl *ctl);
 int command_held_release(struct ctl *ctl);
 int command_held_reject(struct ctl *ctl);
+int command_rejected_list(struct ctl *ctl);
+int command_rejected_show(struct ctl *ctl);
+int command_rejected_retry(struct ctl *ctl);
 int command_channel_list(struct ctl *ctl);
 int command_channel_pause(struct ctl *ctl);
 int command_channel_resume(struct ctl *ctl);
@@ -72,5 +84,7 @@ int command_key_new(struct ctl *ctl);
 int command_key_list(struct ctl *ctl);
 int command_key_revoke(struct ctl *ctl);
 int command_store_adopt(struct ctl *ctl);
+int command_ledger_verify(struct ctl *ctl);
+int command_ledger_export(struct ctl *ctl);
 
 #endif

@@ -32,7 +32,7 @@ static int newest_first(const void *a, const void *b) {
         return strcmp(text_member(*(json_t *const *) b, "at"), text_member(*(json_t *const *) a, "at"));
 }
 
-/* The daemon answers region by region: the newest of all of them are wanted. */
+/* They come region by region: the newest of all of them are wanted. */
 static json_t *newest(json_t *rows, size_t most) {
         size_t n = json_array_size(rows), i;
         json_t **sorted = calloc(n + 1, sizeof(json_t *));
@@ -58,13 +58,13 @@ int command_document_list(struct ctl *ctl) {
                 { "event", MESSAGE_CTL_COLUMN_EVENT },
         };
         int code;
-        json_t *answer, *rows, *row;
+        json_t *records, *rows, *row;
         size_t i;
 
         if (ctl->limit <= 0)
                 ctl->limit = LIST_LIMIT;
-        answer = ctl_ask_well(ctl, question(ctl, "document.list"), &code);
-        rows = newest(json_object_get(answer, "rows"), (size_t) ctl->limit);
+        records = ctl_records(ctl, question(ctl, "document.list"), NULL, &code);
+        rows = newest(records, (size_t) ctl->limit);
         json_array_foreach(rows, i, row) {
                 const char *kind = text_member(row, "code");
 
@@ -74,13 +74,28 @@ int command_document_list(struct ctl *ctl) {
                                     : *kind == 'W'                                 ? "withdraw"
                                                                                    : "publish"));
         }
-        if (answer && ctl->json)
+        if (records && ctl->json)
                 print_json(rows);
-        else if (answer)
+        else if (records)
                 print_table(rows, columns, ELEMENTS(columns));
         json_decref(rows);
-        json_decref(answer);
+        json_decref(records);
         return code;
+}
+
+/* What waits for attachments: where each is, and why it has not come. */
+static void print_attachments(const json_t *answer) {
+        static const struct column columns[] = {
+                { "name", MESSAGE_CTL_COLUMN_NAME },         { "state", MESSAGE_CTL_COLUMN_STATE },
+                { "attempts", MESSAGE_CTL_COLUMN_ATTEMPTS }, { "next", MESSAGE_CTL_COLUMN_NEXT },
+                { "url", MESSAGE_CTL_COLUMN_URL },           { "error", MESSAGE_CTL_COLUMN_ERROR },
+        };
+        const json_t *list = json_object_get(answer, "attachments");
+
+        if (json_array_size(list) == 0)
+                return;
+        print_line(MESSAGE_CTL_DOCUMENT_FETCHING, NULL);
+        print_table(list, columns, ELEMENTS(columns));
 }
 
 static void print_channels(const json_t *answer) {
@@ -97,6 +112,7 @@ static void print_channels(const json_t *answer) {
 int command_document_show(struct ctl *ctl) {
         int code = needs_document(ctl);
         char revision[24];
+        const char *publish_at;
         json_t *answer;
 
         if (code != EXIT_WELL)
@@ -104,6 +120,7 @@ int command_document_show(struct ctl *ctl) {
         answer = ctl_ask_well(ctl, question(ctl, "document.show"), &code);
         if (!answer)
                 return code;
+        publish_at = text_member(json_array_get(json_object_get(answer, "pending"), 0), "publish_at");
         (void) json_object_del(answer, "ok");
         if (ctl->json)
                 print_json(answer);
@@ -117,11 +134,9 @@ int command_document_show(struct ctl *ctl) {
                 if (*text_member(answer, "held"))
                         print_line(MESSAGE_CTL_DOCUMENT_HELD, "event", text_member(answer, "held"),
                                    NULL);
-                if (json_array_size(json_object_get(answer, "pending")) > 0)
-                        print_line(MESSAGE_CTL_DOCUMENT_PENDING, "at",
-                                   text_member(json_array_get(json_object_get(answer, "pending"), 0),
-                                               "publish_at"),
-                                   NULL);
+                if (*publish_at)
+                        print_line(MESSAGE_CTL_DOCUMENT_PENDING, "at", publish_at, NULL);
+                print_attachments(answer);
                 print_channels(answer);
         }
         json_decref(answer);
@@ -137,28 +152,22 @@ int command_document_history(struct ctl *ctl) {
                 { "extra", MESSAGE_CTL_COLUMN_EXTRA },
         };
         int code = needs_document(ctl);
-        json_t *answer, *rows, *forward;
+        json_t *rows;
 
         if (code != EXIT_WELL)
                 return code;
-        answer = ctl_ask_well(ctl, question(ctl, "document.history"), &code);
-        if (!answer)
+        rows = ctl_records(ctl, question(ctl, "document.history"), ctl->arguments[0], &code);
+        if (!rows)
                 return code;
-        /* The daemon reads its log backwards; a history is read forwards. */
-        rows = json_object_get(answer, "rows");
-        forward = json_array();
-        for (size_t i = json_array_size(rows); i-- > 0;)
-                (void) json_array_append(forward, json_array_get(rows, i));
         if (ctl->json)
-                print_json(forward);
-        else if (json_array_size(forward) == 0)
+                print_json(rows);
+        else if (json_array_size(rows) == 0)
                 print_error(MESSAGE_CONTROL_NO_DOCUMENT, NULL);
         else
-                print_table(forward, columns, ELEMENTS(columns));
-        if (json_array_size(forward) == 0)
+                print_table(rows, columns, ELEMENTS(columns));
+        if (json_array_size(rows) == 0)
                 code = EXIT_REFUSED;
-        json_decref(forward);
-        json_decref(answer);
+        json_decref(rows);
         return code;
 }
 

@@ -31,6 +31,9 @@ static const struct {
         { "held", "show", command_held_show },
         { "held", "release", command_held_release },
         { "held", "reject", command_held_reject },
+        { "rejected", "list", command_rejected_list },
+        { "rejected", "show", command_rejected_show },
+        { "rejected", "retry", command_rejected_retry },
         { "channel", "list", command_channel_list },
         { "channel", "pause", command_channel_pause },
         { "channel", "resume", command_channel_resume },
@@ -41,6 +44,8 @@ static const struct {
         { "key", "list", command_key_list },
         { "key", "revoke", command_key_revoke },
         { "store", "adopt", command_store_adopt },
+        { "ledger", "verify", command_ledger_verify },
+        { "ledger", "export", command_ledger_export },
 };
 
 static void help(FILE *to) {
@@ -67,7 +72,7 @@ static int dispatch(struct ctl *ctl, char **words, int n) {
 }
 
 int main(int argc, char **argv) {
-        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, JSON };
+        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, SINCE, JSON };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "json", no_argument, NULL, JSON },
@@ -79,6 +84,7 @@ int main(int argc, char **argv) {
                 { "erase", no_argument, NULL, ERASE },
                 { "server", no_argument, NULL, SERVER },
                 { "limit", required_argument, NULL, LIMIT },
+                { "since", required_argument, NULL, SINCE },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { NULL, 0, NULL, 0 },
@@ -120,6 +126,9 @@ int main(int argc, char **argv) {
                         break;
                 case LIMIT:
                         ctl.limit = strtol(optarg, NULL, 10);
+                        break;
+                case SINCE:
+                        ctl.since = strtoll(optarg, NULL, 10);
                         break;
                 case 'h':
                         help(stdout);

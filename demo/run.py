@@ -45,6 +45,9 @@ socket = {run}/redis.sock
 listen = ipc://{run}/publish
 events = ipc://{run}/events
 control = {run}/control
+
+[ledgerd]
+receipts = ipc://{run}/receipts
 """
 
 CHANNELS = {
@@ -146,6 +149,7 @@ class Box:
         conf = self.folder / "gongkai.conf"
         self.start("publisherd", self.programs / "gongkai-publisherd", "--config", conf)
         self.wait((self.run / "publish").exists, "gongkai-publisherd")
+        self.start("ledgerd", self.programs / "gongkai-ledgerd", "--config", conf)
         for channel in CHANNELS:
             self.start(f"channeld-{channel}", self.programs / "gongkai-channeld", "--config", conf, channel)
 

@@ -69,9 +69,8 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
         crash_point("channeld/settled");
         for (size_t i = 0; i < settling->n; i++) {
                 struct outcome *outcome = settling->list[i];
-                bool is_dead = reply_is(reply, 1 + i, "dead");
 
-                if (is_dead || (reply_is(reply, 1 + i, "ok") && strcmp(outcome->verdict, "dead") == 0))
+                if (reply_is(reply, 1 + i, "dead"))
                         trouble_dead(region, outcome);
                 if (reply_is(reply, 1 + i, "stale"))
                         log_say(LOG_WARNING, MESSAGE_SETTLE_STALE, "channel", daemon->channel->name,

@@ -11,16 +11,38 @@
 #include "core/clock.h"
 #include "core/crash.h"
 #include "core/files.h"
+#include "core/ledger.h"
 #include "core/log.h"
 #include "core/memory.h"
 
-/* -- the file that remembers: one line "REGION EPOCH N" per region --------------------------------- */
+/* -- the file that remembers: one line "REGION EPOCH N [ADOPTION]" per region -----------------------
+ *
+ * ADOPTION is there once an operator has said that a store is right (gongkaictl store adopt), another
+ * each time: ledgerd begins to number anew then, and at no other time. */
 
 static char *memory_path(const struct publisherd *daemon) {
         char *path;
 
         return asprintf(&path, "%s/store.known", daemon->configuration->main.state_dir) < 0 ? NULL
                                                                                             : path;
+}
+
+/* The file is a few seconds old; the ledger knows how far the log had come. */
+static void ask_ledger(struct publisherd *daemon) {
+        char *path freed_by(freep) = ledger_path(daemon->configuration->main.state_dir);
+        struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
+
+        if (!path || ledger_reader_open(path, &reader) < 0)
+                return;
+        for (size_t i = 0; i < daemon->n_regions; i++) {
+                struct region *region = &daemon->regions[i];
+                struct ledger_position position;
+
+                if (ledger_read_position(reader, region->code, &position) == 0 && position.n > 0 &&
+                    strcmp(position.epoch, region->epoch) == 0 &&
+                    strcmp(position.adoption, region->adoption) == 0 && (uint64_t) position.n > region->n)
+                        region->n = (uint64_t) position.n;
+        }
 }
 
 static void recall(struct publisherd *daemon) {
@@ -31,18 +53,20 @@ static void recall(struct publisherd *daemon) {
                 return;
         rest = text;
         while ((line = strsep(&rest, "\n")) != NULL) {
-                char code[7], epoch[ULID_TEXT];
+                char code[7], epoch[ULID_TEXT], adoption[ULID_TEXT] = "";
                 unsigned long long n;
                 struct region *region;
 
-                if (sscanf(line, "%6s %26s %llu", code, epoch, &n) != 3)
+                if (sscanf(line, "%6s %26s %llu %26s", code, epoch, &n, adoption) < 3)
                         continue;
                 region = region_find(daemon, code);
                 if (!region)
                         continue;
                 memcpy(region->epoch, epoch, sizeof(epoch));
+                memcpy(region->adoption, adoption, sizeof(adoption));
                 region->n = n;
         }
+        ask_ledger(daemon);
 }
 
 void durable_remember(struct publisherd *daemon) {
@@ -52,9 +76,9 @@ void durable_remember(struct publisherd *daemon) {
 
         for (size_t i = 0; i < daemon->n_regions; i++)
                 if (daemon->regions[i].epoch[0])
-                        buf_fmt(&buf, "%s %s %llu\n", daemon->regions[i].code,
-                                daemon->regions[i].epoch,
-                                (unsigned long long) daemon->regions[i].n);
+                        buf_fmt(&buf, "%s %s %llu%s%s\n", daemon->regions[i].code,
+                                daemon->regions[i].epoch, (unsigned long long) daemon->regions[i].n,
+                                daemon->regions[i].adoption[0] ? " " : "", daemon->regions[i].adoption);
         if (path && buf.len > 0 &&
             (!daemon->remembered || strcmp(daemon->remembered, buf_text(&buf)) != 0)) {
                 r = file_write(path, buf.data, buf.len, 0640);
@@ -132,6 +156,10 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
                         return;
                 memcpy(region->epoch, epoch, strlen(epoch) + 1);
                 region->n = n;
+                if (hello->adopt) {
+                        ulid_new(clock_now_ms(), region->adoption);
+                        durable_remember(daemon);
+                }
         } else if (strcmp(region->epoch, epoch) != 0) {
                 refuse(region, MESSAGE_STORE_OTHER_EPOCH, *epoch ? epoch : "-", region->epoch);
                 return;
@@ -148,6 +176,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
                 daemon->trouble[0] = '\0';
                 durable_remember(daemon);
                 log_say(LOG_INFO, MESSAGE_STORE_READY, "region", region->code, "n", now_text, NULL);
+                fetch_ready(daemon, region);
         }
         commit_go(daemon, region);
 }

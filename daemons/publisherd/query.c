@@ -1,10 +1,12 @@
-/* Document queries: the newest revision, and per channel where it stands. */
+/* Questions of emitters: a document's newest revision and where it stands per channel (from the store),
+ * and receipts (from the ledger, which is read in place: a page of 256 takes a millisecond or two). */
 #include "daemons/publisherd/publisherd.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ledger.h"
 #include "core/memory.h"
 #include "core/moment.h"
 
@@ -45,6 +47,8 @@ static json_t *revision_json(const redisReply *record) {
         set_moment(json, "publish_at", reply_number(record, 4));
         set_moment(json, "expires", reply_number(record, 5));
         set_moment(json, "accepted", reply_number(record, 6));
+        if (reply_is(record, 8, "1")) /* nothing shows it before its attachments are in */
+                (void) json_object_set_new(json, "fetching", json_true());
         return json;
 }
 
@@ -71,9 +75,10 @@ static json_t *channel_json(struct publisherd *daemon, const redisReply *channel
         return json;
 }
 
-static json_t *document_json(struct publisherd *daemon, const char *document,
+static json_t *document_json(struct publisherd *daemon, const char *region, const char *document,
                              const redisReply *shown) {
         json_t *json = json_object(), *channels = json_array(), *pending = json_array();
+        json_t *attachments = fetch_json(daemon, region_find(daemon, region), document);
         const redisReply *current = reply_at(shown, 2), *list = reply_at(shown, 3);
 
         (void) json_object_set_new(json, "document", json_string(document));
@@ -92,7 +97,11 @@ static json_t *document_json(struct publisherd *daemon, const char *document,
 
                 (void) json_object_set(json, "revision", json_object_get(newest, "revision"));
                 if (!json_object_get(json, "state"))
-                        (void) json_object_set_new(json, "state", json_string("embargoed"));
+                        (void) json_object_set_new(
+                                json, "state",
+                                json_string(json_is_true(json_object_get(newest, "fetching"))
+                                                    ? "fetching"
+                                                    : "embargoed"));
         }
         if (!json_object_get(json, "revision")) /* all that there is of it is held */
                 (void) json_object_set_new(json, "revision", json_null());
@@ -101,6 +110,8 @@ static json_t *document_json(struct publisherd *daemon, const char *document,
         for (size_t i = 0; list && i < list->elements; i++)
                 (void) json_array_append_new(channels, channel_json(daemon, reply_at(list, i)));
         (void) json_object_set_new(json, "channels", channels);
+        if (attachments)
+                (void) json_object_set_new(json, "attachments", attachments);
         return json;
 }
 
@@ -115,8 +126,8 @@ static void on_shown(struct store *store, const redisReply *reply, int error, co
         else if (!shown || shown->elements == 0)
                 query->on_json(json_object(), NULL, query->userdata);
         else
-                query->on_json(document_json(query->daemon, query->document, shown), NULL,
-                               query->userdata);
+                query->on_json(document_json(query->daemon, query->region, query->document, shown),
+                               NULL, query->userdata);
         query_free(query);
 }
 
@@ -216,21 +227,87 @@ static void on_identity(struct store *store, const redisReply *reply, int error,
                 on_document(json_object(), NULL, asked);
 }
 
-void query_event(struct publisherd *daemon, struct job *job, const struct event *event) {
-        struct asked *asked = calloc(1, sizeof(*asked));
-        struct words words = { 0 };
+/* -- receipts --------------------------------------------------------------------------------------- */
+
+enum { RECEIPTS_MOST = 256 };
+
+struct receipts {
+        const struct emitter_config *emitter;
+        json_t *list;
+        int64_t next;
+        struct buf buf;
+};
+
+static bool is_own_source(const char *source, void *userdata) {
+        const struct receipts *receipts = userdata;
+        const struct emitter_config *emitter = receipts->emitter;
+
+        for (size_t i = 0; emitter && i < emitter->sources.n; i++) {
+                const char *pattern = emitter->sources.items[i];
+                size_t n = strlen(pattern);
+
+                if (strcmp(pattern, source) == 0 ||
+                    (n > 0 && pattern[n - 1] == '*' && strncmp(pattern, source, n - 1) == 0))
+                        return true;
+        }
+        return !emitter;
+}
+
+static int on_receipt(const struct ledger_row *row, void *userdata) {
+        struct receipts *receipts = userdata;
+
+        buf_reset(&receipts->buf);
+        ledger_receipt_write(row, &receipts->buf);
+        if (json_array_append_new(receipts->list, json_loads(buf_text(&receipts->buf), 0, NULL)) < 0)
+                return -ENOMEM;
+        receipts->next = row->receipt;
+        return 0;
+}
+
+/* The ledger is opened anew each time: it may be moved, restored, or not be there yet. */
+static int read_receipts(struct publisherd *daemon, const struct event *event, struct receipts *receipts) {
+        char *path freed_by(freep) = ledger_path(daemon->configuration->main.state_dir);
+        struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
+        int r = path ? ledger_reader_open(path, &reader) : -ENOMEM;
+
+        return r < 0 ? r
+                     : ledger_read_receipts(reader, event->region, event->after, RECEIPTS_MOST, is_own_source,
+                                            on_receipt, receipts);
+}
+
+static void query_receipts(struct publisherd *daemon, struct job *job, const struct event *event,
+                           const struct emitter_config *emitter) {
+        struct receipts receipts = { .emitter = emitter, .list = json_array(), .next = event->after };
         struct findings errors = { 0 };
+        json_t *answer;
+        int r = receipts.list ? read_receipts(daemon, event, &receipts) : -ENOMEM;
+
+        buf_done(&receipts.buf);
+        if (r == -ENOENT) {
+                findings_add(&errors, "/type", "unavailable", MESSAGE_QUERY_RECEIPTS_UNAVAILABLE, NULL);
+                answer_rejected(job, &errors);
+                findings_done(&errors);
+        } else if (r < 0 || !(answer = json_pack("{s:O, s:I}", "receipts", receipts.list, "next",
+                                                 (json_int_t) receipts.next)))
+                answer_busy(daemon, job, 1000);
+        else {
+                answer_ok(job, answer);
+                json_decref(answer);
+        }
+        json_decref(receipts.list);
+}
+
+void query_event(struct publisherd *daemon, struct job *job, const struct event *event,
+                 const struct emitter_config *emitter) {
+        struct asked *asked;
+        struct words words = { 0 };
         int r;
 
         if (event->type == EVENT_QUERY_RECEIPTS) {
-                /* Receipts come from the ledger, and its daemon is not part of this installation. */
-                free(asked);
-                findings_add(&errors, "/type", "unavailable", MESSAGE_QUERY_RECEIPTS_UNAVAILABLE,
-                             NULL);
-                answer_rejected(job, &errors);
-                findings_done(&errors);
+                query_receipts(daemon, job, event, emitter);
                 return;
         }
+        asked = calloc(1, sizeof(*asked));
         if (!asked) {
                 answer_busy(daemon, job, 1000);
                 return;

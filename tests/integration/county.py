@@ -126,6 +126,7 @@ class County:
             "publisherd": {"listen": f"ipc://{self.folder}/run/publish",
                            "events": f"ipc://{self.folder}/run/events",
                            "control": f"{self.folder}/run/control"},
+            "ledgerd": {"receipts": f"ipc://{self.folder}/run/receipts"},
         }
         for line in config.strip().splitlines():
             if line.startswith("["):
@@ -176,6 +177,11 @@ class County:
         path.unlink(missing_ok=True)
         return self.start("publisherd", PROGRAMS / "gongkai-publisherd", "--config", self.conf, env=env,
                           ready=path.exists)
+
+    def start_ledgerd(self, env=None):
+        path = self.folder / "run" / "receipts"
+        path.unlink(missing_ok=True)
+        return self.start("ledgerd", PROGRAMS / "gongkai-ledgerd", "--config", self.conf, env=env, ready=path.exists)
 
     def channel(self, name, **settings):
         lines = "".join(f"{key} = {value}\n" for key, value in settings.items())

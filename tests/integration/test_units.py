@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-channeld@portal.service"]
-PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-emit", "gongkaictl")}
+UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service",
+         "gongkai-channeld@portal.service"]
+PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")}
 CONFIGURATION = "etc/gongkai/"
 
 

@@ -1,9 +1,9 @@
-/* Who may speak through the CURVE door: the keys that emitters.d names, and nobody else.
+/* Who may speak through a CURVE door.
  *
  * libzmq lets everybody in when no ZAP handler answers, unless ZMQ_ZAP_ENFORCE_DOMAIN is set (93;
  * Debian's header hides it behind DRAFT, the library honours it). So it is set, and before the door
  * opens a random key is tried at a door of the same make, which must refuse it. */
-#include "daemons/publisherd/publisherd.h"
+#include "core/zap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "core/alarm.h"
+#include "core/config.h"
 #include "core/keys.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -23,23 +24,18 @@
 enum { N_FRAMES = 7, TEST_MS = 3000 };
 
 struct zap {
-        struct publisherd *daemon;
-        void *socket;
+        zap_key_fn *is_known;
+        void *userdata;
+        void *zmq, *socket;
         sd_event_source *io, *again;
         char public_key[KEY_TEXT], secret_key[KEY_TEXT];
         char test_key[KEY_TEXT]; /* let in during the self-test only */
 };
 
 static bool key_is_known(const struct zap *zap, const char *key) {
-        const struct configuration *configuration = zap->daemon->configuration;
-
         if (zap->test_key[0] && strcmp(zap->test_key, key) == 0)
                 return true;
-        for (size_t i = 0; i < configuration->n_emitters; i++)
-                if (configuration->emitters[i].enabled && configuration->emitters[i].key &&
-                    strcmp(configuration->emitters[i].key, key) == 0)
-                        return true;
-        return false;
+        return zap->is_known(key, zap->userdata);
 }
 
 /* One question of RFC 27/ZAP: version, request id, domain, address, identity, mechanism, key. */
@@ -123,21 +119,15 @@ static int zap_on_again(sd_event_source *source, void *userdata) {
         return zap_drain(userdata);
 }
 
-int zap_open(struct publisherd *daemon) {
-        const char *path = daemon->configuration->main.curve_secret_file;
-        struct zap *zap = calloc(1, sizeof(*zap));
+static int zap_begin(struct zap *zap, sd_event *event, const char *program, const char *path) {
         char *text freed_by(freep) = NULL, *sentence freed_by(freep) = NULL;
         int fd, r;
         size_t n_fd = sizeof(fd);
 
-        if (!zap)
-                return -ENOMEM;
-        daemon->zap = zap;
-        zap->daemon = daemon;
         r = secret_read(path, &text); /* it looks at who else may read the file */
         if (r < 0) {
                 sentence = secret_error(path, r);
-                alarm_raise(ALARM_SECRET, "publisherd", "reason",
+                alarm_raise(ALARM_SECRET, program, "reason",
                             sentence ? sentence : strerror(-r), NULL);
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason",
                         sentence ? sentence : strerror(-r), NULL);
@@ -146,20 +136,20 @@ int zap_open(struct publisherd *daemon) {
         explicit_bzero(text, strlen(text));
         r = keys_read(path, zap->public_key, zap->secret_key);
         if (r < 0) {
-                alarm_raise(ALARM_SECRET, "publisherd", "reason", strerror(-r), NULL);
+                alarm_raise(ALARM_SECRET, program, "reason", strerror(-r), NULL);
                 log_say(LOG_ERR, MESSAGE_KEY_FILE_UNREADABLE, "path", path, "reason", strerror(-r),
                         NULL);
                 return r;
         }
-        zap->socket = zmq_socket(daemon->zmq, ZMQ_REP);
+        zap->socket = zmq_socket(zap->zmq, ZMQ_REP);
         if (!zap->socket || zmq_bind(zap->socket, "inproc://zeromq.zap.01") < 0 ||
             zmq_getsockopt(zap->socket, ZMQ_FD, &fd, &n_fd) < 0)
                 return -errno;
-        r = sd_event_add_io(daemon->event, &zap->io, fd, EPOLLIN, zap_on_io, zap);
+        r = sd_event_add_io(event, &zap->io, fd, EPOLLIN, zap_on_io, zap);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(zap->io, true);
         if (r >= 0)
-                r = sd_event_add_defer(daemon->event, &zap->again, zap_on_again, zap);
+                r = sd_event_add_defer(event, &zap->again, zap_on_again, zap);
         if (r >= 0)
                 r = sd_event_source_set_priority(zap->again, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
@@ -167,8 +157,25 @@ int zap_open(struct publisherd *daemon) {
         return r < 0 ? r : 0;
 }
 
-int zap_secure(struct publisherd *daemon, void *socket) {
-        struct zap *zap = daemon->zap;
+int zap_open(sd_event *event, void *zmq, const char *program, const char *secret_file,
+             zap_key_fn *is_known, void *userdata, struct zap **ret) {
+        struct zap *zap = calloc(1, sizeof(*zap));
+        int r;
+
+        if (!zap)
+                return -ENOMEM;
+        zap->zmq = zmq;
+        zap->is_known = is_known;
+        zap->userdata = userdata;
+        r = zap_begin(zap, event, program, secret_file);
+        if (r < 0)
+                zap = zap_close(zap);
+        else
+                *ret = zap;
+        return r;
+}
+
+int zap_secure(struct zap *zap, void *socket) {
         int on = 1;
 
         if (zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &on, sizeof(on)) < 0 ||
@@ -183,9 +190,8 @@ int zap_secure(struct publisherd *daemon, void *socket) {
  * of this try alone: libzmq gives a name back some time after its socket was closed. */
 static int try_key(struct zap *zap, void *server, const char *endpoint, const char *events,
                    const char *public_key, const char *secret_key, bool *ret_arrived) {
-        struct publisherd *daemon = zap->daemon;
-        void *client = zmq_socket(daemon->zmq, ZMQ_DEALER);
-        void *monitor = zmq_socket(daemon->zmq, ZMQ_PAIR);
+        void *client = zmq_socket(zap->zmq, ZMQ_DEALER);
+        void *monitor = zmq_socket(zap->zmq, ZMQ_PAIR);
         int linger = 0, r = 0;
         bool decided = false;
 
@@ -230,9 +236,8 @@ static int try_key(struct zap *zap, void *server, const char *endpoint, const ch
         return r;
 }
 
-int zap_self_test(struct publisherd *daemon) {
-        struct zap *zap = daemon->zap;
-        void *server = zmq_socket(daemon->zmq, ZMQ_ROUTER);
+int zap_self_test(struct zap *zap) {
+        void *server = zmq_socket(zap->zmq, ZMQ_ROUTER);
         char endpoint[64], known_secret[KEY_TEXT], random_key[KEY_TEXT], random_secret[KEY_TEXT];
         size_t n = sizeof(endpoint);
         int linger = 0, r = 0;
@@ -243,7 +248,7 @@ int zap_self_test(struct publisherd *daemon) {
             zmq_curve_keypair(random_key, random_secret) < 0)
                 r = -errno;
         if (r == 0)
-                r = zap_secure(daemon, server);
+                r = zap_secure(zap, server);
         if (r == 0 && (zmq_bind(server, "tcp://127.0.0.1:*") < 0 ||
                        zmq_getsockopt(server, ZMQ_LAST_ENDPOINT, endpoint, &n) < 0))
                 r = -errno;
@@ -264,16 +269,14 @@ int zap_self_test(struct publisherd *daemon) {
         return r;
 }
 
-void zap_close(struct publisherd *daemon) {
-        struct zap *zap = daemon->zap;
-
+struct zap *zap_close(struct zap *zap) {
         if (!zap)
-                return;
+                return NULL;
         (void) sd_event_source_disable_unref(zap->io);
         (void) sd_event_source_disable_unref(zap->again);
         if (zap->socket)
                 (void) zmq_close(zap->socket);
         explicit_bzero(zap->secret_key, sizeof(zap->secret_key));
         free(zap);
-        daemon->zap = NULL;
+        return NULL;
 }

@@ -1,0 +1,612 @@
+/* The one writer of the ledger. What it keeps in memory (the chain's end, positions, recent events)
+ * is read anew after each rollback. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ledger_parts.h"
+#include "core/memory.h"
+
+enum { RECENT = 8192 };
+
+/* Stages of an event, as in the schema. */
+enum { STAGE_HELD, STAGE_IN_STORE, STAGE_LEDGER_ONLY };
+
+struct recent { /* who sent an event: most records are about recent ones */
+        char ulid[ULID_TEXT];
+        int64_t source;
+};
+
+struct region {
+        char code[7];
+        int64_t era;
+        struct ledger_position position;
+        struct region *next;
+};
+
+enum statement {
+        ADD_ENTRY,
+        ADD_EVENT,
+        ADD_SOURCE,
+        ADD_ERA,
+        SET_POSITION,
+        SET_STAGE,
+        END_HELD,
+        SOURCE_OF_EVENT,
+        SOURCE_OF_REVISION,
+        ADD_TROUBLE,
+        END_TROUBLE,
+        FIND,
+        IN_STORE,
+        ALL_IN_STORE,
+        N_STATEMENTS,
+};
+
+static const char *const sql[N_STATEMENTS] = {
+        [ADD_ENTRY] = "INSERT INTO entry (seq, era, n, at, state, document, revision, level, event, channel,"
+                      " attempt, code, reference, url, sentence, extra, source, receipt, digest, alg, hash)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"
+                      " ?18, ?19, ?20, ?21)",
+        [ADD_EVENT] = "INSERT INTO event (seq, ulid, region, source, id, document, stage, bytes)"
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (ulid) DO UPDATE SET stage ="
+                      " excluded.stage WHERE stage = 0",
+        [ADD_SOURCE] = "INSERT INTO source (name) VALUES (?1)",
+        [ADD_ERA] = "INSERT INTO era (region, epoch, adoption) VALUES (?1, ?2, ?3)",
+        [SET_POSITION] = "INSERT INTO position (region, era, n, id, receipt) VALUES (?1, ?2, ?3, ?4, ?5)"
+                         " ON CONFLICT (region) DO UPDATE SET era = ?2, n = ?3, id = ?4, receipt = ?5",
+        [SET_STAGE] = "UPDATE event SET stage = ?2 WHERE ulid = ?1 AND stage <> 0",
+        [END_HELD] = "UPDATE event SET stage = 1 WHERE ulid = ?1 AND stage = 0",
+        [SOURCE_OF_EVENT] = "SELECT source FROM event WHERE ulid = ?1",
+        [SOURCE_OF_REVISION] =
+                "SELECT entry.source FROM entry JOIN era ON era.id = entry.era AND era.region = ?1 WHERE"
+                " document = ?2 AND state = 'accepted' ORDER BY revision = ?3 DESC, seq DESC LIMIT 1",
+        [ADD_TROUBLE] = "INSERT INTO trouble (region, document, channel, state, since, seq)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (region, document, channel) DO UPDATE"
+                        " SET since = CASE WHEN state = ?4 THEN since ELSE ?5 END, state = ?4, seq = ?6",
+        [END_TROUBLE] = "DELETE FROM trouble WHERE region = ?1 AND document = ?2 AND channel = ?3",
+        [FIND] = "SELECT " LEDGER_COLUMNS " FROM entry JOIN era ON era.id = entry.era WHERE era.region = ?1"
+                 " AND era.epoch = ?2 AND entry.n = ?3 ORDER BY seq DESC LIMIT 1",
+        [IN_STORE] = "SELECT seq, ulid, region, source, id, document FROM event WHERE region = ?1 AND"
+                     " document = ?2 AND stage = 1",
+        [ALL_IN_STORE] = "SELECT seq, ulid, region, source, id, document FROM event WHERE stage = 1 AND"
+                         " (region, document) > (?1, ?2) ORDER BY region, document LIMIT ?3",
+};
+
+struct ledger {
+        struct ledger_db db;
+        struct chain chain;
+        sqlite3_stmt *statements[N_STATEMENTS];
+        struct region *regions;
+        struct ledger_head head;
+        bool has_trouble; /* any row in `trouble`: most of the time there is none to look for */
+        struct recent recent[RECENT];
+};
+
+/* -- opening -------------------------------------------------------------------------------------- */
+
+static void regions_drop(struct ledger *ledger) {
+        while (ledger->regions) {
+                struct region *region = ledger->regions;
+
+                ledger->regions = region->next;
+                free(region);
+        }
+}
+
+static int look_for_trouble(struct ledger *ledger) {
+        sqlite3_stmt *any freed_by(statement_freep) = NULL;
+        int r = db_prepare(&ledger->db, "SELECT 1 FROM trouble LIMIT 1", &any);
+
+        ledger->has_trouble = r == 0 && sqlite3_step(any) == SQLITE_ROW;
+        return r;
+}
+
+static int recall(struct ledger *ledger) {
+        int r = db_load_names(&ledger->db);
+
+        regions_drop(ledger);
+        memset(ledger->recent, 0, sizeof(ledger->recent));
+        if (r == 0)
+                r = db_head(&ledger->db, &ledger->head);
+        return r < 0 ? r : look_for_trouble(ledger);
+}
+
+int ledger_open(const char *path, struct ledger **ret) {
+        struct ledger *ledger freed_by(ledger_freep) = calloc(1, sizeof(*ledger));
+        int r;
+
+        if (!ledger)
+                return -ENOMEM;
+        r = chain_init(&ledger->chain);
+        if (r == 0)
+                r = db_open(&ledger->db, path, true);
+        for (int i = 0; r == 0 && i < N_STATEMENTS; i++)
+                r = db_prepare(&ledger->db, sql[i], &ledger->statements[i]);
+        if (r == 0)
+                r = recall(ledger);
+        if (r < 0)
+                return r;
+        *ret = give_away(ledger);
+        return 0;
+}
+
+struct ledger *ledger_free(struct ledger *ledger) {
+        if (!ledger)
+                return NULL;
+        for (int i = 0; i < N_STATEMENTS; i++)
+                (void) sqlite3_finalize(ledger->statements[i]);
+        regions_drop(ledger);
+        db_close(&ledger->db);
+        chain_done(&ledger->chain);
+        free(ledger);
+        return NULL;
+}
+
+void ledger_freep(struct ledger **ledger) {
+        *ledger = ledger_free(*ledger);
+}
+
+const char *ledger_words(const struct ledger *ledger) {
+        return ledger->db.words;
+}
+
+struct ledger_head ledger_head(const struct ledger *ledger) {
+        return ledger->head;
+}
+
+/* -- statements ----------------------------------------------------------------------------------- */
+
+static void bind_text(sqlite3_stmt *statement, int at, const char *text) {
+        (void) sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+static void done(sqlite3_stmt *statement) {
+        (void) sqlite3_reset(statement);
+        (void) sqlite3_clear_bindings(statement);
+}
+
+/* A statement without rows. */
+static int run(struct ledger *ledger, sqlite3_stmt *statement) {
+        int r = sqlite3_step(statement) == SQLITE_DONE ? 0 : db_error(&ledger->db);
+
+        done(statement);
+        return r;
+}
+
+int ledger_begin(struct ledger *ledger) {
+        return db_run(&ledger->db, "BEGIN IMMEDIATE");
+}
+
+void ledger_rollback(struct ledger *ledger) {
+        (void) sqlite3_exec(ledger->db.db, "ROLLBACK", NULL, NULL, NULL);
+        (void) recall(ledger);
+}
+
+int ledger_commit(struct ledger *ledger) {
+        int r = db_run(&ledger->db, "COMMIT");
+
+        if (r < 0) {
+                char words[sizeof(ledger->db.words)];
+
+                memcpy(words, ledger->db.words, sizeof(words));
+                ledger_rollback(ledger);
+                memcpy(ledger->db.words, words, sizeof(words));
+        }
+        return r;
+}
+
+/* -- regions -------------------------------------------------------------------------------------- */
+
+static int region_get(struct ledger *ledger, const char *code, struct region **ret) {
+        struct region *region freed_by(freep) = NULL;
+        int r;
+
+        for (region = ledger->regions; region; region = region->next)
+                if (strcmp(region->code, code) == 0) {
+                        *ret = give_away(region);
+                        return 0;
+                }
+        region = calloc(1, sizeof(*region));
+        if (!region)
+                return -ENOMEM;
+        (void) snprintf(region->code, sizeof(region->code), "%.6s", code);
+        r = db_position(&ledger->db, code, &region->position);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ledger->db.n_eras; i++) {
+                const struct ledger_era *era = &ledger->db.eras[i];
+
+                if (strcmp(era->region, code) == 0 && strcmp(era->epoch, region->position.epoch) == 0 &&
+                    strcmp(era->adoption, region->position.adoption) == 0)
+                        region->era = era->id;
+        }
+        region->next = ledger->regions;
+        ledger->regions = region;
+        *ret = give_away(region);
+        return 0;
+}
+
+int ledger_position(struct ledger *ledger, const char *code, struct ledger_position *ret) {
+        struct region *region;
+        int r = region_get(ledger, code, &region);
+
+        if (r == 0)
+                *ret = region->position;
+        return r;
+}
+
+static int write_position(struct ledger *ledger, const char *code, int64_t era,
+                          const struct ledger_position *position) {
+        sqlite3_stmt *set = ledger->statements[SET_POSITION];
+
+        bind_text(set, 1, code);
+        (void) sqlite3_bind_int64(set, 2, era);
+        (void) sqlite3_bind_int64(set, 3, position->n);
+        bind_text(set, 4, position->id);
+        (void) sqlite3_bind_int64(set, 5, position->receipt);
+        return run(ledger, set);
+}
+
+int ledger_begin_era(struct ledger *ledger, const char *code, const char *epoch,
+                     const char *adoption, int64_t n) {
+        sqlite3_stmt *add = ledger->statements[ADD_ERA];
+        struct ledger_position position = { .n = n, .id = "0-0" };
+        struct region *region = NULL;
+        int r = region_get(ledger, code, &region);
+
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (region)
+                position.receipt = region->position.receipt;
+        bind_text(add, 1, code);
+        bind_text(add, 2, epoch);
+        bind_text(add, 3, adoption);
+        r = run(ledger, add);
+        if (r == 0)
+                r = write_position(ledger, code, sqlite3_last_insert_rowid(ledger->db.db), &position);
+        if (r == 0)
+                r = db_load_names(&ledger->db);
+        regions_drop(ledger);
+        return r;
+}
+
+int ledger_advance(struct ledger *ledger, const char *code, int64_t n, const char *id) {
+        struct region *region;
+        int r = region_get(ledger, code, &region);
+
+        if (r < 0)
+                return r;
+        region->position.n = n;
+        (void) snprintf(region->position.id, sizeof(region->position.id), "%s", id);
+        return write_position(ledger, code, region->era, &region->position);
+}
+
+/* -- who sent it ---------------------------------------------------------------------------------- */
+
+static struct recent *recent_slot(struct ledger *ledger, const char *ulid) {
+        uint32_t hash = 2166136261u;
+
+        for (const char *at = ulid; *at; at++)
+                hash = (hash ^ (unsigned char) *at) * 16777619u;
+        return &ledger->recent[(hash ^ hash >> 15) % RECENT];
+}
+
+static void remember(struct ledger *ledger, const char *ulid, int64_t source) {
+        struct recent *slot = recent_slot(ledger, ulid);
+
+        if (strlen(ulid) >= sizeof(slot->ulid))
+                return;
+        memcpy(slot->ulid, ulid, strlen(ulid) + 1);
+        slot->source = source;
+}
+
+static int source_get(struct ledger *ledger, const char *name, int64_t *ret) {
+        const struct ledger_source *source = db_source_named(&ledger->db, name);
+        sqlite3_stmt *add = ledger->statements[ADD_SOURCE];
+        int r = 0;
+
+        if (!source) {
+                bind_text(add, 1, name);
+                r = run(ledger, add);
+                if (r == 0)
+                        r = db_add_source(&ledger->db, sqlite3_last_insert_rowid(ledger->db.db), name);
+                source = r == 0 ? db_source_named(&ledger->db, name) : NULL;
+        }
+        if (source)
+                *ret = source->id;
+        return source ? 0 : r < 0 ? r : -EIO;
+}
+
+/* The number a statement finds; *ret stays 0 when it finds none. */
+static int look_up(struct ledger *ledger, sqlite3_stmt *statement, int64_t *ret) {
+        int step = sqlite3_step(statement), r = 0;
+
+        if (step == SQLITE_ROW)
+                *ret = sqlite3_column_int64(statement, 0);
+        else if (step != SQLITE_DONE)
+                r = db_error(&ledger->db);
+        done(statement);
+        return r;
+}
+
+static int source_of(struct ledger *ledger, const struct ledger_row *row, int64_t *ret) {
+        const struct recent *slot = recent_slot(ledger, row->event);
+        sqlite3_stmt *by_event = ledger->statements[SOURCE_OF_EVENT];
+        sqlite3_stmt *by_revision = ledger->statements[SOURCE_OF_REVISION];
+        int r = 0;
+
+        *ret = 0;
+        if (*row->event && strcmp(slot->ulid, row->event) == 0) {
+                *ret = slot->source;
+                return 0;
+        }
+        if (*row->event) {
+                bind_text(by_event, 1, row->event);
+                r = look_up(ledger, by_event, ret);
+                if (r == 0 && *ret)
+                        remember(ledger, row->event, *ret);
+        }
+        /* What came too late for its revision names no event. */
+        if (r == 0 && !*ret && *row->document) {
+                bind_text(by_revision, 1, row->region);
+                bind_text(by_revision, 2, row->document);
+                (void) sqlite3_bind_int64(by_revision, 3, row->revision);
+                r = look_up(ledger, by_revision, ret);
+        }
+        return r;
+}
+
+/* -- adding --------------------------------------------------------------------------------------- */
+
+static bool is_one_of(const char *const *list, const char *text) {
+        for (; *list; list++)
+                if (strcmp(*list, text) == 0)
+                        return true;
+        return false;
+}
+
+static bool is_told(const char *state) {
+        static const char *const told[] = {
+                "published", "accepted", "attempted",  "superseded", "withdrawn", "held",
+                "released",  "refused",  "uncertain",  "deferred",   "parked",    "dead",
+                "verified",  "missing",  "restored",   "at_risk",    "overdue",   "ended", NULL,
+        };
+
+        return is_one_of(told, state);
+}
+
+static bool brings_event(const char *state) {
+        return strcmp(state, "accepted") == 0 || strcmp(state, "held") == 0;
+}
+
+static int add_event(struct ledger *ledger, const struct ledger_row *row, int64_t source,
+                     const void *bytes, size_t n_bytes) {
+        sqlite3_stmt *add = ledger->statements[ADD_EVENT];
+        size_t n_source = 0;
+        const char *identity = extra_identity(row->extra, &n_source);
+        bool held = strcmp(row->state, "held") == 0;
+
+        (void) sqlite3_bind_int64(add, 1, row->seq);
+        bind_text(add, 2, row->event);
+        bind_text(add, 3, row->region);
+        (void) sqlite3_bind_int64(add, 4, source);
+        bind_text(add, 5, identity ? identity + n_source + 1 : "");
+        bind_text(add, 6, row->document);
+        (void) sqlite3_bind_int(add, 7, held ? STAGE_HELD : STAGE_IN_STORE);
+        if (bytes)
+                (void) sqlite3_bind_blob64(add, 8, bytes, n_bytes, SQLITE_STATIC);
+        return run(ledger, add);
+}
+
+static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
+        static const char *const bad[] = { "attempted", "uncertain", "deferred", "parked", "dead", NULL };
+        bool is_bad = is_one_of(bad, row->state);
+        sqlite3_stmt *statement = ledger->statements[is_bad ? ADD_TROUBLE : END_TROUBLE];
+
+        if (!*row->channel || !*row->document || (!is_bad && !ledger->has_trouble))
+                return 0;
+        bind_text(statement, 1, row->region);
+        bind_text(statement, 2, row->document);
+        bind_text(statement, 3, row->channel);
+        if (is_bad) {
+                bind_text(statement, 4, row->state);
+                (void) sqlite3_bind_int64(statement, 5, row->at_ms);
+                (void) sqlite3_bind_int64(statement, 6, row->seq);
+                ledger->has_trouble = true;
+        }
+        return run(ledger, statement);
+}
+
+static int add_entry(struct ledger *ledger, const struct ledger_row *row, int64_t era, int64_t source) {
+        sqlite3_stmt *add = ledger->statements[ADD_ENTRY];
+
+        (void) sqlite3_bind_int64(add, 1, row->seq);
+        (void) sqlite3_bind_int64(add, 2, era);
+        (void) sqlite3_bind_int64(add, 3, row->n);
+        (void) sqlite3_bind_int64(add, 4, row->at_ms);
+        bind_text(add, 5, row->state);
+        bind_text(add, 6, row->document);
+        (void) sqlite3_bind_int64(add, 7, row->revision);
+        (void) sqlite3_bind_int64(add, 8, row->level);
+        bind_text(add, 9, row->event);
+        bind_text(add, 10, row->channel);
+        if (row->attempt >= 0)
+                (void) sqlite3_bind_int64(add, 11, row->attempt);
+        bind_text(add, 12, row->code);
+        bind_text(add, 13, row->reference);
+        bind_text(add, 14, row->url);
+        bind_text(add, 15, row->sentence);
+        bind_text(add, 16, row->extra);
+        if (source)
+                (void) sqlite3_bind_int64(add, 17, source);
+        if (row->receipt)
+                (void) sqlite3_bind_int64(add, 18, row->receipt);
+        if (row->digest)
+                (void) sqlite3_bind_blob(add, 19, row->digest, LEDGER_HASH, SQLITE_STATIC);
+        bind_text(add, 20, row->alg);
+        (void) sqlite3_bind_blob(add, 21, row->hash, LEDGER_HASH, SQLITE_STATIC);
+        return run(ledger, add);
+}
+
+static int find_source(struct ledger *ledger, const struct ledger_row *row, int64_t *ret) {
+        char *name freed_by(freep) = NULL;
+        size_t n = 0;
+        const char *identity;
+        int r;
+
+        if (!brings_event(row->state) || !(identity = extra_identity(row->extra, &n)))
+                return source_of(ledger, row, ret);
+        name = strndup(identity, n);
+        if (!name)
+                return -ENOMEM;
+        r = source_get(ledger, name, ret);
+        if (r == 0)
+                remember(ledger, row->event, *ret);
+        return r;
+}
+
+static int is_known(struct ledger *ledger, const struct ledger_row *row, bool *ret) {
+        int64_t source = 0;
+        int r = 0;
+
+        if (brings_event(row->state)) {
+                bind_text(ledger->statements[SOURCE_OF_EVENT], 1, row->event);
+                r = look_up(ledger, ledger->statements[SOURCE_OF_EVENT], &source);
+        }
+        *ret = source != 0;
+        return r;
+}
+
+int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, const void *bytes,
+               size_t n_bytes) {
+        unsigned char digest[LEDGER_HASH];
+        const struct ledger_source *source;
+        struct region *region;
+        int64_t source_id = 0;
+        bool known = false;
+        int r = region_get(ledger, code, &region);
+
+        if (r < 0)
+                return r;
+        row->region = region->code;
+        row->epoch = region->position.epoch;
+        row->adoption = region->position.adoption;
+        row->seq = ledger->head.seq + 1;
+        row->alg = CHAIN_ALGORITHM;
+        row->digest = NULL;
+        r = is_known(ledger, row, &known);
+        if (r == 0 && known)
+                bytes = NULL; /* it was held, and brought them then */
+        if (r == 0)
+                r = find_source(ledger, row, &source_id);
+        if (r == 0 && bytes)
+                r = chain_bytes(&ledger->chain, row->alg, bytes, n_bytes, digest);
+        if (r < 0)
+                return r;
+        if (bytes)
+                row->digest = digest;
+        source = source_id ? db_source(&ledger->db, source_id) : NULL;
+        row->source = source ? source->name : NULL;
+        row->receipt = row->source && is_told(row->state) ? region->position.receipt + 1 : 0;
+        r = chain_row(&ledger->chain, ledger->head.hash, row, row->hash);
+        if (r == 0)
+                r = add_entry(ledger, row, region->era, source_id);
+        row->digest = NULL;
+        if (r == 0 && source && brings_event(row->state))
+                r = add_event(ledger, row, source_id, bytes, n_bytes);
+        if (r == 0 && *row->event && !*row->channel &&
+            (strcmp(row->state, "refused") == 0 || strcmp(row->state, "superseded") == 0)) {
+                bind_text(ledger->statements[END_HELD], 1, row->event);
+                r = run(ledger, ledger->statements[END_HELD]);
+        }
+        if (r == 0)
+                r = add_trouble(ledger, row);
+        if (r < 0)
+                return r;
+        if (row->receipt)
+                region->position.receipt = row->receipt;
+        ledger->head.seq = row->seq;
+        memcpy(ledger->head.hash, row->hash, LEDGER_HASH);
+        return 0;
+}
+
+int ledger_find(struct ledger *ledger, const char *region, const char *epoch, int64_t n,
+                ledger_row_fn *on_row, void *userdata) {
+        sqlite3_stmt *find = ledger->statements[FIND];
+        struct ledger_row row;
+        int step, r = 0;
+
+        bind_text(find, 1, region);
+        bind_text(find, 2, epoch);
+        (void) sqlite3_bind_int64(find, 3, n);
+        step = sqlite3_step(find);
+        if (step == SQLITE_ROW) {
+                row_from(&ledger->db, find, &row);
+                r = on_row(&row, userdata);
+        } else
+                r = step == SQLITE_DONE ? -ENOENT : db_error(&ledger->db);
+        done(find);
+        return r;
+}
+
+/* -- what the store still has ----------------------------------------------------------------------- */
+
+static int each_event(struct ledger *ledger, sqlite3_stmt *statement, ledger_event_fn *on_event,
+                      void *userdata) {
+        int step, r = 0;
+
+        while (r == 0 && (step = sqlite3_step(statement)) != SQLITE_DONE) {
+                const struct ledger_source *source;
+                struct ledger_event event;
+
+                if (step != SQLITE_ROW) {
+                        r = db_error(&ledger->db);
+                        break;
+                }
+                source = db_source(&ledger->db, sqlite3_column_int64(statement, 3));
+                event = (struct ledger_event) {
+                        .seq = sqlite3_column_int64(statement, 0),
+                        .ulid = (const char *) sqlite3_column_text(statement, 1),
+                        .region = (const char *) sqlite3_column_text(statement, 2),
+                        .source = source ? source->name : "",
+                        .id = (const char *) sqlite3_column_text(statement, 4),
+                        .document = (const char *) sqlite3_column_text(statement, 5),
+                };
+                if (!event.ulid || !event.region || !event.id || !event.document)
+                        r = -ENOMEM;
+                else
+                        r = on_event(&event, userdata);
+        }
+        done(statement);
+        return r;
+}
+
+int ledger_events_in_store(struct ledger *ledger, const char *region, const char *document,
+                           ledger_event_fn *on_event, void *userdata) {
+        bind_text(ledger->statements[IN_STORE], 1, region);
+        bind_text(ledger->statements[IN_STORE], 2, document);
+        return each_event(ledger, ledger->statements[IN_STORE], on_event, userdata);
+}
+
+int ledger_all_in_store(struct ledger *ledger, const char *region, const char *document, size_t most,
+                        ledger_event_fn *on_event, void *userdata) {
+        sqlite3_stmt *all = ledger->statements[ALL_IN_STORE];
+
+        bind_text(all, 1, region);
+        bind_text(all, 2, document);
+        (void) sqlite3_bind_int64(all, 3, (sqlite3_int64) most);
+        return each_event(ledger, all, on_event, userdata);
+}
+
+int ledger_set_in_store(struct ledger *ledger, const char *ulid, bool in_store) {
+        sqlite3_stmt *set = ledger->statements[SET_STAGE];
+
+        bind_text(set, 1, ulid);
+        (void) sqlite3_bind_int(set, 2, in_store ? STAGE_IN_STORE : STAGE_LEDGER_ONLY);
+        return run(ledger, set);
+}
+
+int ledger_bytes(struct ledger *ledger, const char *ulid, char **ret, size_t *ret_n) {
+        return db_bytes(&ledger->db, ulid, ret, ret_n);
+}
