@@ -194,7 +194,7 @@ bool http_cut(struct attempt *attempt) {
         struct transfer *transfer = attempt->transfer;
         bool sent = transfer_reply(transfer, CURLE_ABORTED_BY_CALLBACK).http.sent;
 
-        (void) curl_multi_remove_handle(attempt->daemon->http->multi, transfer->easy);
+        transfers_remove(attempt->daemon->http->transfers, transfer->easy);
         transfer_free(transfer);
         attempt->transfer = NULL;
         return sent;
