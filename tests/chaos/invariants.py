@@ -8,6 +8,7 @@ endpoints were asked, the files. It gives a list of sentences, empty when all is
     I3   an endpoint that knows the key saw each delivery take effect once
     I4   one that does not saw no repeat that the log does not admit
     I5   each end has one record, each attempt one
+    I6   the ledger's chain holds from its first row, receipts have no gap
     I7   no older revision after a newer one
     I8   the store's number is not behind any that was told
     I9   at rest nothing is due or held by a worker, and no key is without an owner
@@ -16,9 +17,13 @@ endpoints were asked, the files. It gives a list of sentences, empty when all is
     I12  the fault took effect: aim.py asserts that at each shot
 """
 import collections
+import contextlib
 import json
+import sqlite3
+import subprocess
 
 import oracle
+from county import PROGRAMS
 
 REGION = "530581"
 ENDS = ("published", "withdrawn", "ended", "superseded", "dead", "refused", "dropped")
@@ -31,6 +36,21 @@ def rank_of(record):
     return int(record.revision), int(record.level)
 
 
+def ask_ledger(county, sql):
+    path = county.folder / "state" / "ledger.db"
+    if not path.exists():
+        return []
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as ledger:
+        return ledger.execute(sql).fetchall()
+
+
+def read_ledger(county):
+    """What ledgerd has copied; the log itself is trimmed then."""
+    return [Record(row[0], *("" if field is None else str(field) for field in row[1:])) for row in ask_ledger(
+        county, "SELECT n, state, document, revision, level, event, channel, attempt, code, reference, url, sentence,"
+        " extra FROM entry ORDER BY seq")]
+
+
 class Evidence:
     def __init__(self, county, files, letters=(), channels=(), keyed=None, unkeyed=None, secrets=()):
         """keyed, unkeyed: channel -> Sink. letters: those whose every last word must be here."""
@@ -39,8 +59,9 @@ class Evidence:
         self.acks = oracle.read_acks(files)
         self.taken = {name: ack for name, ack in self.acks.items() if ack["status"] in oracle.TAKEN}
         store = county.redis()
-        self.records = [Record(number, *(fields + [""] * len(FIELDS))[:len(FIELDS)])
-                        for number, fields in oracle.read_log(store, REGION)]
+        self.records = read_ledger(county) or [Record(number, *(fields + [""] * len(FIELDS))[:len(FIELDS)])
+                                               for number, fields in oracle.read_log(store, REGION)]
+        self.kept_bytes = dict(ask_ledger(county, "SELECT ulid, bytes FROM event WHERE bytes IS NOT NULL"))
         prefix = f"{{{REGION}}}:"
         self.keys = {key.decode().removeprefix(prefix) for key in store.scan_iter(count=1000)}
         self.meta = {k.decode(): v.decode() for k, v in store.hgetall(prefix + "meta").items()}
@@ -57,7 +78,7 @@ class Evidence:
 
 
 def i1_acked_is_kept(seen):
-    found = oracle.record_problems(seen.county.redis(), seen.acks)
+    found = oracle.record_problems([(record.number, list(record[1:])) for record in seen.records], seen.acks)
     found += oracle.shown_problems(seen.county, seen.acks, seen.channels)
     found += oracle.attachment_problems(seen.county, seen.acks)
     for name, ack in seen.taken.items():
@@ -65,7 +86,8 @@ def i1_acked_is_kept(seen):
             found.append(f"{name}: no identity key")
     newest = oracle.newest_acked(seen.acks)
     for name, ack in seen.taken.items():
-        if ack["revision"] == newest[ack["document"]][0] and f"body:{ack['event']}" not in seen.keys:
+        if ack["revision"] == newest[ack["document"]][0] and f"body:{ack['event']}" not in seen.keys \
+                and ack["event"] not in seen.kept_bytes:
             found.append(f"{name} is the newest of {ack['document']}, and its bytes are gone")
     return found
 
@@ -123,6 +145,18 @@ def i5_one_record_each(seen):
     return found
 
 
+def i6_the_chain_holds(seen):
+    if not (seen.county.folder / "state" / "ledger.db").exists():
+        return []
+    run = subprocess.run([PROGRAMS / "gongkaictl", "--config", seen.county.conf, "ledger", "verify"], capture_output=True,
+                         text=True, check=False)
+    found = [] if run.returncode == 0 else [f"ledger verify says {run.returncode}: {run.stdout}{run.stderr}"]
+    receipts = [n for n, in ask_ledger(seen.county, "SELECT receipt FROM entry WHERE receipt IS NOT NULL ORDER BY seq")]
+    if receipts != list(range(1, len(receipts) + 1)):
+        found.append(f"receipts are numbered {receipts}")
+    return found
+
+
 def i7_never_older_after_newer(seen):
     found, highest = [], {}
     for record in seen.of("published", "withdrawn", "ended"):
@@ -170,9 +204,9 @@ def i10_published_is_accepted(seen):
     written = {letter.id: json.loads(letter.bytes) for letter in seen.letters}
     for name, event in written.items():
         ack = seen.taken.get(name)
-        kept = store.get(f"{{{REGION}}}:body:{ack['event']}") if ack else None
-        if kept and json.loads(kept) != event:
-            found.append(f"{name} is kept with other bytes")
+        for kept in (store.get(f"{{{REGION}}}:body:{ack['event']}"), seen.kept_bytes.get(ack["event"])) if ack else ():
+            if kept and json.loads(kept) != event:
+                found.append(f"{name} is kept with other bytes")
     for channel, sink in [*seen.keyed.items(), *seen.unkeyed.items()]:
         for request in sink.requests:
             event = written.get(request.event["id"]) if request.event and "id" in request.event else None
@@ -193,7 +227,8 @@ def i11_no_secret_is_kept(seen):
 
 
 ALL = (i1_acked_is_kept, i2_nothing_from_nowhere, i3_once_where_the_key_is_known, i4_no_repeat_unadmitted,
-       i5_one_record_each, i7_never_older_after_newer, i8_the_number_never_falls, i9_at_rest,
+       i5_one_record_each, i6_the_chain_holds,
+       i7_never_older_after_newer, i8_the_number_never_falls, i9_at_rest,
        i10_published_is_accepted, i11_no_secret_is_kept)
 
 
