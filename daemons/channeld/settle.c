@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -65,6 +66,7 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
                 return;
         }
         trouble_settle(region, NULL);
+        crash_point("channeld/settled");
         for (size_t i = 0; i < settling->n; i++) {
                 struct outcome *outcome = settling->list[i];
 
@@ -195,12 +197,14 @@ void settle_go(struct region *region) {
         words_done(&dependants);
         buf_done(&names);
         region->settling = true;
+        crash_point("channeld/settle-begun");
         if (store_command(daemon->store, &words, on_settled, settling) < 0) {
                 region->settling = false;
                 for (size_t i = settling->n; i-- > 0;)
                         put_back(region, settling->list[i]);
                 free(settling);
-        }
+        } else
+                crash_point_written(daemon->store, "channeld/settle-written");
         words_done(&words);
 }
 

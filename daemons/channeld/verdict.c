@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -67,6 +68,7 @@ static void pause_channel(struct attempt *attempt, const char *sentence) {
                         (void) store_control(daemon->store, region->code, region->epoch,
                                              buf_text(&what), buf_text(&why), "channeld",
                                              engine_ignore_reply, NULL);
+                crash_point_written(daemon->store, "channeld/pause-written");
         }
 }
 
@@ -187,6 +189,7 @@ void verdict_conclude(struct attempt *attempt) {
         struct outcome *outcome = calloc(1, sizeof(*outcome));
 
         tree_rollback(daemon);
+        crash_point("channeld/verdict");
         if (!outcome) {
                 verdict_end(attempt, NULL);
                 return;
