@@ -17,7 +17,14 @@
 
 /* A document is asked about when nothing has happened to it for a second: then most channels are
  * done with it. */
-enum { QUIET_MS = 1000, ITEMS = 64, BUCKETS = 4096, MARKS_MOST = 1024, SWEEP_MS = 100 };
+enum {
+        QUIET_MS = 1000,
+        ITEMS = 64,
+        BUCKETS = 4096,
+        MARKS_MOST = 1024,
+        SWEEP_MS = 100,
+        SWEEP_AGAIN_MS = 600000, /* what is kept may be free without a record, after a release say */
+};
 
 struct touched {
         struct touched *next_in_bucket, *next, *before;
@@ -314,8 +321,9 @@ static bool collect_quiet(struct ledgerd *daemon, struct call *call, int64_t now
 static bool collect_sweep(struct ledgerd *daemon, struct call *call, int64_t now) {
         struct tidy *tidy = daemon->tidy;
 
-        if (!tidy->sweeping || now < tidy->sweep_ms)
+        if (now < tidy->sweep_ms)
                 return false;
+        tidy->sweeping = true;
         call->region = NULL;
         call->sweep = true;
         (void) ledger_all_in_store(daemon->ledger, tidy->sweep_region,
@@ -323,6 +331,7 @@ static bool collect_sweep(struct ledgerd *daemon, struct call *call, int64_t now
         tidy->sweep_ms = now + SWEEP_MS;
         if (!call->document_at) { /* nothing is left */
                 tidy->sweeping = false;
+                tidy->sweep_ms = now + SWEEP_AGAIN_MS;
                 tidy->sweep_region[0] = '\0';
                 free(give_away(tidy->sweep_document));
                 return false;
@@ -516,6 +525,7 @@ void tidy_forget(struct ledgerd *daemon) {
         tidy->call = NULL; /* freed by its answer */
         tidy->giving = false;
         tidy->sweeping = true;
+        tidy->sweep_ms = 0;
         tidy->sweep_region[0] = '\0';
         free(give_away(tidy->sweep_document));
         for (size_t i = 0; i < daemon->n_regions; i++)

@@ -123,7 +123,9 @@ def test_a_tail_that_was_cut_off_is_noticed(one):
     # The daemon sees it too, and does not write over what it knows.
     one.start_ledgerd()
     wait_until(lambda: f"应有第 {last} 行" in one.log("ledgerd"), 10)
-    assert (one.folder / "state" / "ledger.head.lost").read_text().split()[0] == str(last)
+    lost = one.folder / "state" / "ledger.head.lost"
+    wait_until(lost.exists, 10)
+    assert lost.read_text().split()[0] == str(last)
 
 
 def test_a_full_disk_stops_the_ledger_and_nothing_else(one, tmp_path):
