@@ -20,4 +20,16 @@ int attachment_sync(const char *folder, const char *sha256);
  * (-ENOSPC ...). */
 int attachment_put(const char *folder, const char *sha256, const void *bytes, size_t n_bytes);
 
+/* One whose bytes come piece by piece; nothing shows before they are proved. */
+struct attachment_file;
+int attachment_begin(const char *folder, struct attachment_file **ret);
+int attachment_add(struct attachment_file *file, const void *bytes, size_t n_bytes);
+uint64_t attachment_size(const struct attachment_file *file); /* so far */
+/* Moves it to its place, synced, when its bytes have this digest; frees it in any case.
+ * ATTACHMENT_OTHER: they have another; nothing is kept. Negative errno as above. */
+enum { ATTACHMENT_OTHER = 1 };
+int attachment_finish(struct attachment_file *file, const char *sha256);
+/* Leaves nothing behind. */
+struct attachment_file *attachment_drop(struct attachment_file *file);
+
 #endif

@@ -7,8 +7,12 @@
 #include "core/config_parts.h"
 #include "core/ident.h"
 #include "core/memory.h"
+#include "core/network.h"
 #include "core/textfile.h"
 
+#define FETCH_RETRY_MAX 64 /* waits in the list */
+#define FETCH_RETRY_LEAST_MS INT64_C(10)
+#define FETCH_RETRY_MOST_MS (INT64_C(30) * 24 * 3600 * 1000)
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *) NULL)->sun_path) - 1)
 
 char *config_path(const char *folder, const char *path) {
@@ -246,6 +250,31 @@ static int place_paths(struct config *config) {
         return config_secret_path(config->folder, &config->curve_secret_file);
 }
 
+static void check_fetch(const struct config *config, const struct conf *conf,
+                        struct problems *problems) {
+        const struct string_list *retry = &config->fetch_retry;
+        unsigned line = conf_line(conf, "fetch", "networks");
+
+        for (size_t i = 0; i < config->fetch_networks.n; i++) {
+                struct network network;
+
+                if (network_parse(config->fetch_networks.items[i], &network) < 0)
+                        problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_NETWORK,
+                                     "value", config->fetch_networks.items[i], NULL);
+        }
+        line = conf_line(conf, "fetch", "retry");
+        if (retry->n == 0 || retry->n > FETCH_RETRY_MAX)
+                problems_add(problems, config->path, line, MESSAGE_CONFIG_RETRY_LENGTH, NULL);
+        for (size_t i = 0; i < retry->n; i++) {
+                int64_t ms;
+
+                if (duration_parse(retry->items[i], &ms) < 0 || ms < FETCH_RETRY_LEAST_MS ||
+                    ms > FETCH_RETRY_MOST_MS)
+                        problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_RETRY,
+                                     "value", retry->items[i], NULL);
+        }
+}
+
 static int read_main(struct config *config, const struct conf *conf, struct problems *problems) {
         struct settings_part part = { config_settings, n_config_settings, config };
         const struct conf_entry *language = conf_find(conf, "county", "language");
@@ -268,6 +297,7 @@ static int read_main(struct config *config, const struct conf *conf, struct prob
                 check_endpoint(config, conf, "ledgerd", "receipts", config->receipts.items[i], problems);
         check_socket(config, conf, "publisherd", "control", config->control, problems);
         check_socket(config, conf, "redis", "socket", config->redis_socket, problems);
+        check_fetch(config, conf, problems);
         return 0;
 }
 

@@ -32,6 +32,11 @@ struct config {
         bool hold_same_content;
         /* [ledgerd] */
         struct string_list receipts;     /* ZeroMQ endpoints of the receipts' XPUB */
+        int64_t rejected_size; /* bytes of the list of what was rejected */
+        /* [fetch] */
+        struct string_list fetch_networks; /* for network_parse(): private ones that may be fetched from */
+        struct string_list fetch_retry;    /* for duration_parse(); the last one repeats */
+        int64_t fetch_timeout_ms;          /* longest time of one attachment */
         /* [alarms] */
         char *alarm_command;       /* PROGRAM ARGS, by blanks; NULL = none */
         char *alarm_channel;       /* NULL = none */
@@ -78,7 +83,7 @@ struct emitter_config {
         struct string_list items;   /* item codes or prefixes with *; empty = all */
         struct string_list may_revise;
         bool may_urgent, may_backfill, enabled;
-        struct string_list fetch_from;
+        struct string_list fetch_from; /* for origin_of_entry() */
 };
 
 struct configuration {

@@ -4,6 +4,7 @@
 
 #include "core/config_parts.h"
 #include "core/memory.h"
+#include "core/origin.h"
 
 #define KEY_LENGTH 40 /* of a CURVE key in Z85 (ZeroMQ RFC 32) */
 #define SOURCE_PREFIX "urn:gongkai:"
@@ -45,16 +46,10 @@ static bool is_item(const char *item) {
         return item[0] && (!star || !star[1]);
 }
 
-/* A host name or address, perhaps with a port; no scheme, no path. */
 static bool is_host(const char *host) {
-        const char *colon = strchr(host, ':');
-        size_t n = colon ? (size_t) (colon - host) : strlen(host);
+        struct origin origin freed_by(origin_done) = { 0 };
 
-        if (n == 0 || n > 253 ||
-            strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != n)
-                return false;
-        return !colon || (colon[1] && strlen(colon + 1) <= 5 &&
-                          strspn(colon + 1, "0123456789") == strlen(colon + 1));
+        return origin_of_entry(host, &origin) == 0;
 }
 
 static void check_list(const struct emitter_config *emitter, const struct conf *conf,

@@ -69,6 +69,22 @@ const struct setting config_settings[] = {
         { "publisherd", "hold_same_content", SETTING_BOOL, AT(hold_same_content), .fallback = "no",
           .chinese = "内容相同、文件标识不同的公开信息，先扣下等人放行",
           .english = "hold what has the same content as another document" },
+        { "publisherd", "rejected_size", SETTING_SIZE, AT(rejected_size), .fallback = "256MiB",
+          .least = MIB, .most = 16 * 1024 * MIB,
+          .chinese = "退回的事件留 35 天备查，一共最多占多少磁盘，满了先删最早的",
+          .english = "disk space of the rejected events, which are kept for 35 days; the oldest go"
+                     " first" },
+
+        { "fetch", "networks", SETTING_LIST, AT(fetch_networks),
+          .chinese = "按网址取附件时，除互联网以外还可以连哪些网段，例如政务外网的 10.0.0.0/8",
+          .english = "networks besides the internet from which attachments may be fetched, as"
+                     " 10.0.0.0/8 of an intranet" },
+        { "fetch", "timeout", SETTING_DURATION, AT(fetch_timeout_ms), .fallback = "10min",
+          .least = SECOND, .most = 6 * HOUR, .chinese = "取一个附件最多用多长时间",
+          .english = "the longest time that one attachment may take" },
+        { "fetch", "retry", SETTING_LIST, AT(fetch_retry), .fallback = "5s, 30s, 5min, 30min, 1h",
+          .chinese = "没有取到，隔多久再取，依次用，最后一个一直重复",
+          .english = "waits between attempts to fetch; the last one repeats" },
 
         { "ledgerd", "receipts", SETTING_LIST, AT(receipts),
           .fallback = "ipc://" RUN_DIR "/receipts, tcp://127.0.0.1:5591",
@@ -204,8 +220,10 @@ const struct setting emitter_settings[] = {
           .chinese = "是否可以补发去重期限以前的旧信息",
           .english = "whether it may send events older than the dedup window" },
         { "", "fetch_from", SETTING_LIST, AT(fetch_from),
-          .chinese = "附件可以从哪些主机取，例如 oa.tengchong.gov.cn 或 10.0.0.5:8080",
-          .english = "hosts from which attachments may be fetched" },
+          .chinese = "附件可以从哪些主机取，例如 oa.tengchong.gov.cn 或 10.0.0.5:8443；只走 https，"
+                     "要走 http 就写明 http://10.0.0.5:8080",
+          .english = "hosts from which attachments may be fetched, by https; by http only where it"
+                     " is written http://10.0.0.5:8080" },
         { "", "enabled", SETTING_BOOL, AT(enabled), .fallback = "yes", .chinese = "是否启用",
           .english = "whether it may send" },
 };

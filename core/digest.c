@@ -21,20 +21,51 @@ static void open_once(void) {
                 abort();
 }
 
-void digest_bytes(const void *bytes, size_t n_bytes, char ret[static DIGEST_TEXT]) {
+static void write_hex(const unsigned char raw[static 32], char ret[static DIGEST_TEXT]) {
         static const char hex[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < 32; i++) {
+                ret[2 * i] = hex[raw[i] >> 4];
+                ret[2 * i + 1] = hex[raw[i] & 15];
+        }
+        ret[64] = '\0';
+}
+
+void digest_bytes(const void *bytes, size_t n_bytes, char ret[static DIGEST_TEXT]) {
         unsigned char raw[32];
 
         open_once();
         if (!EVP_DigestInit_ex2(context, sha256, NULL) ||
             !EVP_DigestUpdate(context, bytes, n_bytes) || !EVP_DigestFinal_ex(context, raw, NULL))
                 abort();
+        write_hex(raw, ret);
+}
 
-        for (size_t i = 0; i < sizeof(raw); i++) {
-                ret[2 * i] = hex[raw[i] >> 4];
-                ret[2 * i + 1] = hex[raw[i] & 15];
-        }
-        ret[2 * sizeof(raw)] = '\0';
+struct digest *digest_new(void) {
+        EVP_MD_CTX *own = EVP_MD_CTX_new();
+
+        open_once();
+        if (own && !EVP_DigestInit_ex2(own, sha256, NULL))
+                abort();
+        return (struct digest *) own;
+}
+
+void digest_add(struct digest *digest, const void *bytes, size_t n_bytes) {
+        if (!EVP_DigestUpdate((EVP_MD_CTX *) digest, bytes, n_bytes))
+                abort();
+}
+
+void digest_end(struct digest *digest, char ret[static DIGEST_TEXT]) {
+        unsigned char raw[32];
+
+        if (!EVP_DigestFinal_ex((EVP_MD_CTX *) digest, raw, NULL))
+                abort();
+        write_hex(raw, ret);
+}
+
+struct digest *digest_free(struct digest *digest) {
+        EVP_MD_CTX_free((EVP_MD_CTX *) digest);
+        return NULL;
 }
 
 static void draw(void *bytes, size_t n_bytes) {

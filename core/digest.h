@@ -9,6 +9,13 @@
 #define ULID_TEXT 27
 
 void digest_bytes(const void *bytes, size_t n_bytes, char ret[static DIGEST_TEXT]);
+/* The same of bytes that come piece by piece. digest_end() is called once. */
+struct digest;
+struct digest *digest_new(void); /* NULL when memory is short */
+void digest_add(struct digest *digest, const void *bytes, size_t n_bytes);
+void digest_end(struct digest *digest, char ret[static DIGEST_TEXT]);
+struct digest *digest_free(struct digest *digest);
+
 /* 26 characters of Crockford base32: 48 bits of time, 80 random; later ones sort later within a
  * process, also inside one millisecond. */
 void ulid_new(int64_t now_ms, char ret[static ULID_TEXT]);

@@ -1012,7 +1012,7 @@ end
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
 -- waits for, shown revision, shown level, in doubt since, digest(raw), class, generation of a put-back or 0,
 -- end of display, legal deadline, sum of the bytes}; {"none"}: nothing is to be done now, release
--- it; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
+-- it; {"poison"}: the same, it has just been given up; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
 -- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
     local s, why = open(keys[1], argv[1])
@@ -1063,7 +1063,7 @@ local function gk_load(keys, argv)
                     fmt(cur[DEADLINE] or 0), cur[SUM],
                 }
             else
-                reply[2 + i] = { 'none' }
+                reply[2 + i] = { c.y == 'poison' and changed and cur and is_dead(c, cur) and 'poison' or 'none' }
             end
             if changed or log.n > n_before then
                 writes[#writes + 1] = keys[3 + i]
@@ -1103,7 +1103,7 @@ local SETTLE_FIELDS = 17
 -- verdict: done, ended (the display: gone or marked), later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
 -- "-" keeps. bound: ms after which a late effect at the carrier can no longer come; 0 = no second
 -- look is needed.
--- Reply: {"ok", outcome per item: ok already stale broken}, or {"again", channel} when a document has
+-- Reply: {"ok", outcome per item: ok dead (it is one now) already stale broken}, or {"again", channel} when a document has
 -- a channel that waits for this one and is not among the D: nothing is written, call again with it.
 -- The D are those that wait for this channel directly or through others, the nearest first.
 local function gk_settle(keys, argv)
@@ -1228,7 +1228,7 @@ local function gk_settle(keys, argv)
                     end
                     if ref ~= '' then c.r = ref end
                 end
-                reply[1 + i] = 'ok'
+                reply[1 + i] = verdict == 'dead' and newest and 'dead' or 'ok'
             end
             due_place(due, keys[3], d, name, c, own, s.now, log, document)
             for k = 1, n_after do

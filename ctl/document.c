@@ -83,6 +83,21 @@ int command_document_list(struct ctl *ctl) {
         return code;
 }
 
+/* What waits for attachments: where each is, and why it has not come. */
+static void print_attachments(const json_t *answer) {
+        static const struct column columns[] = {
+                { "name", MESSAGE_CTL_COLUMN_NAME },         { "state", MESSAGE_CTL_COLUMN_STATE },
+                { "attempts", MESSAGE_CTL_COLUMN_ATTEMPTS }, { "next", MESSAGE_CTL_COLUMN_NEXT },
+                { "url", MESSAGE_CTL_COLUMN_URL },           { "error", MESSAGE_CTL_COLUMN_ERROR },
+        };
+        const json_t *list = json_object_get(answer, "attachments");
+
+        if (json_array_size(list) == 0)
+                return;
+        print_line(MESSAGE_CTL_DOCUMENT_FETCHING, NULL);
+        print_table(list, columns, ELEMENTS(columns));
+}
+
 static void print_channels(const json_t *answer) {
         static const struct column columns[] = {
                 { "channel", MESSAGE_CTL_COLUMN_CHANNEL }, { "state", MESSAGE_CTL_COLUMN_STATE },
@@ -97,6 +112,7 @@ static void print_channels(const json_t *answer) {
 int command_document_show(struct ctl *ctl) {
         int code = needs_document(ctl);
         char revision[24];
+        const char *publish_at;
         json_t *answer;
 
         if (code != EXIT_WELL)
@@ -104,6 +120,7 @@ int command_document_show(struct ctl *ctl) {
         answer = ctl_ask_well(ctl, question(ctl, "document.show"), &code);
         if (!answer)
                 return code;
+        publish_at = text_member(json_array_get(json_object_get(answer, "pending"), 0), "publish_at");
         (void) json_object_del(answer, "ok");
         if (ctl->json)
                 print_json(answer);
@@ -117,11 +134,9 @@ int command_document_show(struct ctl *ctl) {
                 if (*text_member(answer, "held"))
                         print_line(MESSAGE_CTL_DOCUMENT_HELD, "event", text_member(answer, "held"),
                                    NULL);
-                if (json_array_size(json_object_get(answer, "pending")) > 0)
-                        print_line(MESSAGE_CTL_DOCUMENT_PENDING, "at",
-                                   text_member(json_array_get(json_object_get(answer, "pending"), 0),
-                                               "publish_at"),
-                                   NULL);
+                if (*publish_at)
+                        print_line(MESSAGE_CTL_DOCUMENT_PENDING, "at", publish_at, NULL);
+                print_attachments(answer);
                 print_channels(answer);
         }
         json_decref(answer);

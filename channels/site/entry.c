@@ -217,7 +217,9 @@ int entry_shown(const struct delivery *delivery, const json_t *previous,
         r = r < 0 ? r : json_put(entry, "county_name", delivery->region_name);
         if (delivery->domain && strlen(delivery->domain) <= DOMAIN_BYTES)
                 r = r < 0 ? r : json_put(entry, "domain", delivery->domain);
-        r = r < 0 ? r : json_put(entry, "mark", validity_mark(data));
+        r = r < 0 ? r : json_put(entry, "mark", validity_mark(data) ? validity_mark(data)
+                                                : delivery->ended  ? "公示已结束"
+                                                                   : NULL);
         r = r < 0 ? r : json_put(entry, "event", delivery->event_id);
         r = r < 0 ? r : put_summary(entry, data);
         r = r < 0 ? r : put_dates(entry, &timing);

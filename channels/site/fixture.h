@@ -35,6 +35,7 @@ struct act {
         const struct attachment *attachments;
         size_t n_attachments;
         const char *region;
+        bool ended; /* the time of its display is over */
 };
 
 #define OR(value, otherwise) ((value) ? (value) : (otherwise))
@@ -88,6 +89,7 @@ static inline void deliver(struct fake_tree *tree, const struct act *act, struct
                              .attachments = act->attachments,
                              .n_attachments = act->n_attachments,
                              .first_shown_ms = act->first_shown_ms,
+                             .ended = act->ended,
                              .attempt = 1,
                              .key = "k",
                              .now_ms = OR(act->at_ms, NOON),

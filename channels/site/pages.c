@@ -96,7 +96,7 @@ static int add_validity(json_t *facts, json_t *notices, const json_t *data) {
         return r < 0 ? r : add_fact(notices, label->label, buf_text(&text));
 }
 
-static int add_show_until(json_t *notices, const json_t *data) {
+static int add_show_until(json_t *notices, const json_t *data, bool ended) {
         const json_t *until = json_object_get(data, "show_until");
         json_int_t days = json_integer_value(json_object_get(until, "days"));
         const char *unit = json_text(until, "unit");
@@ -109,6 +109,8 @@ static int add_show_until(json_t *notices, const json_t *data) {
         else if (days > 0)
                 buf_fmt(&text, "公示期 %lld 个%s，自发布次日起计算", (long long) days,
                         unit && strcmp(unit, "working") == 0 ? "工作日" : "自然日");
+        if (ended)
+                return add_fact(notices, "公示已结束", buf_text(&text));
         return add_fact(notices, "公示", buf_text(&text));
 }
 
@@ -152,7 +154,7 @@ static int add_facts(json_t *context, const struct delivery *delivery, const jso
                                          ->label);
         r = r < 0 ? r : add_fact(facts, "五公开环节", stages);
         r = r < 0 ? r : add_validity(facts, notices, data);
-        r = r < 0 ? r : add_show_until(notices, data);
+        r = r < 0 ? r : add_show_until(notices, data, delivery->ended);
         r = r < 0 ? r : add_fact(notices, "更正说明",
                                  json_text(json_object_get(data, "correction"), "note"));
 

@@ -256,8 +256,7 @@ void attempt_begin(struct attempt *attempt) {
         findings_done(&warnings);
         /* The append-only file has no checksum: a flipped bit must not be published. */
         if (!attempt->event || !hex_is(attempt->event->digest, attempt->digest)) {
-                log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
-                        attempt->region->code, "document", attempt->lease->document, NULL);
+                trouble_damaged(attempt->region, attempt->lease->document);
                 if (step_verdict(&attempt->step, VERDICT_WAIT, "store/bytes",
                                  clock_now_ms() + BROKEN_MS,
                                  MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",

@@ -37,6 +37,8 @@ struct region {
         bool settle_told;     /* a settle was refused */
         int64_t next_boot_ms; /* when to take again */
         int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
+        int64_t open_since_boot_ms;
+        bool breaker_told;
         int64_t open_until_ms;      /* the same by the wall clock, for people */
         int64_t anew_boot_ms; /* look again then: the subscription to nudges is new */
         int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
@@ -129,6 +131,8 @@ struct channeld {
         int64_t setup_boot_ms; /* when to try the setup again */
         char *paused; /* what the store says, for STATUS */
         char *last_trouble; /* the sentence of the last failure, for STATUS */
+        json_t *raised; /* subjects of open alarms of documents, or NULL */
+        bool goes;      /* not paused, as far as is known */
         uint64_t n_done, n_failed;
         sd_event_source *timer, *tick, *renewal;
 
@@ -213,7 +217,11 @@ int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sen
 
 /* trouble.c: whatever a person should hear of a channel is told here. */
 void trouble_blocked(struct channeld *daemon, const char *reason);
-void trouble_went_on(struct channeld *daemon); /* nothing blocks it any more */
+void trouble_start(struct channeld *daemon);
+void trouble_secret(struct channeld *daemon, const char *reason);
+void trouble_goes(struct channeld *daemon); /* nothing blocks it, or not any more */
+void trouble_done(struct region *region, const char *document); /* shown or gone: ends its alarms */
+void trouble_damaged(struct region *region, const char *document);
 void trouble_breaker(struct region *region, bool open, int64_t wait_ms);
 void trouble_dead(struct region *region, const struct outcome *outcome);
 void trouble_poison(struct region *region, const char *document);

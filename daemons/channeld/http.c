@@ -1,4 +1,4 @@
-/* HTTP by libcurl's multi interface on the process' sd-event loop. */
+/* HTTP: what a request asks for, and what of the answer the driver gets to see. */
 #include "daemons/channeld/channeld.h"
 
 #include <curl/curl.h>
@@ -8,16 +8,14 @@
 
 #include "core/memory.h"
 #include "core/messages.h"
+#include "core/transfer.h"
 
 /* So much of a reply is kept for the driver; a reply beyond the second figure is cut off, which
  * CURLOPT_MAXFILESIZE would not do for a chunked one. */
 enum { KEEP_BYTES = 64 << 10, MOST_BYTES = 1 << 20 };
 
 struct http {
-        struct channeld *daemon;
-        CURLM *multi;
-        sd_event_source *timer;
-        bool closing;
+        struct transfers *transfers;
 };
 
 struct transfer {
@@ -36,76 +34,6 @@ static void transfer_free(struct transfer *transfer) {
         buf_done(&transfer->reply);
         free(transfer->retry_after);
         free(transfer);
-}
-
-/* -- the loop ------------------------------------------------------------------------------------- */
-
-static void http_collect(struct http *http);
-
-static int http_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct http *http = userdata;
-        int running;
-
-        (void) source;
-        (void) usec;
-        (void) curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        http_collect(http);
-        return 0;
-}
-
-static int http_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct http *http = userdata;
-        int what = 0, running;
-
-        (void) source;
-        if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR))
-                what |= CURL_CSELECT_IN;
-        if (revents & EPOLLOUT)
-                what |= CURL_CSELECT_OUT;
-        if (revents & EPOLLERR)
-                what |= CURL_CSELECT_ERR;
-        (void) curl_multi_socket_action(http->multi, fd, what, &running);
-        http_collect(http);
-        return 0;
-}
-
-static int http_want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socketp) {
-        struct http *http = userdata;
-        sd_event_source *io = socketp;
-        uint32_t events = 0;
-
-        (void) easy;
-        if (what == CURL_POLL_REMOVE || http->closing) {
-                (void) sd_event_source_disable_unref(io);
-                (void) curl_multi_assign(http->multi, fd, NULL);
-                return 0;
-        }
-        if (what & CURL_POLL_IN)
-                events |= EPOLLIN;
-        if (what & CURL_POLL_OUT)
-                events |= EPOLLOUT;
-        if (io)
-                return sd_event_source_set_io_events(io, events) < 0 ? -1 : 0;
-        if (sd_event_add_io(http->daemon->event, &io, fd, events, http_on_io, http) < 0)
-                return -1;
-        (void) curl_multi_assign(http->multi, fd, io);
-        return 0;
-}
-
-static int http_want_timer(CURLM *multi, long wait_ms, void *userdata) {
-        struct http *http = userdata;
-        uint64_t now;
-
-        (void) multi;
-        if (http->closing)
-                return 0;
-        if (wait_ms < 0)
-                return sd_event_source_set_enabled(http->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
-        (void) sd_event_now(http->daemon->event, CLOCK_BOOTTIME, &now);
-        if (sd_event_source_set_time(http->timer, now + (uint64_t) wait_ms * 1000) < 0 ||
-            sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT) < 0)
-                return -1;
-        return 0;
 }
 
 /* -- one transfer ----------------------------------------------------------------------------------- */
@@ -159,30 +87,15 @@ static struct reply transfer_reply(struct transfer *transfer, CURLcode result) {
         return reply;
 }
 
-static void transfer_ended(struct transfer *transfer, CURLcode result) {
+static void on_ended(CURL *easy, CURLcode result, void *userdata) {
+        struct transfer *transfer = userdata;
         struct attempt *attempt = transfer->attempt;
         struct reply reply = transfer_reply(transfer, result);
 
+        (void) easy;
         attempt->transfer = NULL;
         attempt_replied(attempt, &reply);
         transfer_free(transfer);
-}
-
-static void http_collect(struct http *http) {
-        CURLMsg *message;
-        int n;
-
-        while ((message = curl_multi_info_read(http->multi, &n)) != NULL) {
-                struct transfer *transfer;
-                CURL *easy = message->easy_handle;
-                CURLcode result = message->data.result;
-
-                if (message->msg != CURLMSG_DONE)
-                        continue;
-                (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &transfer);
-                (void) curl_multi_remove_handle(http->multi, easy);
-                transfer_ended(transfer, result);
-        }
 }
 
 static bool set_options(struct transfer *transfer, const struct channeld *daemon,
@@ -250,7 +163,7 @@ int http_start(struct attempt *attempt, const struct http_request *request) {
         if (!transfer)
                 return -ENOMEM;
         transfer->attempt = attempt;
-        if (curl_multi_add_handle(attempt->daemon->http->multi, transfer->easy) != CURLM_OK) {
+        if (transfers_add(attempt->daemon->http->transfers, transfer->easy) < 0) {
                 transfer_free(transfer);
                 return -ENOMEM;
         }
@@ -283,47 +196,23 @@ int http_run(struct channeld *daemon, const struct http_request *request,
 }
 
 int http_open(struct channeld *daemon) {
-        struct http *http = calloc(1, sizeof(*http));
-        int r;
-
-        if (!http)
+        daemon->http = calloc(1, sizeof(*daemon->http));
+        if (!daemon->http)
                 return -ENOMEM;
-        daemon->http = http;
-        http->daemon = daemon;
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-                return -ENOMEM;
-        http->multi = curl_multi_init();
-        if (!http->multi)
-                return -ENOMEM;
-        r = sd_event_add_time(daemon->event, &http->timer, CLOCK_BOOTTIME, UINT64_MAX, 1000,
-                              http_on_timer, http);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
-        (void) curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, http_want_socket);
-        (void) curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-        (void) curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_want_timer);
-        (void) curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-        (void) curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 64L);
-        return r < 0 ? r : 0;
+        return transfers_new(daemon->event, on_ended, &daemon->http->transfers);
 }
 
 void http_close(struct channeld *daemon) {
-        struct http *http = daemon->http;
-
-        if (!http)
+        if (!daemon->http)
                 return;
-        http->closing = true;
         for (struct attempt *attempt = daemon->attempts; attempt; attempt = attempt->next) {
                 if (!attempt->transfer)
                         continue;
-                (void) curl_multi_remove_handle(http->multi, attempt->transfer->easy);
+                transfers_remove(daemon->http->transfers, attempt->transfer->easy);
                 transfer_free(attempt->transfer);
                 attempt->transfer = NULL;
         }
-        (void) sd_event_source_disable_unref(http->timer);
-        if (http->multi)
-                (void) curl_multi_cleanup(http->multi);
-        curl_global_cleanup();
-        free(http);
+        (void) transfers_free(daemon->http->transfers);
+        free(daemon->http);
         daemon->http = NULL;
 }

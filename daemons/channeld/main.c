@@ -8,6 +8,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/daemon.h"
 #include "core/log.h"
@@ -48,7 +49,7 @@ static int read_options(struct channeld *daemon) {
         return r;
 }
 
-static int read_secret(struct channeld *daemon) {
+static int read_secret(struct channeld *daemon, bool runs) {
         int r;
 
         if (!daemon->channel->secret_file)
@@ -59,11 +60,14 @@ static int read_secret(struct channeld *daemon) {
 
                 log_say(LOG_ERR, MESSAGE_SECRET_UNREADABLE, "path", daemon->channel->secret_file,
                         "reason", reason ? reason : strerror(-r), NULL);
+                if (runs)
+                        trouble_secret(daemon, reason ? reason : strerror(-r));
         }
         return r;
 }
 
-static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check) {
+static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check,
+                         bool test) {
         const struct config *config;
         int r = daemon_load(path, settings_of_driver, name, check, &daemon->configuration, &daemon->catalogue);
 
@@ -78,7 +82,7 @@ static int channeld_init(struct channeld *daemon, const char *path, const char *
         daemon->driver = driver_find(daemon->channel->driver);
         r = read_options(daemon);
         if (r >= 0)
-                r = read_secret(daemon);
+                r = read_secret(daemon, !check && !test);
         if (r < 0)
                 return r;
         if (asprintf(&daemon->attachments_dir, "%s/attachments", config->state_dir) < 0) {
@@ -116,6 +120,8 @@ static void channeld_done(struct channeld *daemon) {
         free(daemon->attachments_dir);
         free(daemon->paused);
         free(daemon->last_trouble);
+        json_decref(daemon->raised);
+        alarm_end();
         if (daemon->secret)
                 explicit_bzero(daemon->secret, strlen(daemon->secret));
         free(daemon->secret);
@@ -231,6 +237,7 @@ static int add_sources(struct channeld *daemon) {
 static int channeld_run(struct channeld *daemon) {
         int r = add_sources(daemon);
 
+        trouble_start(daemon);
         if (r >= 0)
                 r = lease_take_slot(daemon);
         if (r >= 0)
@@ -286,7 +293,8 @@ int main(int argc, char **argv) {
 
         if (r >= 0)
                 return r;
-        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check);
+        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check,
+                          arguments.test);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)

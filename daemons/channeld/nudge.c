@@ -185,7 +185,7 @@ static int watch(struct channeld *daemon) {
         struct nudge *nudge = daemon->nudge;
         static const char place[] = "inproc://nudge-monitor";
         size_t n_fd = sizeof(int);
-        int fd, r;
+        int fd, r, events;
 
         if (zmq_socket_monitor(nudge->socket, place, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) < 0)
                 return -errno;
@@ -193,6 +193,8 @@ static int watch(struct channeld *daemon) {
         if (!nudge->monitor || zmq_connect(nudge->monitor, place) < 0 ||
             zmq_getsockopt(nudge->monitor, ZMQ_FD, &fd, &n_fd) < 0)
                 return -errno;
+        /* Only who has looked once and found nothing is told of what comes. */
+        (void) zmq_getsockopt(nudge->monitor, ZMQ_EVENTS, &events, &n_fd);
         r = sd_event_add_io(daemon->event, &nudge->watch, fd, EPOLLIN, nudge_on_watch, daemon);
         return r < 0 ? r : sd_event_source_set_exit_on_failure(nudge->watch, true);
 }

@@ -67,9 +67,8 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
         trouble_settle(region, NULL);
         for (size_t i = 0; i < settling->n; i++) {
                 struct outcome *outcome = settling->list[i];
-                bool is_dead = reply_is(reply, 1 + i, "dead");
 
-                if (is_dead || (reply_is(reply, 1 + i, "ok") && strcmp(outcome->verdict, "dead") == 0))
+                if (reply_is(reply, 1 + i, "dead"))
                         trouble_dead(region, outcome);
                 if (reply_is(reply, 1 + i, "stale"))
                         log_say(LOG_WARNING, MESSAGE_SETTLE_STALE, "channel", daemon->channel->name,

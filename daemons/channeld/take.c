@@ -166,12 +166,13 @@ static void set_paused(struct channeld *daemon, const char *why) {
 
         free(daemon->paused);
         daemon->paused = why ? strdup(why) : NULL;
+        if (!why && !daemon->goes)
+                trouble_goes(daemon);
+        daemon->goes = why == NULL;
         if (!changed)
                 return;
         log_say(LOG_NOTICE, why ? MESSAGE_CHANNEL_PAUSED : MESSAGE_CHANNEL_RESUMED, "channel",
                 daemon->channel->name, "reason", why ? why : "", NULL);
-        if (!why)
-                trouble_went_on(daemon);
 }
 
 /* When to look again, from what the store says: ms until something is due or may go, -1 = nothing. */

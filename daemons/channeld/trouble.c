@@ -1,19 +1,124 @@
 /* Whatever a person should hear of a channel is told here, and taken back when it is over. */
 #include "daemons/channeld/channeld.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/moment.h"
+
+/* A breaker that is open for so long is somebody's affair. */
+enum { PATIENCE_MS = 5 * 60 * 1000 };
+
+/* -- alarms of single documents: which are open, so that the one that comes through ends its own ----- */
+
+static char *subject_of(const char *first, const char *document) {
+        char *subject;
+
+        return asprintf(&subject, "%s/%s", first, document) < 0 ? NULL : subject;
+}
+
+static void raised(struct channeld *daemon, const char *subject) {
+        if (!daemon->raised)
+                daemon->raised = json_object();
+        (void) json_object_set_new(daemon->raised, subject, json_true());
+}
+
+static void clear_document(struct channeld *daemon, enum alarm alarm, const char *first,
+                           const char *document) {
+        char *subject freed_by(freep) = subject_of(first, document);
+
+        if (!subject || !json_object_get(daemon->raised, subject))
+                return;
+        alarm_clear(alarm, subject);
+        (void) json_object_del(daemon->raised, subject);
+}
+
+void trouble_start(struct channeld *daemon) {
+        const char *state_dir = daemon->configuration->main.state_dir;
+        json_t *alarms, *alarm;
+        size_t i;
+
+        (void) alarm_start(state_dir);
+        alarms = alarm_list(state_dir, NULL);
+        json_array_foreach(alarms, i, alarm) {
+                enum alarm code =
+                        alarm_by_code(json_string_value(json_object_get(alarm, "code")));
+
+                if (code == ALARM_POISON || code == ALARM_DAMAGED)
+                        raised(daemon, json_string_value(json_object_get(alarm, "subject")));
+        }
+        json_decref(alarms);
+        alarm_clear(ALARM_SECRET, daemon->channel->name);
+}
+
+void trouble_secret(struct channeld *daemon, const char *reason) {
+        (void) alarm_start(daemon->configuration->main.state_dir);
+        alarm_raise(ALARM_SECRET, daemon->channel->name, "reason", reason, NULL);
+}
+
+void trouble_done(struct region *region, const char *document) {
+        struct channeld *daemon = region->daemon;
+
+        if (json_object_size(daemon->raised) == 0)
+                return;
+        clear_document(daemon, ALARM_POISON, daemon->channel->name, document);
+        clear_document(daemon, ALARM_DAMAGED, region->code, document);
+}
+
+void trouble_damaged(struct region *region, const char *document) {
+        struct channeld *daemon = region->daemon;
+        char *subject freed_by(freep) = subject_of(region->code, document);
+        char *reason freed_by(freep) = say(MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name,
+                                           "region", region->code, "document", document, NULL);
+
+        log_say(LOG_ERR, MESSAGE_BYTES_BROKEN, "channel", daemon->channel->name, "region",
+                region->code, "document", document, NULL);
+        if (!subject)
+                return;
+        raised(daemon, subject);
+        alarm_raise(ALARM_DAMAGED, subject, "document", document, "region", region->code, "reason",
+                    reason, NULL);
+}
+
+/* -- the channel as a whole ------------------------------------------------------------------------- */
 
 void trouble_blocked(struct channeld *daemon, const char *reason) {
         log_say(LOG_ERR, MESSAGE_CHANNEL_BLOCKED, "channel", daemon->channel->name, "reason",
                 reason, NULL);
+        alarm_raise(ALARM_CHANNEL_BLOCKED, daemon->channel->name, "reason", reason, NULL);
 }
 
-void trouble_went_on(struct channeld *daemon) {
-        (void) daemon;
+void trouble_goes(struct channeld *daemon) {
+        alarm_clear(ALARM_CHANNEL_BLOCKED, daemon->channel->name);
+}
+
+/* "7 min": how long, for people. */
+static const char *minutes(int64_t ms, char ret[static 32]) {
+        (void) snprintf(ret, 32, "%lld min", (long long) (ms / 60000));
+        return ret;
+}
+
+/* One channel may be open in one region and closed in another; the alarm is the channel's. */
+static void tell_alarm(struct channeld *daemon, const char *why) {
+        int64_t now = clock_boot_ms(), longest = -1;
+        char text[32];
+
+        for (size_t i = 0; i < daemon->n_regions; i++) {
+                const struct region *region = &daemon->regions[i];
+
+                if (region->breaker_open && now - region->open_since_boot_ms > longest)
+                        longest = now - region->open_since_boot_ms;
+        }
+        if (longest < 0)
+                alarm_clear(ALARM_BREAKER_OPEN, daemon->channel->name);
+        else if (longest >= PATIENCE_MS)
+                alarm_raise(ALARM_BREAKER_OPEN, daemon->channel->name, "reason", why, "for",
+                            minutes(longest, text), NULL);
 }
 
 void trouble_breaker(struct region *region, bool open, int64_t wait_ms) {
@@ -24,15 +129,18 @@ void trouble_breaker(struct region *region, bool open, int64_t wait_ms) {
 
         region->breaker_open = open;
         region->open_until_ms = clock_now_ms() + (wait_ms > 0 ? wait_ms : 0);
-        if (!is_news)
-                return;
-        if (open)
+        if (is_news)
+                region->open_since_boot_ms = clock_boot_ms();
+        if (is_news && open)
                 log_say(LOG_WARNING, MESSAGE_BREAKER_OPEN, "channel", daemon->channel->name,
                         "region", region->code, "until",
                         moment_write(region->open_until_ms, until), "reason", why, NULL);
-        else
+        else if (is_news)
                 log_say(LOG_NOTICE, MESSAGE_BREAKER_CLOSED, "channel", daemon->channel->name,
                         "region", region->code, NULL);
+        if (open || is_news || !region->breaker_told)
+                tell_alarm(daemon, why);
+        region->breaker_told = true;
 }
 
 void trouble_dead(struct region *region, const struct outcome *outcome) {
@@ -42,8 +150,19 @@ void trouble_dead(struct region *region, const struct outcome *outcome) {
 }
 
 void trouble_poison(struct region *region, const char *document) {
-        log_say(LOG_ERR, MESSAGE_DOCUMENT_POISON, "channel", region->daemon->channel->name, "region",
-                region->code, "document", document, NULL);
+        struct channeld *daemon = region->daemon;
+        const char *channel = daemon->channel->name;
+        char *subject freed_by(freep) = subject_of(channel, document);
+        char *reason freed_by(freep) = say(MESSAGE_DOCUMENT_POISON, "channel", channel, "region",
+                                           region->code, "document", document, NULL);
+
+        log_say(LOG_ERR, MESSAGE_DOCUMENT_POISON, "channel", channel, "region", region->code,
+                "document", document, NULL);
+        if (!subject)
+                return;
+        raised(daemon, subject);
+        alarm_raise(ALARM_POISON, subject, "channel", channel, "document", document, "reason",
+                    reason, NULL);
 }
 
 /* An attempt has failed; a missed deadline ends nothing. */

@@ -133,7 +133,7 @@ static const char *judge(struct attempt *attempt, const struct verdict *verdict,
         switch (kind) {
         case VERDICT_DONE:
                 outcome->forget_memo = true;
-                return "done";
+                return attempt->removes || attempt->marks ? "ended" : "done";
         case VERDICT_ASK:
                 return "ask";
         case VERDICT_WAIT:
@@ -174,7 +174,8 @@ void verdict_conclude(struct attempt *attempt) {
         outcome->verdict = judge(attempt, verdict, outcome);
         outcome->health = health_of(attempt);
         outcome->hold_ms = hold_of(attempt, verdict);
-        if (attempt->step.memo || attempt->memo_moved)
+        /* Of one that shows by itself nothing is left half done. */
+        if (!driver->local && (attempt->step.memo || attempt->memo_moved))
                 outcome->memo = json_dumps(attempt->step.memo ? attempt->step.memo : attempt->memo,
                                            JSON_COMPACT);
         if (verdict->kind == VERDICT_DONE) {
@@ -183,6 +184,7 @@ void verdict_conclude(struct attempt *attempt) {
                 if (attempt->delivery.doubt && driver->looks && driver->looks(daemon->options))
                         outcome->bound_ms = daemon->channel->late_effect_ms;
                 daemon->n_done++;
+                trouble_done(attempt->region, attempt->lease->document);
         } else {
                 daemon->n_failed++;
                 remember_trouble(daemon, verdict);

@@ -12,6 +12,8 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/moment.h"
+#include "core/origin.h"
 
 static void event_documents_own(struct job *job, const struct event *event) {
         job->source = strdup(event->source);
@@ -41,7 +43,7 @@ static bool pattern_matches(const char *pattern, const char *text) {
         return strcmp(pattern, text) == 0;
 }
 
-static bool list_matches(const struct string_list *list, const char *text) {
+bool source_is_listed(const struct string_list *list, const char *text) {
         for (size_t i = 0; i < list->n; i++)
                 if (pattern_matches(list->items[i], text))
                         return true;
@@ -56,7 +58,7 @@ static void check_rights(struct publisherd *daemon, const struct event *event,
                              event->region, NULL);
         if (!emitter && local)
                 return;
-        if (!emitter || !emitter->enabled || !list_matches(&emitter->sources, event->source))
+        if (!emitter || !emitter->enabled || !source_is_listed(&emitter->sources, event->source))
                 findings_add(errors, "/source", "not_entitled", MESSAGE_EVENT_SOURCE_NOT_YOURS,
                              "source", event->source, "emitter", emitter ? emitter->name : "?",
                              NULL);
@@ -64,9 +66,21 @@ static void check_rights(struct publisherd *daemon, const struct event *event,
                 findings_add(errors, "/source", "region", MESSAGE_EVENT_REGION_NOT_YOURS, "region",
                              event->region, "emitter", emitter->name, NULL);
         if (emitter && event->item && emitter->items.n > 0 &&
-            !list_matches(&emitter->items, event->item))
+            !source_is_listed(&emitter->items, event->item))
                 findings_add(errors, "/data/item", "not_entitled", MESSAGE_EVENT_ITEM_NOT_YOURS,
                              "item", event->item, "emitter", emitter->name, NULL);
+}
+
+/* A clock that is a little ahead happens; an event of another year would make all that come after it
+ * stale. */
+#define AHEAD_MOST_MS (INT64_C(24) * 3600 * 1000)
+
+static void check_time(const struct event *event, struct findings *errors) {
+        char now[MOMENT_TEXT];
+
+        if (event->time_ms - clock_now_ms() > AHEAD_MOST_MS)
+                findings_add(errors, "/time", "date_order", MESSAGE_EVENT_TIME_AHEAD, "value",
+                             event->time, "now", moment_write(clock_now_ms(), now), NULL);
 }
 
 static const struct item *check_item(struct publisherd *daemon, const char *code,
@@ -113,8 +127,36 @@ static struct frame *frame_by_digest(struct frame *frames, size_t n_frames, cons
         return NULL;
 }
 
-static void check_attachments(struct publisherd *daemon, const struct event *event,
-                              struct frame *frames, size_t n_frames, struct findings *errors) {
+/* Whether it may be fetched when the event is accepted; else an error says what is missing. */
+static bool may_fetch(const struct event_attachment *attachment, size_t i,
+                      const struct emitter_config *emitter, struct findings *errors) {
+        struct origin origin freed_by(origin_done) = { 0 };
+        char path[48], *host freed_by(freep) = NULL;
+
+        (void) snprintf(path, sizeof(path), "/data/attachments/%zu", i);
+        if (!attachment->url) {
+                findings_add(errors, path, "attachment_missing", MESSAGE_EVENT_ATTACHMENT_MISSING,
+                             "name", attachment->name, "sha256", attachment->sha256, NULL);
+                return false;
+        }
+        if (origin_of_url(attachment->url, &origin) == 0) {
+                if (emitter && origin_is_listed(&emitter->fetch_from, &origin))
+                        return true;
+                host = origin_text(&origin);
+        }
+        findings_add(errors, path, "attachment_missing", MESSAGE_EVENT_ATTACHMENT_HOST, "name",
+                     attachment->name, "sha256", attachment->sha256, "host", host ? host : "?",
+                     "scheme", origin.scheme ? origin.scheme : "?", "emitter",
+                     emitter ? emitter->name : "-", NULL);
+        return false;
+}
+
+static void check_attachments(struct publisherd *daemon, struct job *job, const struct event *event,
+                              const struct emitter_config *emitter, struct frame *frames,
+                              size_t n_frames, struct findings *errors) {
+        size_t n_to_fetch = 0;
+        char count[24];
+
         for (size_t i = 0; i < event->n_attachments; i++) {
                 const struct event_attachment *attachment = &event->attachments[i];
                 const struct frame *frame = frame_by_digest(frames, n_frames, attachment->sha256);
@@ -126,13 +168,15 @@ static void check_attachments(struct publisherd *daemon, const struct event *eve
                         findings_add(errors, path, "digest", MESSAGE_EVENT_ATTACHMENT_SIZE, "name",
                                      attachment->name, "size", size, NULL);
                 } else if (!frame && !attachment_is_here(daemon->attachments_dir,
-                                                         attachment->sha256, attachment->size)) {
-                        (void) snprintf(path, sizeof(path), "/data/attachments/%zu", i);
-                        findings_add(errors, path, "attachment_missing",
-                                     MESSAGE_EVENT_ATTACHMENT_MISSING, "name", attachment->name,
-                                     "sha256", attachment->sha256, NULL);
-                }
+                                                         attachment->sha256, attachment->size))
+                        n_to_fetch += may_fetch(attachment, i, emitter, errors);
         }
+        if (n_to_fetch == 0)
+                return;
+        job->to_fetch = true;
+        (void) snprintf(count, sizeof(count), "%zu", n_to_fetch);
+        job_warn(job, warning("/data/attachments", "attachments_pending",
+                              MESSAGE_EVENT_ATTACHMENTS_PENDING, "count", count, NULL));
 }
 
 struct unknown_wish {
@@ -157,7 +201,7 @@ static bool has_groups(const struct event *event) {
         return json_is_object(json_object_get(event->data, "audience"));
 }
 
-/* The channels as gk1_accept reads them: "portal,wechat<portal". */
+/* The channels as gk1_accept reads them: "portal,wechat<portal", see specs.c. */
 static void route_event(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct item *item, struct buf *ret) {
         const struct configuration *configuration = daemon->configuration;
@@ -181,9 +225,8 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 
-                buf_fmt(ret, "%s%s", i ? "," : "", channel->name);
-                if (channel->after)
-                        buf_fmt(ret, "<%s", channel->after);
+                buf_str(ret, i ? "," : "");
+                specs_channel(channel, ret);
         }
         if (n == 0)
                 job_warn(job, warning("", "no_channel", MESSAGE_EVENT_NO_CHANNEL, NULL));
@@ -243,9 +286,9 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_number(words, event->expires_ms);
         words_number(words, urgent ? 1 : 2);
         words_number(words, 0);
-        words_fmt(words, "%s%s%s%s", job->reasons ? "h" : "", event->dry_run ? "d" : "",
+        words_fmt(words, "%s%s%s%s%s", job->reasons ? "h" : "", event->dry_run ? "d" : "",
                   config->hold_same_content ? "s" : "",
-                  emitter && emitter->may_backfill ? "b" : "");
+                  emitter && emitter->may_backfill ? "b" : "", job->to_fetch ? "f" : "");
         words_str(words, buf_text(&may));
         words_str(words, channels);
         words_str(words, emitter ? emitter->name : "local");
@@ -263,7 +306,8 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         }
         words_end(words);
         words_add(words, same, SAME_BYTES);
-        words_str(words, ""); /* end of display */
+        specs_end(event, &words->bytes);
+        words_end(words);
         words_str(words, ""); /* sum of the bytes */
         buf_done(&may);
 }
@@ -273,10 +317,15 @@ static int store_attachments(struct publisherd *daemon, const struct event *even
         for (size_t i = 0; i < event->n_attachments; i++) {
                 const char *sha256 = event->attachments[i].sha256;
                 const struct frame *frame = frame_by_digest(frames, n_frames, sha256);
-                int r = frame ? attachment_put(daemon->attachments_dir, sha256, frame->bytes,
-                                               frame->n_bytes)
-                              : attachment_sync(daemon->attachments_dir, sha256);
+                int r = 0;
 
+                if (frame) {
+                        r = attachment_put(daemon->attachments_dir, sha256, frame->bytes,
+                                           frame->n_bytes);
+                        fetch_arrived(daemon, sha256);
+                } else if (attachment_is_here(daemon->attachments_dir, sha256,
+                                              event->attachments[i].size))
+                        r = attachment_sync(daemon->attachments_dir, sha256);
                 if (r < 0)
                         return r;
         }
@@ -293,9 +342,10 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         int r;
 
         check_rights(daemon, event, emitter, local, &errors);
+        check_time(event, &errors);
         if (event->type == EVENT_PUBLISH) {
                 item = check_item(daemon, event->item, event->region, &errors);
-                check_attachments(daemon, event, frames, n_frames, &errors);
+                check_attachments(daemon, job, event, emitter, frames, n_frames, &errors);
                 if (event->urgent && !(emitter && emitter->may_urgent))
                         job_warn(job, warning("/data/urgent", "not_urgent",
                                               MESSAGE_EVENT_NOT_URGENT, NULL));
@@ -339,6 +389,8 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 answer_busy(daemon, job, 5000);
         } else {
                 memcpy(job->bytes, raw, n_raw);
+                job->raw = NULL; /* from here on the bytes are our own */
+                job->json = NULL;
                 write_words(daemon, job, event, emitter, buf_text(&channels));
                 commit_queue(daemon, job);
         }
@@ -351,6 +403,11 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
         struct findings errors = { 0 }, warnings = { 0 };
         struct event *event freed_by(event_freep) = event_parse(json, &errors, &warnings);
 
+        job->json = json;
+        job->raw = raw;
+        job->n_raw = raw ? n_raw : 0;
+        (void) snprintf(job->emitter, sizeof(job->emitter), "%s",
+                        emitter ? emitter->name : local ? "local" : "");
         if (event)
                 event_documents_own(job, event);
         else
@@ -371,6 +428,9 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
         }
         findings_done(&errors);
         if (event->type == EVENT_QUERY_DOCUMENT || event->type == EVENT_QUERY_RECEIPTS) {
+                job->is_question = true;
+                job->json = NULL;
+                job->raw = NULL;
                 check_rights(daemon, event, emitter, local, &errors);
                 if (errors.n > 0)
                         answer_rejected(job, &errors);

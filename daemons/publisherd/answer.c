@@ -62,6 +62,7 @@ void answer_rejected(struct job *job, const struct findings *errors) {
                 add_string(&buf, "document", job->document);
         }
         add_json(&buf, "errors", list);
+        rejected_keep(job, list);
         json_decref(list);
         finish(&buf, job);
 }

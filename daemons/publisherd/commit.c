@@ -116,6 +116,19 @@ static void nudge(struct publisherd *daemon, const struct job *job, const char *
                              job->bytes, job->n_bytes);
 }
 
+/* Status, ULID: of a held event that came again the ULID is that of the first. */
+static void tell_fetch(struct publisherd *daemon, const struct job *job, const char *line) {
+        size_t n = strcspn(line, "\t");
+        bool is_new = (strncmp(line, "accepted\t", 9) == 0 || strncmp(line, "held\t", 5) == 0) &&
+                      strncmp(line + n + 1, job->ulid, strlen(job->ulid)) == 0;
+
+        if (!is_new)
+                return;
+        if (job->to_fetch)
+                fetch_wanted(daemon, job->region, job->ulid, job->document, job->bytes, job->n_bytes);
+        fetch_overtaken(daemon, job->region, job->document, job->ulid);
+}
+
 static void on_committed(struct store *store, const redisReply *reply, int error,
                          const char *reason, void *userdata) {
         struct batch *batch freed_by(freep) = userdata;
@@ -185,9 +198,13 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 if (strncmp(line, "accepted\t", 9) == 0 && !job->dry_run) {
                         daemon->n_accepted++;
                         alarms_mended(daemon, region, job->document);
-                        nudge(daemon, job, line);
-                        crash_point("publisherd/nudged");
+                        if (!job->to_fetch) {
+                                nudge(daemon, job, line);
+                                crash_point("publisherd/nudged");
+                        }
                 }
+                if (!job->dry_run)
+                        tell_fetch(daemon, job, line);
                 if (strncmp(line, "held\t", 5) == 0 && job->urgent)
                         region->held_ms = 0; /* looked at with the next tick */
                 answer_committed(job, line);

@@ -48,6 +48,10 @@ const char *control_due_name(const struct publisherd *daemon, const struct regio
 /* control_held.c */
 void control_held_list(struct publisherd *daemon, struct client *client, json_t *question);
 void control_held_one(struct publisherd *daemon, struct client *client, json_t *question);
+/* control_rejected.c */
+void control_rejected_list(struct publisherd *daemon, struct client *client, json_t *question);
+void control_rejected_show(struct publisherd *daemon, struct client *client, json_t *question);
+void control_rejected_retry(struct publisherd *daemon, struct client *client, json_t *question);
 /* control_withdraw.c */
 void control_withdraw(struct publisherd *daemon, struct client *client, json_t *question);
 

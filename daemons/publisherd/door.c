@@ -3,6 +3,7 @@
 #include "daemons/publisherd/publisherd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -214,8 +215,8 @@ static bool key_is_known(const char *key, void *userdata) {
 }
 
 /* A local peer has no key: the file that names its source without a key says what it may. */
-static const struct emitter_config *emitter_by_source(const struct publisherd *daemon,
-                                                      const json_t *json) {
+const struct emitter_config *door_emitter_by_source(const struct publisherd *daemon,
+                                                    const json_t *json) {
         const struct configuration *configuration = daemon->configuration;
         const char *source = json_string_value(json_object_get(json, "source"));
 
@@ -236,13 +237,30 @@ static const struct emitter_config *emitter_by_source(const struct publisherd *d
         return NULL;
 }
 
-static void reject_message(struct door *door, struct peer *peer, const struct findings *errors) {
+/* A whole message; `bytes` are those of its events, as they came. */
+static void reject_message(struct door *door, struct peer *peer, const struct findings *errors,
+                           const struct emitter_config *emitter, zmq_msg_t *bytes) {
         struct request *request = request_new(door->daemon, peer, 1);
+        struct job *job;
 
         if (!request)
                 return;
+        job = &request->jobs[0];
+        if (bytes) {
+                job->raw = zmq_msg_data(bytes);
+                job->n_raw = zmq_msg_size(bytes);
+        }
+        (void) snprintf(job->emitter, sizeof(job->emitter), "%s",
+                        emitter ? emitter->name : door->curve ? "" : "local");
         door->daemon->n_rejected++;
-        answer_rejected(&request->jobs[0], errors);
+        answer_rejected(job, errors);
+}
+
+/* Whose message it is, by the key that its connection has proved; NULL for a local one too. */
+static const struct emitter_config *emitter_of(const struct door *door, zmq_msg_t *part) {
+        const char *user = door->curve ? zmq_msg_gets(part, "User-Id") : NULL;
+
+        return user ? emitter_by_key(door->daemon, user) : NULL;
 }
 
 static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts) {
@@ -273,7 +291,7 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
         if (door->curve && !by_key) {
                 /* The key was good when the connection was made, and has been revoked since. */
                 findings_add(&errors, "/source", "not_entitled", MESSAGE_EVENT_KEY_REVOKED, NULL);
-                reject_message(door, peer, &errors);
+                reject_message(door, peer, &errors, NULL, n_parts > 2 ? &parts[2] : NULL);
                 findings_done(&errors);
                 return;
         }
@@ -297,7 +315,7 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
                 return;
         }
         if (!json) {
-                reject_message(door, peer, &errors);
+                reject_message(door, peer, &errors, by_key, n_parts > 2 ? &parts[2] : NULL);
                 findings_done(&errors);
                 return;
         }
@@ -312,7 +330,7 @@ static void door_on_message(struct door *door, zmq_msg_t *parts, size_t n_parts)
         for (size_t i = 0, n = request->n_jobs; i < n; i++) {
                 json_t *one = json_is_array(json) ? json_array_get(json, i) : json;
                 const struct emitter_config *emitter =
-                        door->curve ? by_key : emitter_by_source(daemon, one);
+                        door->curve ? by_key : door_emitter_by_source(daemon, one);
 
                 admit(daemon, &request->jobs[i], one, json_is_array(json) ? NULL : bytes,
                       n_bytes, emitter, !door->curve, frames, n_frames);
@@ -357,7 +375,8 @@ static int door_receive(struct door *door, bool *ret_any) {
 
                 findings_add(&errors, "", "too_large", MESSAGE_EVENT_MESSAGE_TOO_LARGE, NULL);
                 if (peer)
-                        reject_message(door, peer, &errors);
+                        reject_message(door, peer, &errors, emitter_of(door, &parts[n - 1]),
+                                       n > 2 ? &parts[2] : NULL);
                 findings_done(&errors);
         }
         for (size_t i = 0; i < n; i++)

@@ -176,6 +176,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
                 daemon->trouble[0] = '\0';
                 durable_remember(daemon);
                 log_say(LOG_INFO, MESSAGE_STORE_READY, "region", region->code, "n", now_text, NULL);
+                fetch_ready(daemon, region);
         }
         commit_go(daemon, region);
 }

@@ -52,6 +52,8 @@ static void publisherd_done(struct publisherd *daemon) {
         control_close(daemon);
         daemon->store = store_free(daemon->store);
         control_free(daemon);
+        fetch_close(daemon);
+        rejected_close(daemon);
         fanout_close(daemon);
         doors_close(daemon);
         daemon->zap = zap_close(daemon->zap);
@@ -178,6 +180,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
                 (void) catalogue_free(daemon->catalogue);
                 daemon->configuration = configuration;
                 daemon->catalogue = catalogue;
+                fetch_reloaded(daemon);
                 log_say(LOG_INFO, MESSAGE_RELOADED, NULL);
         }
         (void) sd_notify(0, "READY=1");
@@ -215,6 +218,10 @@ static int publisherd_run(struct publisherd *daemon) {
                               &daemon->store);
         if (r >= 0)
                 r = fanout_open(daemon);
+        if (r >= 0)
+                r = rejected_open(daemon);
+        if (r >= 0)
+                r = fetch_open(daemon);
         if (r >= 0)
                 r = control_open(daemon);
         if (r >= 0)

@@ -42,7 +42,15 @@ struct job {
         json_t *warnings, *reasons; /* arrays or NULL */
         char ulid[ULID_TEXT];
         bool dry_run, urgent;
+        bool is_question; /* a query: nothing that would be kept */
+        bool to_fetch; /* it has attachments that are yet to be fetched */
         const char *not_for_all; /* the member that says so: no channel shows the event; or NULL */
+
+        /* what came, for the list of what is rejected; borrowed, and good until the event is queued */
+        const void *raw;
+        size_t n_raw;
+        const json_t *json;
+        char emitter[33]; /* name of its file, "local"; "" where it is not known */
 
         /* for the commit */
         struct region *region;
@@ -64,6 +72,8 @@ struct region {
         size_t n_queued, n_queued_bytes;
         struct batch *in_flight;
         struct string_list extra_channels; /* of documents, no longer in the configuration */
+        int64_t fetch_look_boot_ms; /* when to look for what waits for attachments; INT64_MAX = never */
+        bool fetch_looking;
         size_t n_held_urgent; /* at held_ms, when what is held was last looked at; 0 = never */
         int64_t held_ms;
 };
@@ -82,6 +92,8 @@ struct publisherd {
         struct zap *zap;
         void *fanout;
         struct control *control;
+        struct fetch *fetch;
+        struct rejected *rejected;
         sd_event_source *tick;
 
         bool stopping;
@@ -130,6 +142,9 @@ struct frame {
 void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
            const struct emitter_config *emitter, bool local, struct frame *frames, size_t n_frames);
 
+/* Whether a pattern of an emitter's file ("urn:gongkai:530581:*") is the source's. */
+bool source_is_listed(const struct string_list *patterns, const char *source);
+
 /* screen.c: adds to job->reasons why a person must release the event. */
 void screen(struct job *job, const struct event *event);
 
@@ -171,6 +186,9 @@ int doors_open(struct publisherd *daemon);
 void doors_stop_reading(struct publisherd *daemon);
 void doors_close(struct publisherd *daemon);
 void job_answered(struct job *job);
+/* The file that says what a local peer, who has no key, may do with this source; or NULL. */
+const struct emitter_config *door_emitter_by_source(const struct publisherd *daemon,
+                                                    const json_t *json);
 /* A request of the daemon's own (an operator's withdrawal): on_done is called when its one job has
  * its answer, and the request is freed behind it. */
 struct request *request_own(struct publisherd *daemon,
@@ -193,9 +211,34 @@ int query_document(struct publisherd *daemon, const char *region, const char *do
 void query_event(struct publisherd *daemon, struct job *job, const struct event *event,
                  const struct emitter_config *emitter);
 
+/* fetch.c: attachments that are fetched after the ack. */
+int fetch_open(struct publisherd *daemon);
+void fetch_close(struct publisherd *daemon); /* after the store */
+/* An event with some of them was accepted, or is held. */
+void fetch_wanted(struct publisherd *daemon, struct region *region, const char *ulid,
+                  const char *document, const void *bytes, size_t n_bytes);
+/* Something came that may have overtaken what waits for the document, but for `ulid`. */
+void fetch_overtaken(struct publisherd *daemon, struct region *region, const char *document,
+                     const char *ulid);
+void fetch_arrived(struct publisherd *daemon, const char *sha256); /* in a frame */
+void fetch_reloaded(struct publisherd *daemon);
+void fetch_ready(struct publisherd *daemon, struct region *region); /* its store is */
+/* What waits for the document: [{"event","name","url","state","attempts","next","error"}], a new
+ * reference; NULL when nothing does. */
+json_t *fetch_json(struct publisherd *daemon, const struct region *region, const char *document);
+
+/* rejected.c: events that the door rejects are kept for `gongkaictl rejected`. */
+int rejected_open(struct publisherd *daemon);
+void rejected_close(struct publisherd *daemon);
+void rejected_keep(struct job *job, const json_t *errors);
+
 /* control.c: gongkaictl's socket. */
 int control_open(struct publisherd *daemon);
 void control_close(struct publisherd *daemon); /* nothing new; what is asked may still be answered */
 void control_free(struct publisherd *daemon);
+
+/* specs.c: words of gk1_accept; both add to *ret. */
+void specs_channel(const struct channel_config *channel, struct buf *ret);
+void specs_end(const struct event *event, struct buf *ret);
 
 #endif

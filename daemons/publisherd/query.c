@@ -47,6 +47,8 @@ static json_t *revision_json(const redisReply *record) {
         set_moment(json, "publish_at", reply_number(record, 4));
         set_moment(json, "expires", reply_number(record, 5));
         set_moment(json, "accepted", reply_number(record, 6));
+        if (reply_is(record, 8, "1")) /* nothing shows it before its attachments are in */
+                (void) json_object_set_new(json, "fetching", json_true());
         return json;
 }
 
@@ -73,9 +75,10 @@ static json_t *channel_json(struct publisherd *daemon, const redisReply *channel
         return json;
 }
 
-static json_t *document_json(struct publisherd *daemon, const char *document,
+static json_t *document_json(struct publisherd *daemon, const char *region, const char *document,
                              const redisReply *shown) {
         json_t *json = json_object(), *channels = json_array(), *pending = json_array();
+        json_t *attachments = fetch_json(daemon, region_find(daemon, region), document);
         const redisReply *current = reply_at(shown, 2), *list = reply_at(shown, 3);
 
         (void) json_object_set_new(json, "document", json_string(document));
@@ -94,7 +97,11 @@ static json_t *document_json(struct publisherd *daemon, const char *document,
 
                 (void) json_object_set(json, "revision", json_object_get(newest, "revision"));
                 if (!json_object_get(json, "state"))
-                        (void) json_object_set_new(json, "state", json_string("embargoed"));
+                        (void) json_object_set_new(
+                                json, "state",
+                                json_string(json_is_true(json_object_get(newest, "fetching"))
+                                                    ? "fetching"
+                                                    : "embargoed"));
         }
         if (!json_object_get(json, "revision")) /* all that there is of it is held */
                 (void) json_object_set_new(json, "revision", json_null());
@@ -103,6 +110,8 @@ static json_t *document_json(struct publisherd *daemon, const char *document,
         for (size_t i = 0; list && i < list->elements; i++)
                 (void) json_array_append_new(channels, channel_json(daemon, reply_at(list, i)));
         (void) json_object_set_new(json, "channels", channels);
+        if (attachments)
+                (void) json_object_set_new(json, "attachments", attachments);
         return json;
 }
 
@@ -117,8 +126,8 @@ static void on_shown(struct store *store, const redisReply *reply, int error, co
         else if (!shown || shown->elements == 0)
                 query->on_json(json_object(), NULL, query->userdata);
         else
-                query->on_json(document_json(query->daemon, query->document, shown), NULL,
-                               query->userdata);
+                query->on_json(document_json(query->daemon, query->region, query->document, shown),
+                               NULL, query->userdata);
         query_free(query);
 }
 

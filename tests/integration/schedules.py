@@ -68,7 +68,7 @@ class Schedule:
         self.after = "wechat" if len(names) > 1 and dice.random() < 0.4 else None  # waits for portal
         self.after_most = dice.choice((0, 0, 20_000))  # ms that it waits at most; 0: for ever
         self.on_end = {name: dice.choice(("", "mark", "remove")) for name in names}
-        self.limits = "0,0,0,0,%d" % dice.choice((0, 0, 3))
+        self.limits = "0,0,0,0,%d" % dice.choice((0, 0, 1))
         self.breaker = dice.choice(("0,0,0,0", BREAKER))
         self.back = dice.choice((0, 0, 0, 4000))  # how far the store's clock steps back now and then
         self.skew = 0
@@ -89,13 +89,17 @@ class Schedule:
         numbered, revision, last = dice.random() < 0.5, 0, None
         ends = dice.random() < 0.2
         together = dice.random() < 0.15  # a spool that comes all at once
+        orderly = not together and dice.random() < 0.2  # everything once and in time
+        apart = dice.choice((8000, 8000, 8000, 1000, 300))
         for step in range(dice.randrange(1, 6)):
-            when = START + dice.randrange(FAULTS_END // 2) if dice.random() < 0.3 else START + 8000 * step
+            when = START + apart * step
+            if not orderly and dice.random() < 0.3:
+                when = START + dice.randrange(FAULTS_END // 2)
             sent_at = 2000 + 6000 * step  # what the emitter calls its time is the order of its wishes
             ident = "%s-%d" % (document, step)
             if last and last.kind == "P" and dice.random() < 0.3:
                 event = withdraw(ident, document=document, time=START + sent_at,
-                                 revision=revision if numbered else 0, content="w%d" % step)
+                                 revision=revision if numbered and not orderly else 0, content="w%d" % step)
             else:
                 revision += 1
                 at = dice.choice((0, 0, 0, START + dice.randrange(2 * FAULTS_END)))
@@ -113,8 +117,9 @@ class Schedule:
             if together:
                 when = START + 1000
                 self.events.append((1000, event))
-            for _ in range(dice.choice((1, 1, 2)) - together):
-                self.events.append((when - START + dice.choice((0, 0, dice.randrange(20_000))), event))
+            for _ in range(dice.choice((1, 1, 2)) - together if not orderly else 1):
+                late = 0 if orderly else dice.choice((0, 0, dice.randrange(20_000)))
+                self.events.append((when - START + late, event))
         self.winner[document] = last  # the greatest time, and the highest rank
 
     def spec(self, name):
@@ -466,6 +471,7 @@ class Schedule:
             if self.slip():
                 return  # crash
             reply = yield words
+            reply = [b"ok" if word == b"dead" else word for word in reply] # taken, and it is dead by it
             self.story.append((self.now, "settle", name, item, verdict, more, reply[1]))
             if reply[0] != b"ok" or reply[1] not in (b"ok", b"already", b"stale"):
                 raise Wrong("settle: %r" % reply)
@@ -549,7 +555,8 @@ class Schedule:
             raise Wrong("%s does not know of %s" % (document, missing))
         for name, channel in shown.channels.items():
             if channel.state == "dead":
-                continue  # refused, or poison: a person's affair
+                self.judge_dead(document, name, channel, winner, shown)
+                continue
             carrier = self.carriers[name]
             posts = carrier.shown(document)
             wanted = whole
@@ -571,6 +578,13 @@ class Schedule:
                 raise Wrong(where + "doubled, old or withdrawn: %r" % posts)
             if channel.state not in ("published", "withdrawn", "ended"):
                 raise Wrong(where + "at rest as " + channel.state)
+
+    def judge_dead(self, document, name, channel, winner, shown):
+        refused = winner.kind == "P" and winner.content.startswith("C") and self.seed % 7 == 0
+        if channel.code == "after/dead":
+            refused = name == self.after and shown.channels["portal"].state == "dead"
+        if not refused:
+            raise Wrong("%s is dead on %s (%s) though nobody refuses it" % (document, name, channel.code))
 
 
 def run(redis, seeds):

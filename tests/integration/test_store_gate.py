@@ -113,7 +113,7 @@ def test_a_probe_whose_worker_dies_is_followed_by_another(store):
 def test_the_last_failure_makes_it_dead_while_the_endpoint_lives(store):
     fill(store, 1)
     assert store.settle("portal", store.one("portal"), "later", at=store.now, code="no", final=True, health="0",
-                        breaker=BREAKER) == "ok"
+                        breaker=BREAKER) == "dead"
     assert store.channel("portal", "d0").state == "dead"
     assert store.states("portal")[-1] == "dead"
 

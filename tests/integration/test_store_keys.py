@@ -221,7 +221,7 @@ def test_the_log_is_without_gap_over_hundreds_of_random_calls(store, seed):
             verdict = dice.choice(("done", "done", "later", "wait", "ask", "dead", "uncertain", "release"))
             outcome = store.settle(name, work, verdict, after=after, at=store.now + dice.randrange(5000),
                                    bound=dice.choice((0, 2000)), reference=dice.choice(("", "r%d" % step)))
-            assert outcome in ("ok", "stale", "already"), outcome
+            assert outcome in ("ok", "dead", "stale", "already"), outcome
     assert len(store.log()) > 300
 
 
