@@ -1176,6 +1176,9 @@ local function gk_settle(keys, argv)
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
                 if verdict == 'done' or verdict == 'ended' then
+                    -- A second look, or a repetition under doubt, shows nothing anew.
+                    local had = shows(c, r) and (verdict == 'done' or c.E == rev)
+                    local put_back = had and generation > 0
                     c.s, c.l, c.r, c.u = rev, lvl, ref ~= '' and ref or nil, url ~= '' and url or nil
                     c.T = true
                     if lvl == 0 and not c.f then c.f = s.now end
@@ -1195,6 +1198,7 @@ local function gk_settle(keys, argv)
                     c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
                     if verdict == 'ended' or (newest and cur[KIND] == 'X') then state = 'ended' end
+                    if had then state, code = put_back and 'restored' or 'attempted', put_back and code or 'confirmed' end
                     log_add(log, state, document, r, name, attempt, code, ref, url, nil, extra)
                 elseif verdict == 'release' then
                     g.back = g.back + 1 -- nothing was sent, nothing is to be told

@@ -56,7 +56,7 @@ class Storm:
         self.faults = Faults(self.troupe, self.crowd, self.ended)
         self.rows = [row for row in catalogue(self.troupe) if self.is_wanted(row)]
         self.n_counted, self.n_tried, self.busy, self.threads = 0, 0, set(), []
-        self.ahead_ms, self.leap_at, self.problem = 0, 1e12, None
+        self.ahead_ms, self.leap_at, self.problem, self.sick = 0, 1e12, None, []
         self.journal = open(options.out or self.troupe.folder / "faults.jsonl", "a", encoding="utf-8")
 
     def clock_ms(self):
@@ -120,6 +120,8 @@ class Storm:
         end = time.monotonic() + most
         while time.monotonic() < end and not self.problem:
             self.crowd.look()
+            if len(self.troupe.crashes) >= 5:
+                raise AssertionError("daemons end by themselves:\n" + self.troupe.crashes[-1])
             if self.n_counted >= options.faults and self.crowd.n_sent() >= events:
                 break
             if self.n_counted < options.faults and len(self.busy) < 6:
@@ -156,7 +158,11 @@ class Storm:
         troupe = self.troupe
         troupe.calm()
         troupe.set_clocks(troupe.time_offset())
-        troupe.ready()
+        wait_until(troupe.all_live, 30, "everybody is there again")
+        try:
+            troupe.ready()
+        except AssertionError as problem:
+            self.sick.append(f"{problem}; publisherd is {troupe.state_of('publisherd')}")
         n_late = self.crowd.finish(90)
         # Workers stop in the meantime: their leases are not to pass by a leap of the clock.
         with troupe.lock:
@@ -227,7 +233,7 @@ class Storm:
         try:
             troupe.ended.set()
             crashes = troupe.crashes
-            found["odd"] += crashes
+            found["odd"] += crashes + self.sick
         finally:
             return judge, found
 

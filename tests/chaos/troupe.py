@@ -103,8 +103,10 @@ class Troupe(County):
             links.append(f"to-{name}={way},{port}")
             settings = {"driver": "webhook", "url": f"http://127.0.0.1:{way}/in", "carrier": "政府网站",
                         "timeout": f"{TIMEOUT_S}s", "lease": f"{LEASE_S}s", "retry": RETRY, **self.options, **more}
+            if self.knows("breaker_probe_most"):
+                settings |= {"breaker_probe": "200ms", "breaker_probe_most": "1s"}
             if settings.pop("lookup", False) and self.knows("lookup_url"):
-                settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup"
+                settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup?key={{key}}"
             self.channel(name, **settings)
         for name in self.daemons:
             own = text.replace("socket = redis.sock", f"socket = {self.folder}/ways/{name}")
@@ -189,6 +191,20 @@ class Troupe(County):
                         if len(self.crashes) > 20:
                             return
                     self.launch(name)
+
+    def all_live(self):
+        return all(process.poll() is None for process in self.wanted.values())
+
+    def state_of(self, name):
+        """What the kernel knows of a process that does not answer."""
+        folder = pathlib.Path(f"/proc/{self.wanted[name].pid}")
+        words = [line for line in (folder / "status").read_text().splitlines() if line.startswith("State")]
+        for each in ("wchan", "stack"):
+            try:
+                words.append((folder / each).read_text())
+            except OSError:
+                continue
+        return " ".join(words)
 
     def begin_watching(self):
         self.guard = threading.Thread(target=self.watch, daemon=True)

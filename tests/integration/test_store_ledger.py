@@ -145,6 +145,7 @@ def test_what_vanished_is_shown_again_under_a_generation_of_its_own(store):
     work = store.one("portal")
     assert (work.generation, work.reference) == (1, "r")
     store.settle("portal", work, "done")
+    assert store.states("portal")[-1] == "restored"
     assert store.work("portal") == [] and store.put_back("portal") == 2
 
 
