@@ -401,7 +401,7 @@ static int add_event(struct ledger *ledger, const struct ledger_row *row, int64_
 
 static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
         static const char *const bad[] = { "attempted", "uncertain", "deferred", "parked", "dead", NULL };
-        bool is_bad = is_one_of(bad, row->state);
+        bool is_bad = is_one_of(bad, row->state) && strcmp(row->code, "confirmed") != 0;
         sqlite3_stmt *statement = ledger->statements[is_bad ? ADD_TROUBLE : END_TROUBLE];
 
         if (!*row->channel || !*row->document || (!is_bad && !ledger->has_trouble))

@@ -200,6 +200,7 @@ static void tell(struct batch *batch) {
                 const struct record *record = &batch->records[i];
                 const struct ledger_row *row = &record->row;
 
+                tidy_learn(daemon, record->region, row->channel);
                 if (row->receipt)
                         receipts_send(daemon, row);
                 if (strcmp(row->code, "bytes/gone") == 0)

@@ -108,6 +108,8 @@ void receipts_close(struct ledgerd *daemon);
 
 /* tidy.c */
 int tidy_open(struct ledgerd *daemon);
+/* Channels that documents have and the configuration has not (any more). */
+void tidy_learn(struct ledgerd *daemon, struct region *region, const char *channel);
 void tidy_touch(struct ledgerd *daemon, const struct region *region, const char *document);
 void tidy_want_bytes(struct ledgerd *daemon, const struct region *region, const struct ledger_row *row);
 /* Within the transaction of a batch: notes what the store has let go, or is to get back. */

@@ -220,9 +220,10 @@ static int add_item(const struct ledger_event *event, void *userdata) {
         return 0;
 }
 
-static void learn_channel(struct region *region, const char *name) {
-        if (conf_name_is_valid(name) && !string_list_has(&region->extra_channels, name))
-                (void) string_list_add(&region->extra_channels, name, strlen(name));
+void tidy_learn(struct ledgerd *daemon, struct region *region, const char *channel) {
+        if (*channel && !configuration_channel(daemon->configuration, channel) && conf_name_is_valid(channel) &&
+            !string_list_has(&region->extra_channels, channel))
+                (void) string_list_add(&region->extra_channels, channel, strlen(channel));
 }
 
 static void on_ledgered(struct store *store, const redisReply *reply, int error, const char *reason,
@@ -239,9 +240,7 @@ static void on_ledgered(struct store *store, const redisReply *reply, int error,
         }
         tidy->call = NULL;
         if (error || !reply_is(reply, 0, "ok")) {
-                /* An older library, a full or refusing store, another channel: later, all of it. */
-                if (!error && reply_is(reply, 0, "again"))
-                        learn_channel(call->region, reply_text(reply, 1));
+                /* An older library, a store that refuses: later, all of it. */
                 tidy->sweeping = tidy->sweeping || call->n > 0;
                 tidy->sweep_ms = clock_boot_ms() + (error ? 10000 : SWEEP_MS);
         } else {
