@@ -500,6 +500,8 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
                 bytes = NULL; /* it was held, and brought them then */
         if (r == 0)
                 r = find_source(ledger, row, &source_id);
+        if (r == 0 && !source_id)
+                bytes = NULL; /* nobody's: not written by the store's functions */
         if (r == 0 && bytes)
                 r = chain_bytes(&ledger->chain, row->alg, bytes, n_bytes, digest);
         if (r < 0)
