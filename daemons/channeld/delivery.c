@@ -146,9 +146,14 @@ int delivery_fill(struct attempt *attempt) {
         delivery->now_ms = clock_now_ms();
         delivery->secret = daemon->secret;
         delivery->options = daemon->options;
-        delivery->event = attempt->event->json;
-        fill_item(attempt);
-        r = fill_attachments(attempt);
+        if (attempt->event) {
+                delivery->event = attempt->event->json;
+                fill_item(attempt);
+                r = fill_attachments(attempt);
+        } else if (!ours) {
+                delivery->bytes = attempt->bytes;
+                delivery->n_bytes = attempt->n_bytes;
+        }
         if (ours) {
                 attempt->withdrawal = own_withdrawal(attempt);
                 delivery->event = attempt->withdrawal;

@@ -132,6 +132,7 @@ static void channeld_done(struct channeld *daemon) {
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->timer);
+        (void) sd_event_source_disable_unref(daemon->pump);
         (void) sd_event_source_disable_unref(daemon->tick);
         (void) sd_event_source_disable_unref(daemon->renewal);
         (void) sd_event_unref(daemon->event);
@@ -163,6 +164,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
+        verdict_tell_rest(daemon);
         if (daemon->stopping && engine_is_idle(daemon))
                 return sd_event_exit(daemon->event, 0);
         r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
@@ -216,11 +218,15 @@ static int add_sources(struct channeld *daemon) {
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_BOOTTIME, 0, 1000,
                                       engine_on_timer, daemon);
-        /* Behind all that ends attempts: what ends in one turn is settled, and taken anew, together. */
-        if (r >= 0)
-                r = sd_event_source_set_priority(daemon->timer, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->timer, true);
+        if (r >= 0)
+                r = sd_event_add_defer(daemon->event, &daemon->pump, engine_on_pump, daemon);
+        /* Behind all that ends attempts: what ends in one turn is settled, and taken anew, together. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->pump, SD_EVENT_PRIORITY_NORMAL + 1);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(daemon->pump, true);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->renewal, CLOCK_BOOTTIME, 0, 1000,
                                       lease_on_timer, daemon);

@@ -10,7 +10,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 
-enum { BATCH = 128, WORTH_A_CALL = 64, PATIENCE_MS = 2 };
+enum { BATCH = 256, WORTH_A_CALL = 128, PATIENCE_MS = 10 };
 
 struct settling {
         struct region *region;

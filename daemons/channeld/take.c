@@ -103,7 +103,7 @@ static void part_surplus(struct attempt *attempt) {
 }
 
 /* The fields of gk1_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl in-doubt-since digest class generation end deadline.
+ * doubt memo after-url shown-rev shown-lvl in-doubt-since digest class generation end deadline sum.
  * False: nothing is to be done. */
 static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         if (!reply_is(loaded, 0, "work"))
@@ -134,6 +134,9 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         attempt->removes = reply_is(loaded, 20, "remove");
         attempt->marks = reply_is(loaded, 20, "mark");
         attempt->deadline_ms = reply_number(loaded, 21);
+        attempt->has_sum = reply_length(loaded, 22) == sizeof(attempt->sum);
+        if (attempt->has_sum)
+                memcpy(attempt->sum, reply_text(loaded, 22), sizeof(attempt->sum));
         part_surplus(attempt);
         return attempt->event_id && attempt->evid;
 }

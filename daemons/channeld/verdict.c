@@ -2,6 +2,7 @@
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,7 +14,7 @@
 
 /* The pause holds back what is blocked; the wait is for the moment until it is in force. A carrier
  * may hold the whole channel for a day at most. */
-enum { BLOCKED_MS = 2000, HOLD_MOST_MS = 24 * 3600 * 1000 };
+enum { BLOCKED_MS = 2000, HOLD_MOST_MS = 24 * 3600 * 1000, TOLD_PER_SECOND = 20 };
 
 void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         struct channeld *daemon = attempt->daemon;
@@ -84,11 +85,34 @@ static void back_off(const struct attempt *attempt, struct outcome *outcome,
                 outcome->at_ms = verdict->at_ms;
 }
 
+/* A busy channel would fill the journal with what went well; each of it stands in the ledger. */
+static bool is_told(struct channeld *daemon) {
+        if (daemon->n_told < TOLD_PER_SECOND) {
+                daemon->n_told++;
+                return true;
+        }
+        daemon->n_untold++;
+        return false;
+}
+
+void verdict_tell_rest(struct channeld *daemon) {
+        char count[24];
+
+        if (daemon->n_untold > 0) {
+                (void) snprintf(count, sizeof(count), "%u", daemon->n_untold);
+                log_say(LOG_INFO, MESSAGE_ATTEMPTS_DONE, "channel", daemon->channel->name, "count",
+                        count, NULL);
+        }
+        daemon->n_told = daemon->n_untold = 0;
+}
+
 static void log_outcome(const struct attempt *attempt, const struct verdict *verdict,
                         const struct outcome *outcome) {
         char number[24], took[24];
         bool bad = verdict->kind != VERDICT_DONE;
 
+        if (!bad && !is_told(attempt->daemon))
+                return;
         (void) snprintf(number, sizeof(number), "%u", attempt->delivery.attempt);
         (void) snprintf(took, sizeof(took), "%lld",
                         (long long) (clock_boot_ms() - attempt->started_boot_ms));
