@@ -279,3 +279,17 @@ def test_the_ledger_is_small_while_it_has_nothing_to_do(one):
     caught_up(one)
     with open(f"/proc/{process.pid}/status") as status:
         assert int(re.search(r"VmRSS:\s+(\d+) kB", status.read())[1]) < 24 * 1024
+
+
+def test_bytes_that_were_damaged_in_the_store_do_not_become_the_truth(one):
+    one.start_all()
+    event = one.ask(publish(document="doc-1", body="第一条 原来的内容。"))["event"]
+    key = f"{{530581}}:body:{event}"
+    redis = one.redis()
+    redis.set(key, redis.get(key).replace("原来".encode(), "后来".encode()))
+    one.start_ledgerd()
+    caught_up(one)
+    assert rows(one, "SELECT ulid, bytes FROM event") == [(event, None)]
+    assert "原文不对" in one.log("ledgerd")
+    assert any("bytes-damaged" in path.name for path in (one.folder / "state" / "alarms").iterdir())
+    assert "完好" in one.ctl("ledger", "verify")  # what it has is as it was written
