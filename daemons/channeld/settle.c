@@ -207,7 +207,8 @@ void settle_go(struct region *region) {
 int64_t settle_due(const struct region *region) {
         if (!region->first || region->settling)
                 return INT64_MAX;
-        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->n_begun == 0)
+        if (region->n_outcomes >= WORTH_A_CALL ||
+            (region->daemon->n_begun == 0 && engine_gap_ms(region->daemon) == 0))
                 return 0;
         return region->first_boot_ms + PATIENCE_MS;
 }
