@@ -162,6 +162,46 @@ def test_an_effect_that_comes_late_is_found_and_not_repeated(media, sink):
     assert [found for _, _, found in sink.looked][:1] == [False]
 
 
+def test_a_newer_revision_waits_until_the_older_can_come_no_more(media, sink):
+    """Where the receiver knows no ranks, the older one would appear over the newer and stay."""
+    sink.next(Late(1))
+    county = media(**asked(sink))
+    county.ask(publish(title="第一版"))
+    wait_until(lambda: sink.requests)
+    county.ask(publish(title="第二版"))
+    county.shown("doc-1", "media", revision=2)
+    first, second = sink.requests
+    assert second.revision_part == "2" and second.at - first.at >= 2
+    assert list(sink.posts) == [KEY, KEY.replace("/1/", "/2/")] and set(sink.posts.values()) == {1}
+
+
+def test_a_withdrawal_over_one_in_doubt_goes_at_once_and_once_more(media, sink):
+    sink.next(Late(1))
+    county = media(**asked(sink))
+    county.ask(publish())
+    wait_until(lambda: sink.requests)
+    county.ask(withdraw())
+    county.shown("doc-1", "media", state="withdrawn")
+    assert sink.requests[1].at - sink.requests[0].at < 1.5
+    wait_until(lambda: len(sink.of("doc-1", "1w")) == 2, 10)
+    wait_until(lambda: is_quiet(county))
+    assert sink.of("doc-1", "1w")[1].at - sink.requests[0].at >= 2
+
+
+def test_a_refused_connection_leaves_no_doubt(media, sink):
+    """Also on a handle that has sent something before."""
+    county = media(**asked(sink))
+    county.ask(publish("doc-0"))
+    county.shown("doc-0", "media")
+    sink.close()
+    county.ask(publish())
+    wait_until(lambda: len(states(county)) >= 3)
+    assert set(states(county)) == {"attempted"}
+    sink.open()
+    county.shown("doc-1", "media")
+    assert sink.posts[KEY] == 1 and sink.looked == []
+
+
 def test_who_cannot_say_is_asked_again(media, sink):
     sink.next(Reset())
     sink.lookups += [Answer(500), Reset(), Answer(200, "<html>welcome</html>"), Answer(302)]
