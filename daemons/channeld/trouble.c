@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/alarm.h"
 #include "core/clock.h"
@@ -95,6 +96,41 @@ void trouble_blocked(struct channeld *daemon, const char *reason) {
         log_say(LOG_ERR, MESSAGE_CHANNEL_BLOCKED, "channel", daemon->channel->name, "reason",
                 reason, NULL);
         alarm_raise(ALARM_CHANNEL_BLOCKED, daemon->channel->name, "reason", reason, NULL);
+}
+
+static int64_t changed_ms(const char *path) {
+        struct stat about;
+
+        return path && stat(path, &about) == 0
+                       ? (int64_t) about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000
+                       : 0;
+}
+
+/* A pause that we made ourselves ends when this process is the first to run with another
+ * configuration: "2026-11-24 10:40 channeld WHY", in minutes, so the minute itself counts as later;
+ * what is still blocked pauses again. */
+void trouble_paused(struct region *region, const char *why) {
+        struct channeld *daemon = region->daemon;
+        const struct channel_config *channel = daemon->channel;
+        char moment[] = "0000-00-00T00:00:00+08:00";
+        struct buf what freed_by(buf_done) = { 0 };
+        int64_t at_ms;
+
+        if (region->pause_seen)
+                return;
+        region->pause_seen = true;
+        if (strlen(why) < 26 || strncmp(why + 16, " channeld ", 10) != 0)
+                return;
+        memcpy(moment, why, 10);
+        memcpy(moment + 11, why + 11, 5);
+        if (moment_parse(moment, &at_ms, NULL) < 0 ||
+            (changed_ms(channel->path) < at_ms && changed_ms(channel->secret_file) < at_ms))
+                return;
+        log_say(LOG_NOTICE, MESSAGE_CHANNEL_CHANGED, "channel", channel->name, "region",
+                region->code, NULL);
+        buf_fmt(&what, "pause:%s", channel->name);
+        (void) store_control(daemon->store, region->code, region->epoch, buf_text(&what), "",
+                             "channeld", engine_ignore_reply, NULL);
 }
 
 void trouble_goes(struct channeld *daemon) {

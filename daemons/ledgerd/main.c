@@ -10,6 +10,7 @@
 
 #include "core/alarm.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -95,6 +96,7 @@ static void keep_head(struct ledgerd *daemon, bool now) {
                 daemon->head_ms = at;
                 if (ledger_head_write(daemon->head_path, &head) == 0)
                         daemon->head_written = head;
+                crash_point("ledgerd/head-written");
         }
         if (now || at - daemon->head_told_ms >= HEAD_TOLD_MS) {
                 daemon->head_told_ms = at;
@@ -187,6 +189,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         (void) source;
         (void) info;
         daemon->stopping = true;
+        crash_point("ledgerd/stopping");
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         return sd_event_exit(daemon->event, 0);
