@@ -280,9 +280,9 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
         if (error) {
                 /* Only what is no "not now" (loading, read-only, full) is about the library itself. */
                 if (trouble_is_news(daemon, reason))
-                        log_say(error == -EBADMSG ? LOG_ERR : LOG_WARNING,
+                        log_say(LOG_ERR,
                                 error == -EBADMSG ? MESSAGE_STORE_LIBRARY_REFUSED
-                                                  : MESSAGE_REDIS_NOT_NOW,
+                                                  : MESSAGE_STORE_LIBRARY_WAITS,
                                 "reason", reason, NULL);
                 if (error == -EBADMSG)
                         alarm_raise(ALARM_STORE_LIBRARY, "redis", "reason", reason, NULL);
