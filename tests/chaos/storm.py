@@ -35,6 +35,7 @@ def arguments_of(words=None):
     parser.add_argument("--channels", default="", help="channels to have, by comma (default: all)")
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE for every channel's file")
     parser.add_argument("--hot", type=int, default=6, help="documents that each emitter revises by turns")
+    parser.add_argument("--slow", type=float, default=0, help="seconds that every endpoint takes to answer")
     parser.add_argument("--numbered", action="store_true", help="every document has numbers of its emitter")
     parser.add_argument("--plain", action="store_true", help="no embargo, no expiry, nothing refused")
     parser.add_argument("--keep", action="store_true", help="leave the folder also when all is well")
@@ -217,6 +218,8 @@ class Storm:
             troupe.power.settle()
         troupe.raise_all()
         troupe.begin_watching()
+        for name in troupe.channels if self.options.slow else ():
+            troupe.liars.ask(name=name, behaviour="slow", wait=self.options.slow)
         self.crowd.start()
         self.rage()
         n_late = self.rest()
