@@ -146,7 +146,7 @@ demo: ## a county in a box on free ports; ONCE=1 checks every page and exits
 	$(PYTHON) demo/run.py $(if $(ONCE),--once) --programs build/release
 
 bench: ## speed and memory, one line per figure; QUICK=1 keeps it under a minute
-	tools/install-packages build run test
+	tools/install-packages build run test bench
 	$(MAKE) all $(patsubst $(BUILD)/%,build/release/%,$(benches))
 	QUICK=$(QUICK) $(PYTHON) tests/bench/run.py --programs build/release
 

@@ -44,6 +44,8 @@ struct delivery {
         const char *revision_part; /* "7" "7w" "7x" "7e" "7r2": the part of the key */
         const char *event_id;      /* ULID of the event to be shown */
         const json_t *event;       /* the CloudEvent; NULL for SETUP and TEST */
+        const char *bytes;         /* the same as it was accepted; NULL where there is none */
+        size_t n_bytes;
         const char *domain;        /* the item's 领域, or NULL */
         const char *item_name;     /* the item's 二级事项, or NULL */
         json_t *stages;            /* array of strings: decision execution ... */
@@ -199,6 +201,7 @@ struct driver {
         const struct setting *settings; /* section "", read from the channel's own file */
         size_t n_settings;
         size_t options_size;            /* bytes; the settings' offsets point into it */
+        bool raw; /* passes `bytes` on: where these are given, `event` and what comes of it are not */
         bool local;                     /* shows by itself, no provider: no attempt is ever in doubt */
         /* Whether, with these options, begin() asks the carrier what is there when it is in doubt;
          * what was done under doubt is looked at once more then. NULL: it cannot. */

@@ -67,21 +67,25 @@ void buf_char(struct buf *buf, char c) {
 }
 
 void buf_fmt(struct buf *buf, const char *format, ...) {
+        size_t left = buf->error ? 0 : buf->allocated - buf->len;
         va_list arguments, again;
         char *room;
         int n;
 
         va_start(arguments, format);
         va_copy(again, arguments);
-        n = vsnprintf(NULL, 0, format, arguments);
+        /* Mostly there is room, and once is enough. */
+        n = vsnprintf(left ? buf->data + buf->len : NULL, left, format, arguments);
         va_end(arguments);
         if (n < 0)
                 buf->error = buf->error ? buf->error : -EINVAL;
         room = n < 0 ? NULL : buf_room(buf, (size_t) n);
-        if (room) {
+        if (room && (size_t) n >= left)
                 (void) vsnprintf(room, (size_t) n + 1, format, again);
+        if (room)
                 buf->len += (size_t) n;
-        }
+        else if (left)
+                buf->data[buf->len] = '\0';
         va_end(again);
 }
 

@@ -36,6 +36,17 @@ static void the_cap_holds_and_the_error_stays(void **state) {
         assert_null(buf_take(&buf));
 }
 
+static void a_format_that_does_not_fit_the_cap_leaves_what_was_there(void **state) {
+        struct buf buf = buf_init_max(10);
+
+        (void) state;
+        buf_fmt(&buf, "%s", "01234");
+        buf_fmt(&buf, "%s", "567890");
+        assert_int_equal(buf.error, -E2BIG);
+        assert_string_equal(buf_text(&buf), "01234");
+        buf_done(&buf);
+}
+
 static void an_empty_buffer_is_an_empty_string(void **state) {
         struct buf buf = { 0 };
         char *taken;
@@ -51,6 +62,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(text_grows_and_ends_in_a_nul),
                 cmocka_unit_test(the_cap_holds_and_the_error_stays),
+                cmocka_unit_test(a_format_that_does_not_fit_the_cap_leaves_what_was_there),
                 cmocka_unit_test(an_empty_buffer_is_an_empty_string),
         };
 

@@ -31,6 +31,27 @@ static void digests_agree_with_the_published_ones(void **state) {
                 }
 }
 
+static void a_sum_sees_every_bit_and_the_length(void **state) {
+        unsigned char sum[DIGEST_SUM], other[DIGEST_SUM];
+        char text[43] = "{\"specversion\":\"1.0\",\"id\":\"t-1\",\"x\":0}";
+
+        (void) state;
+        digest_sum(text, 40, sum);
+        for (size_t bit = 0; bit < 8 * 40; bit++) {
+                text[bit / 8] ^= (char) (1 << bit % 8);
+                digest_sum(text, 40, other);
+                assert_memory_not_equal(sum, other, DIGEST_SUM);
+                text[bit / 8] ^= (char) (1 << bit % 8);
+        }
+        digest_sum(text, 40, other);
+        assert_memory_equal(sum, other, DIGEST_SUM);
+        digest_sum(text, 39, other);
+        assert_memory_not_equal(sum, other, DIGEST_SUM);
+        digest_sum("\0", 1, sum);
+        digest_sum("", 0, other);
+        assert_memory_not_equal(sum, other, DIGEST_SUM);
+}
+
 static void identifiers_tell_their_time(void **state) {
         char id[ULID_TEXT];
 
@@ -69,6 +90,7 @@ static void identifiers_of_two_milliseconds_share_no_random_part(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(digests_agree_with_the_published_ones),
+                cmocka_unit_test(a_sum_sees_every_bit_and_the_length),
                 cmocka_unit_test(identifiers_tell_their_time),
                 cmocka_unit_test(later_identifiers_sort_later),
                 cmocka_unit_test(identifiers_of_two_milliseconds_share_no_random_part),

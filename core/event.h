@@ -66,6 +66,7 @@ struct event {
         bool urgent;
         struct event_attachment *attachments; /* owned */
         size_t n_attachments;
+        bool composed;            /* a name became NFC: the bytes it was read from say it otherwise */
         char digest[DIGEST_TEXT]; /* of the canonical form: type, and data without revision */
 };
 

@@ -274,5 +274,6 @@ const char *check_nfc(struct check *check, json_t *object, const char *name) {
                 check->no_memory = true;
                 return NULL;
         }
+        check->event->composed |= composed != NULL;
         return json_string_value(value);
 }

@@ -11,7 +11,8 @@
 #include "core/messages.h"
 
 #define USEC_PER_MSEC 1000
-#define RETRY_MS 1000
+#define RETRY_LEAST_MS 50
+#define RETRY_MOST_MS 1000
 #define SLACK_USEC 10000
 
 struct pending {
@@ -36,6 +37,7 @@ struct store {
         sd_event_source *io;
         uint32_t wanted;
         bool up, closing;
+        unsigned retry_ms; /* the last wait; 0 = the connection stood */
         char *reason; /* why the connection went, when we took it down */
         bool timed_out;
 
@@ -150,16 +152,17 @@ static uint64_t boot_usec(struct store *store) {
 }
 
 static void store_retry_later(struct store *store) {
+        store->retry_ms = store->retry_ms == 0 ? RETRY_LEAST_MS : store->retry_ms * 2;
+        if (store->retry_ms > RETRY_MOST_MS)
+                store->retry_ms = RETRY_MOST_MS;
         if (!store->closing)
-                arm(store, &store->retry, boot_usec(store) + RETRY_MS * USEC_PER_MSEC,
+                arm(store, &store->retry, boot_usec(store) + store->retry_ms * USEC_PER_MSEC,
                     store_on_retry);
 }
 
 static void store_went(struct store *store, const char *reason) {
         store->redis = NULL; /* hiredis frees it after its callback */
         store->up = false;
-        if (store->deadline)
-                (void) sd_event_source_set_enabled(store->deadline, SD_EVENT_OFF);
         store_retry_later(store);
         if (store->closing)
                 return;
@@ -176,6 +179,7 @@ static void store_on_connect(const redisAsyncContext *redis, int status) {
                 return;
         }
         store->up = true;
+        store->retry_ms = 0;
         store->on_state(store, true, NULL, store->userdata);
 }
 
@@ -223,6 +227,19 @@ void store_reconnect(struct store *store, const char *reason) {
                 store_went(store, reason);
 }
 
+static int store_on_deadline(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* The timer is not moved with each answer: where it goes off for one that has come, it is set to the
+ * first that has not. A timer set for each command would be a system call for each. */
+static void store_watch_deadline(struct store *store) {
+        int enabled = SD_EVENT_OFF;
+
+        if (store->deadline)
+                (void) sd_event_source_get_enabled(store->deadline, &enabled);
+        if (enabled == SD_EVENT_OFF)
+                arm(store, &store->deadline, store->first->deadline_usec, store_on_deadline);
+}
+
 static int store_on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         struct store *store = userdata;
         char seconds[24];
@@ -232,7 +249,7 @@ static int store_on_deadline(sd_event_source *source, uint64_t usec, void *userd
         if (!store->first)
                 return 0;
         if (store->first->deadline_usec > usec) {
-                arm(store, &store->deadline, store->first->deadline_usec, store_on_deadline);
+                store_watch_deadline(store);
                 return 0;
         }
         (void) snprintf(seconds, sizeof(seconds), "%g", (double) store->timeout_ms / 1000);
@@ -321,10 +338,6 @@ static void store_on_reply(redisAsyncContext *redis, void *answer, void *userdat
                         store->last = NULL;
         }
         store->in_flight--;
-        if (!store->closing && store->first && reply)
-                arm(store, &store->deadline, store->first->deadline_usec, store_on_deadline);
-        else if (store->deadline && !store->first)
-                (void) sd_event_source_set_enabled(store->deadline, SD_EVENT_OFF);
         if (!reply)
                 pending->on_reply(store, NULL, store->timed_out ? -ETIMEDOUT : -ENOTCONN,
                                   store->reason ? store->reason : "connection lost",
@@ -371,7 +384,7 @@ int store_command(struct store *store, struct words *words, store_reply_fn *on_r
                 store->last->next = pending;
         else {
                 store->first = pending;
-                arm(store, &store->deadline, pending->deadline_usec, store_on_deadline);
+                store_watch_deadline(store);
         }
         store->last = give_away(pending);
         store->in_flight++;
@@ -405,10 +418,15 @@ void words_str(struct words *words, const char *string) {
 }
 
 void words_number(struct words *words, int64_t number) {
-        char text[24];
-        int n = snprintf(text, sizeof(text), "%lld", (long long) number);
+        char text[24], *at = text + sizeof(text);
+        uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
 
-        words_add(words, text, (size_t) n);
+        do
+                *--at = (char) ('0' + left % 10);
+        while ((left /= 10) > 0);
+        if (number < 0)
+                *--at = '-';
+        words_add(words, at, (size_t) (text + sizeof(text) - at));
 }
 
 static void words_format(struct words *words, const char *format, va_list arguments) {

@@ -3,7 +3,8 @@
  * The functions of core/store.lua do all the work; this side only carries words to them. A command
  * that is not answered within the deadline breaks the connection, since hiredis 0.14 has no
  * timeouts: everything unanswered then fails with -ETIMEDOUT, and whether it took effect is
- * unknown. The store connects again by itself, at first at once, then each second. */
+ * unknown. The store connects again by itself: after 50 ms, then twice as long each time, up to each
+ * second. */
 #ifndef CORE_STORE_H
 #define CORE_STORE_H
 

@@ -78,18 +78,24 @@ void webhook_host(const char *url, struct buf *ret) {
 /* A value comes from the store and from our own texts; still nothing gets in that could begin a
  * second header. */
 static int add_header(struct http_request *request, const char *name, const char *value) {
-        struct buf header = { 0 };
+        char *header = malloc(strlen(name) + strlen(value) + 3), *to;
         size_t n = 0;
 
         while (request->headers[n])
                 n++;
-        buf_fmt(&header, "%s: ", name);
+        if (!header || n == HEADERS) {
+                free(header);
+                return -ENOMEM;
+        }
+        to = stpcpy(header, name);
+        *to++ = ':';
+        *to++ = ' ';
         for (const char *at = value; *at; at++)
                 if (*at >= 0x20 && *at < 0x7f)
-                        buf_char(&header, *at);
-        request->headers[n] = n < HEADERS ? buf_take(&header) : NULL;
-        buf_done(&header);
-        return request->headers[n] ? 0 : -ENOMEM;
+                        *to++ = *at;
+        *to = '\0';
+        request->headers[n] = header;
+        return 0;
 }
 
 static const char *kind_name(const struct delivery *delivery) {
@@ -182,7 +188,10 @@ static int post(const struct delivery *delivery, const json_t *event, struct ste
         request->url = strdup(options->url);
         if (!request->url)
                 return -ENOMEM;
-        event_write(event, &request->body);
+        if (delivery->bytes)
+                buf_add(&request->body, delivery->bytes, delivery->n_bytes);
+        else
+                event_write(event, &request->body);
         if (request->body.error)
                 return request->body.error;
         r = add_headers(delivery, request, &line);
@@ -292,6 +301,7 @@ const struct driver webhook_driver = {
         .options_size = sizeof(struct webhook_options),
         .looks = webhook_looks,
         .check = webhook_check,
+        .raw = true,
         .begin = webhook_begin,
         .next = webhook_next,
 };

@@ -62,6 +62,21 @@ static void each_kind_of_delivery_is_one_post_with_its_event(void **state) {
         }
 }
 
+static void the_bytes_as_they_were_accepted_go_out_unread(void **state) {
+        static const char bytes[] = "{ \"specversion\" : \"1.0\" }";
+        struct delivery delivery = delivery_of(DELIVER_PUBLISH, NULL);
+        struct step step = { 0 };
+
+        (void) state;
+        assert_true(webhook_driver.raw);
+        delivery.bytes = bytes;
+        delivery.n_bytes = sizeof(bytes) - 1;
+        assert_int_equal(webhook_driver.begin(&delivery, &step), 0);
+        assert_int_equal(step.kind, STEP_HTTP);
+        assert_string_equal(buf_text(&step.http.body), bytes);
+        step_done(&step);
+}
+
 static void what_can_be_looked_for_is_never_sent_again_by_the_transport(void **state) {
         struct webhook_options options = webhook_options;
         json_t *event = event_of("cn.gongkai.disclosure.publish.v1", "oa-1");
@@ -272,6 +287,7 @@ static void the_settings_have_words_and_need_an_address(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_kind_of_delivery_is_one_post_with_its_event),
+                cmocka_unit_test(the_bytes_as_they_were_accepted_go_out_unread),
                 cmocka_unit_test(what_can_be_looked_for_is_never_sent_again_by_the_transport),
                 cmocka_unit_test(a_second_withdrawal_has_a_rank_of_its_own),
                 cmocka_unit_test(a_repeat_differs_in_time_and_signature_only),

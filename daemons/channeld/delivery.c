@@ -131,7 +131,7 @@ int delivery_fill(struct attempt *attempt) {
         delivery->several_regions = daemon->n_regions > 1;
         delivery->document = attempt->lease->document;
         delivery->revision = attempt->revision;
-        delivery->level = attempt->level;
+        delivery->level = attempt->removes ? 1 : attempt->level; /* it goes, as a withdrawal does */
         delivery->revision_part = attempt->revision_part;
         delivery->event_id = attempt->event_id;
         delivery->key = attempt->key;
@@ -146,9 +146,14 @@ int delivery_fill(struct attempt *attempt) {
         delivery->now_ms = clock_now_ms();
         delivery->secret = daemon->secret;
         delivery->options = daemon->options;
-        delivery->event = attempt->event->json;
-        fill_item(attempt);
-        r = fill_attachments(attempt);
+        if (attempt->event) {
+                delivery->event = attempt->event->json;
+                fill_item(attempt);
+                r = fill_attachments(attempt);
+        } else if (!ours) {
+                delivery->bytes = attempt->bytes;
+                delivery->n_bytes = attempt->n_bytes;
+        }
         if (ours) {
                 attempt->withdrawal = own_withdrawal(attempt);
                 delivery->event = attempt->withdrawal;

@@ -12,7 +12,7 @@
 #include "core/memory.h"
 
 /* Without any word the store is asked so often: a nudge may be lost. */
-enum { WIRE = 32, AHEAD_MOST = 96, TURN = 64, LOCAL_TURN = 8 }; /* attempts */
+enum { WIRE = 32, AHEAD_MOST = 320, AHEAD_BYTES = 4 << 20, TURN = 64, LOCAL_TURN = 8 }; /* attempts */
 enum { FALLBACK_MS = 30000, ANEW_MS = 500, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 /* Of the library: what its functions take and answer. */
@@ -138,8 +138,18 @@ static int64_t setup_if_due(struct channeld *daemon, int64_t now) {
 /* Called from anywhere, so it only arms a source: the work is done from the loop, where nothing of
  * an attempt is on the stack. */
 void engine_pump(struct channeld *daemon) {
-        (void) sd_event_source_set_time(daemon->timer, 0);
-        (void) sd_event_source_set_enabled(daemon->timer, SD_EVENT_ONESHOT);
+        (void) sd_event_source_set_enabled(daemon->pump, SD_EVENT_ONESHOT);
+}
+
+/* A timer that goes off too early costs a look, one that is moved at each turn a system call. */
+static int look_at(struct channeld *daemon, int64_t boot_ms) {
+        int r;
+
+        if (daemon->timer_boot_ms <= boot_ms)
+                return 0;
+        daemon->timer_boot_ms = boot_ms;
+        r = sd_event_source_set_time(daemon->timer, (uint64_t) boot_ms * 1000);
+        return r < 0 ? r : sd_event_source_set_enabled(daemon->timer, SD_EVENT_ONESHOT);
 }
 
 /* -- what is ready ------------------------------------------------------------------------------------ */
@@ -147,6 +157,10 @@ void engine_pump(struct channeld *daemon) {
 void engine_ready(struct attempt *attempt) {
         struct channeld *daemon = attempt->daemon;
 
+        /* What an event's bytes are of late: a large one counts at once, and is forgotten slowly. */
+        daemon->bytes_each = attempt->n_bytes > daemon->bytes_each
+                                     ? attempt->n_bytes
+                                     : daemon->bytes_each - (daemon->bytes_each - attempt->n_bytes) / 64;
         attempt->ready = true;
         attempt->next_ready = NULL;
         if (daemon->ready_last)
@@ -185,7 +199,7 @@ void engine_release_ready(struct region *region, bool publications) {
         }
 }
 
-/* On the wire at once, and taken ahead of it: what a twentieth of a second does, so that a slow
+/* On the wire at once, and taken ahead of it: what a tenth of a second does, so that a slow
  * endpoint has no backlog here, where a withdrawal would have to wait behind it. A limit over all
  * workers leaves nothing to be taken ahead. */
 static size_t wire(const struct channeld *daemon) {
@@ -193,11 +207,14 @@ static size_t wire(const struct channeld *daemon) {
 }
 
 static size_t ahead(const struct channeld *daemon) {
+        size_t most = AHEAD_BYTES / (daemon->bytes_each + 1);
         size_t rate = daemon->n_ended > daemon->n_ended_last ? daemon->n_ended : daemon->n_ended_last;
 
         if (daemon->channel->concurrency > 0)
                 return 0;
-        return rate / 20 < AHEAD_MOST ? rate / 20 : AHEAD_MOST;
+        if (most > AHEAD_MOST)
+                most = AHEAD_MOST;
+        return rate / 10 < most ? rate / 10 : most;
 }
 
 void engine_count(struct channeld *daemon) {
@@ -205,10 +222,17 @@ void engine_count(struct channeld *daemon) {
         daemon->n_ended = 0;
 }
 
+/* So many failures that the breaker may be open: the store says, before more is sent. */
+static bool may_be_open(const struct channeld *daemon) {
+        return daemon->channel->breaker > 0 && daemon->n_in_a_row >= daemon->channel->breaker;
+}
+
 /* What a driver does here and now (a file tree) ends before it returns: a few in each turn. */
 static void begin_ready(struct channeld *daemon) {
         unsigned turn = daemon->driver->local ? LOCAL_TURN : TURN;
 
+        if (may_be_open(daemon))
+                return;
         for (unsigned i = 0; i < turn && daemon->n_begun < wire(daemon); i++) {
                 struct attempt *attempt = daemon->stopping ? NULL : ready_pop(daemon);
 
@@ -226,8 +250,11 @@ static int64_t region_go(struct region *region, int64_t now) {
         size_t most = wire(daemon) + ahead(daemon);
         size_t room = daemon->n_attempts < most ? most - daemon->n_attempts : 0;
 
+        if (may_be_open(daemon) && room == 0)
+                room = 1;
         if (!daemon->set_up || daemon->stopping || region->taking || region->greeting || room == 0 ||
-            daemon->n_ready > ahead(daemon) / 2 || region->n_outcomes > 4 * most)
+            (daemon->n_ready > ahead(daemon) / 2 && !may_be_open(daemon)) ||
+            region->n_outcomes > 4 * most)
                 return INT64_MAX;
         if (region->next_boot_ms > now)
                 return region->next_boot_ms;
@@ -243,11 +270,11 @@ static int64_t region_go(struct region *region, int64_t now) {
 
 /* What has ended is settled before more is taken: it makes room in the store, which counts over all
  * workers, and both go out in one write. */
-int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+int engine_on_pump(sd_event_source *source, void *userdata) {
         struct channeld *daemon = userdata;
         int64_t now = clock_boot_ms(), next = now + FALLBACK_MS;
 
-        (void) usec;
+        (void) source;
         if (!store_is_up(daemon->store))
                 return 0;
         if (setup_if_due(daemon, now) > 0)
@@ -265,10 +292,19 @@ int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 next = settle < next ? settle : next;
                 next = take < next ? take : next;
         }
-        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon))
-                next = 0;
-        (void) sd_event_source_set_time(source, (uint64_t) next * 1000);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon) && !may_be_open(daemon))
+                engine_pump(daemon);
+        return look_at(daemon, next);
+}
+
+int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct channeld *daemon = userdata;
+
+        (void) source;
+        (void) usec;
+        daemon->timer_boot_ms = INT64_MAX;
+        engine_pump(daemon);
+        return 0;
 }
 
 bool engine_is_idle(const struct channeld *daemon) {

@@ -3,9 +3,11 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/messages.h"
 #include "core/transfer.h"
@@ -14,14 +16,22 @@
  * CURLOPT_MAXFILESIZE would not do for a chunked one. */
 enum { KEEP_BYTES = 64 << 10, MOST_BYTES = 1 << 20 };
 
+enum { MOST_HEADERS = 32, MOST_METHOD = 16 };
+
 struct http {
         struct transfers *transfers;
+        struct transfer *idle; /* ended, to be used again */
 };
 
+/* libcurl's handle with what belongs to it. It is used again and again: to make one and to set all
+ * its options costs more than to post a small event by it. */
 struct transfer {
+        struct transfer *next; /* in the list of the idle ones */
         struct attempt *attempt;
         CURL *easy;
-        struct curl_slist *headers;
+        struct curl_slist headers[MOST_HEADERS]; /* of the attempt's request, which they borrow */
+        char *url, method[MOST_METHOD];          /* what the handle is set to; "" = to nothing yet */
+        bool posts, repeatable;
         struct buf reply;
         size_t n_received;
         char *retry_after;
@@ -30,10 +40,21 @@ struct transfer {
 
 static void transfer_free(struct transfer *transfer) {
         curl_easy_cleanup(transfer->easy);
-        curl_slist_free_all(transfer->headers);
         buf_done(&transfer->reply);
+        free(transfer->url);
         free(transfer->retry_after);
         free(transfer);
+}
+
+/* Forgets the request and the reply; what the handle is set to stays. */
+static void transfer_clear(struct transfer *transfer) {
+        transfer->attempt = NULL;
+        transfer->n_received = 0;
+        transfer->error[0] = '\0';
+        free(give_away(transfer->retry_after));
+        if (transfer->reply.allocated > KEEP_BYTES / 8)
+                buf_done(&transfer->reply);
+        buf_reset(&transfer->reply);
 }
 
 /* -- one transfer ----------------------------------------------------------------------------------- */
@@ -58,6 +79,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         struct transfer *transfer = userdata;
         size_t n_bytes = size * n, at = sizeof(name) - 1;
 
+        crash_point("channeld/reply-begun");
         if (n_bytes > at && strncasecmp(bytes, name, at) == 0 && !transfer->retry_after) {
                 while (at < n_bytes && (bytes[at] == ' ' || bytes[at] == '\t'))
                         at++;
@@ -67,6 +89,18 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         }
         return size * n;
 }
+
+#ifdef GONGKAI_CRASHPOINTS
+/* libcurl tells of a body when it has left. */
+static int on_debug(CURL *easy, curl_infotype what, char *bytes, size_t n_bytes, void *userdata) {
+        (void) easy;
+        (void) bytes;
+        (void) userdata;
+        if (what == CURLINFO_DATA_OUT && n_bytes > 0)
+                crash_point("channeld/request-sent");
+        return 0;
+}
+#endif
 
 static struct reply transfer_reply(struct transfer *transfer, CURLcode result) {
         struct reply reply = { .kind = STEP_HTTP };
@@ -87,25 +121,37 @@ static struct reply transfer_reply(struct transfer *transfer, CURLcode result) {
         return reply;
 }
 
+static void transfer_rest(struct http *http, struct transfer *transfer) {
+        transfer_clear(transfer);
+        transfer->next = http->idle;
+        http->idle = transfer;
+}
+
 static void on_ended(CURL *easy, CURLcode result, void *userdata) {
         struct transfer *transfer = userdata;
         struct attempt *attempt = transfer->attempt;
+        struct http *http = attempt->daemon->http;
         struct reply reply = transfer_reply(transfer, result);
 
         (void) easy;
         attempt->transfer = NULL;
+        crash_point("channeld/reply-read");
         attempt_replied(attempt, &reply);
-        transfer_free(transfer);
+        transfer_rest(http, transfer);
 }
 
-static bool set_options(struct transfer *transfer, const struct channeld *daemon,
-                        const struct http_request *request) {
+#define SET(option, value) (r = r == CURLE_OK ? curl_easy_setopt(easy, option, value) : r)
+
+/* What is the same for all requests of this form. */
+static CURLcode set_form(struct transfer *transfer, const struct channeld *daemon,
+                         const struct http_request *request) {
         long timeout_ms = (long) daemon->channel->timeout_ms;
         CURL *easy = transfer->easy;
         CURLcode r = CURLE_OK;
 
-#define SET(option, value) (r = r == CURLE_OK ? curl_easy_setopt(easy, option, value) : r)
-        SET(CURLOPT_URL, request->url);
+        curl_easy_reset(easy);
+        free(give_away(transfer->url));
+        transfer->method[0] = '\0';
         SET(CURLOPT_PRIVATE, transfer);
         SET(CURLOPT_ERRORBUFFER, transfer->error);
         SET(CURLOPT_NOSIGNAL, 1L);
@@ -119,41 +165,86 @@ static bool set_options(struct transfer *transfer, const struct channeld *daemon
         SET(CURLOPT_TIMEOUT_MS, timeout_ms);
         SET(CURLOPT_QUICK_EXIT, 1L); /* a stalled resolver must not stall the loop */
         SET(CURLOPT_USERAGENT, "gongkai/" GONGKAI_VERSION);
-        SET(CURLOPT_HTTPHEADER, transfer->headers);
         SET(CURLOPT_CUSTOMREQUEST, request->method);
-        if (request->body.len > 0 || strcmp(request->method, "POST") == 0) {
-                SET(CURLOPT_POST, 1L);
-                SET(CURLOPT_POSTFIELDS, buf_text(&request->body));
-                SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.len);
-        }
         SET(CURLOPT_WRITEFUNCTION, on_body);
         SET(CURLOPT_WRITEDATA, transfer);
         SET(CURLOPT_HEADERFUNCTION, on_header);
         SET(CURLOPT_HEADERDATA, transfer);
+#ifdef GONGKAI_CRASHPOINTS
+        SET(CURLOPT_VERBOSE, 1L);
+        SET(CURLOPT_DEBUGFUNCTION, on_debug);
+#endif
+        if (transfer->posts)
+                SET(CURLOPT_POST, 1L);
         if (!request->repeatable) {
                 /* libcurl sends a POST again by itself when a reused connection dies early. */
                 SET(CURLOPT_FRESH_CONNECT, 1L);
                 SET(CURLOPT_FORBID_REUSE, 1L);
         }
-#undef SET
-        return r == CURLE_OK;
+        if (r == CURLE_OK)
+                (void) snprintf(transfer->method, sizeof(transfer->method), "%s", request->method);
+        return r;
 }
 
-static struct transfer *transfer_new(const struct channeld *daemon,
-                                     const struct http_request *request) {
-        struct transfer *transfer = calloc(1, sizeof(*transfer));
-        bool well = transfer && (transfer->easy = curl_easy_init()) != NULL;
+static CURLcode set_url(struct transfer *transfer, const char *url) {
+        CURL *easy = transfer->easy;
+        CURLcode r = CURLE_OK;
 
-        for (size_t i = 0; well && request->headers && request->headers[i]; i++) {
-                struct curl_slist *more = curl_slist_append(transfer->headers, request->headers[i]);
+        if (transfer->url && strcmp(transfer->url, url) == 0)
+                return CURLE_OK;
+        free(transfer->url);
+        transfer->url = strdup(url);
+        if (!transfer->url)
+                return CURLE_OUT_OF_MEMORY;
+        SET(CURLOPT_URL, url);
+        return r;
+}
 
-                well = more != NULL;
-                transfer->headers = more ? more : transfer->headers;
+static bool set_options(struct transfer *transfer, const struct channeld *daemon,
+                        const struct http_request *request) {
+        bool posts = request->body.len > 0 || strcmp(request->method, "POST") == 0;
+        CURL *easy = transfer->easy;
+        CURLcode r = CURLE_OK;
+        size_t n = 0;
+
+        for (; request->headers && request->headers[n]; n++) {
+                if (n == MOST_HEADERS)
+                        return false;
+                transfer->headers[n].data = request->headers[n];
+                transfer->headers[n].next = request->headers[n + 1] ? &transfer->headers[n + 1] : NULL;
         }
-        if (well && set_options(transfer, daemon, request))
-                return transfer;
+        if (strcmp(transfer->method, request->method) != 0 || transfer->posts != posts ||
+            transfer->repeatable != request->repeatable) {
+                transfer->posts = posts;
+                transfer->repeatable = request->repeatable;
+                r = set_form(transfer, daemon, request);
+        }
+        if (r == CURLE_OK)
+                r = set_url(transfer, request->url);
+        SET(CURLOPT_HTTPHEADER, n > 0 ? transfer->headers : NULL);
+        if (posts) {
+                SET(CURLOPT_POSTFIELDS, buf_text(&request->body));
+                SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.len);
+        }
+        return r == CURLE_OK;
+}
+#undef SET
+
+/* One that rests, or a new one. */
+static struct transfer *transfer_new(struct channeld *daemon, const struct http_request *request) {
+        struct http *http = daemon->http;
+        struct transfer *transfer = http ? http->idle : NULL;
+
         if (transfer)
-                transfer_free(transfer);
+                http->idle = transfer->next;
+        else
+                transfer = calloc(1, sizeof(*transfer));
+        if (!transfer)
+                return NULL;
+        if ((transfer->easy || (transfer->easy = curl_easy_init()) != NULL) &&
+            set_options(transfer, daemon, request))
+                return transfer;
+        transfer_free(transfer);
         return NULL;
 }
 
@@ -211,6 +302,12 @@ void http_close(struct channeld *daemon) {
                 transfers_remove(daemon->http->transfers, attempt->transfer->easy);
                 transfer_free(attempt->transfer);
                 attempt->transfer = NULL;
+        }
+        while (daemon->http->idle) {
+                struct transfer *transfer = daemon->http->idle;
+
+                daemon->http->idle = transfer->next;
+                transfer_free(transfer);
         }
         (void) transfers_free(daemon->http->transfers);
         free(daemon->http);

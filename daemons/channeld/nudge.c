@@ -1,5 +1,5 @@
 /* The nudge brings an event's bytes right behind its commit. They wait in a small cache until the
- * store says that they are due here; what falls out of it is fetched from the store. */
+ * store says that they are due here; what finds no room in it is fetched from the store. */
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
@@ -7,79 +7,116 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
 
-enum { CACHE_SLOTS = 512, CACHE_BYTES = 4 << 20, FAIR_SHARE = 128 };
+enum { CACHE_SLOTS = 512, CACHE_BYTES = 4 << 20, FAIR_SHARE = 128, KEPT_MS = 10000 };
 
+/* One event's bytes: region, blank, EVID, NUL, and the bytes, in one piece of memory. */
 struct cached {
-        char *name; /* region, evid */
-        char *bytes;
-        size_t n;
+        char *data; /* NULL: the slot is free */
+        size_t n_name, n;
+        uint32_t hash;
+        int64_t until_boot_ms;
 };
 
 struct nudge {
         void *zmq, *socket;
         void *monitor; /* says when the connection came about anew */
         sd_event_source *io, *again, *watch;
-        struct cached slots[CACHE_SLOTS]; /* a ring: the oldest goes first */
-        size_t at, n_bytes;
+        struct cached slots[CACHE_SLOTS];
+        size_t at, n_used, n_bytes; /* at: where a free slot is looked for first */
+        int64_t swept_boot_ms;
 };
 
 static void slot_clear(struct nudge *nudge, struct cached *slot) {
+        if (!slot->data)
+                return;
         nudge->n_bytes -= slot->n;
-        free(slot->name);
-        free(slot->bytes);
+        nudge->n_used--;
+        free(slot->data);
         *slot = (struct cached) { 0 };
 }
 
+static uint32_t hash_of(uint32_t hash, const char *text, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                hash = (hash ^ (unsigned char) text[i]) * 16777619u;
+        return hash;
+}
+
+static uint32_t hash_of_name(const char *region, size_t n_region, const char *evid, size_t n_evid) {
+        return hash_of(hash_of(2166136261u, region, n_region), evid, n_evid);
+}
+
+/* What nobody asked for in ten seconds goes; looked for once a second at most. */
+static void cache_sweep(struct nudge *nudge, int64_t now) {
+        if (now < nudge->swept_boot_ms + 1000)
+                return;
+        nudge->swept_boot_ms = now;
+        for (size_t i = 0; i < CACHE_SLOTS; i++)
+                if (nudge->slots[i].until_boot_ms <= now)
+                        slot_clear(nudge, &nudge->slots[i]);
+}
+
+/* When it is full the new ones go by: they are behind in the queue too, and to copy what is thrown
+ * away again costs more than to fetch it. */
 static void cache_put(struct nudge *nudge, const char *region, size_t n_region, const char *evid,
                       size_t n_evid, const void *bytes, size_t n) {
-        struct cached *slot = &nudge->slots[nudge->at];
+        size_t n_name = n_region + n_evid + 1;
+        int64_t now = clock_boot_ms();
+        struct cached *slot;
 
         if (n == 0 || n > CACHE_BYTES / 8)
                 return;
-        slot_clear(nudge, slot);
-        while (nudge->n_bytes + n > CACHE_BYTES) {
-                size_t oldest = nudge->at;
-
-                do
-                        oldest = (oldest + 1) % CACHE_SLOTS;
-                while (!nudge->slots[oldest].name);
-                slot_clear(nudge, &nudge->slots[oldest]);
-        }
-        if (asprintf(&slot->name, "%.*s %.*s", (int) n_region, region, (int) n_evid, evid) < 0) {
-                slot->name = NULL;
+        if (nudge->n_used == CACHE_SLOTS || nudge->n_bytes + n > CACHE_BYTES)
+                cache_sweep(nudge, now);
+        if (nudge->n_used == CACHE_SLOTS || nudge->n_bytes + n > CACHE_BYTES)
                 return;
-        }
-        slot->bytes = malloc(n + 1);
-        if (!slot->bytes) {
-                slot_clear(nudge, slot);
+        while (nudge->slots[nudge->at].data)
+                nudge->at = (nudge->at + 1) % CACHE_SLOTS;
+        slot = &nudge->slots[nudge->at];
+        slot->data = malloc(n_name + n + 2);
+        if (!slot->data)
                 return;
-        }
-        memcpy(slot->bytes, bytes, n);
-        slot->bytes[n] = '\0';
+        memcpy(slot->data, region, n_region);
+        slot->data[n_region] = ' ';
+        memcpy(slot->data + n_region + 1, evid, n_evid);
+        slot->data[n_name] = '\0';
+        memcpy(slot->data + n_name + 1, bytes, n);
+        slot->data[n_name + 1 + n] = '\0';
+        slot->n_name = n_name;
         slot->n = n;
+        slot->hash = hash_of_name(region, n_region, evid, n_evid);
+        slot->until_boot_ms = now + KEPT_MS;
         nudge->n_bytes += n;
+        nudge->n_used++;
         nudge->at = (nudge->at + 1) % CACHE_SLOTS;
+}
+
+static bool slot_is(const struct cached *slot, uint32_t hash, const char *region, size_t n_region,
+                    const char *evid, size_t n_evid) {
+        return slot->data && slot->hash == hash && slot->n_name == n_region + 1 + n_evid &&
+               memcmp(slot->data, region, n_region) == 0 &&
+               memcmp(slot->data + n_region + 1, evid, n_evid) == 0;
 }
 
 char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n) {
         struct nudge *nudge = daemon->nudge;
-        char *name freed_by(freep) = NULL;
+        size_t n_region = strlen(region), n_evid = strlen(evid);
+        uint32_t hash = hash_of_name(region, n_region, evid, n_evid);
 
-        if (!nudge || asprintf(&name, "%s %s", region, evid) < 0) {
-                name = NULL;
-                return NULL;
-        }
-        for (size_t i = 0; i < CACHE_SLOTS; i++) {
+        for (size_t i = 0; nudge && i < CACHE_SLOTS; i++) {
                 struct cached *slot = &nudge->slots[i];
                 char *bytes;
 
-                if (!slot->name || strcmp(slot->name, name) != 0)
+                if (!slot_is(slot, hash, region, n_region, evid, n_evid))
                         continue;
-                bytes = give_away(slot->bytes);
+                bytes = give_away(slot->data);
+                memmove(bytes, bytes + slot->n_name + 1, slot->n + 1);
                 *ret_n = slot->n;
-                slot_clear(nudge, slot);
+                nudge->n_bytes -= slot->n;
+                nudge->n_used--;
+                *slot = (struct cached) { 0 };
                 return bytes;
         }
         return NULL;
@@ -196,7 +233,10 @@ static int watch(struct channeld *daemon) {
         /* Only who has looked once and found nothing is told of what comes. */
         (void) zmq_getsockopt(nudge->monitor, ZMQ_EVENTS, &events, &n_fd);
         r = sd_event_add_io(daemon->event, &nudge->watch, fd, EPOLLIN, nudge_on_watch, daemon);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(nudge->watch, true);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(nudge->watch, true);
+        /* An inproc pipe rings only for a reader that has found it empty before. */
+        return r < 0 ? r : nudge_on_watch(nudge->watch, fd, 0, daemon);
 }
 
 int nudge_open(struct channeld *daemon) {

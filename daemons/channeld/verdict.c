@@ -2,18 +2,20 @@
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
 
 /* The pause holds back what is blocked; the wait is for the moment until it is in force. A carrier
  * may hold the whole channel for a day at most. */
-enum { BLOCKED_MS = 2000, HOLD_MOST_MS = 24 * 3600 * 1000 };
+enum { BLOCKED_MS = 2000, HOLD_MOST_MS = 24 * 3600 * 1000, TOLD_PER_SECOND = 20 };
 
 void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         struct channeld *daemon = attempt->daemon;
@@ -66,6 +68,7 @@ static void pause_channel(struct attempt *attempt, const char *sentence) {
                         (void) store_control(daemon->store, region->code, region->epoch,
                                              buf_text(&what), buf_text(&why), "channeld",
                                              engine_ignore_reply, NULL);
+                crash_point_written(daemon->store, "channeld/pause-written");
         }
 }
 
@@ -84,11 +87,34 @@ static void back_off(const struct attempt *attempt, struct outcome *outcome,
                 outcome->at_ms = verdict->at_ms;
 }
 
+/* A busy channel would fill the journal with what went well; each of it stands in the ledger. */
+static bool is_told(struct channeld *daemon) {
+        if (daemon->n_told < TOLD_PER_SECOND) {
+                daemon->n_told++;
+                return true;
+        }
+        daemon->n_untold++;
+        return false;
+}
+
+void verdict_tell_rest(struct channeld *daemon) {
+        char count[24];
+
+        if (daemon->n_untold > 0) {
+                (void) snprintf(count, sizeof(count), "%u", daemon->n_untold);
+                log_say(LOG_INFO, MESSAGE_ATTEMPTS_DONE, "channel", daemon->channel->name, "count",
+                        count, NULL);
+        }
+        daemon->n_told = daemon->n_untold = 0;
+}
+
 static void log_outcome(const struct attempt *attempt, const struct verdict *verdict,
                         const struct outcome *outcome) {
         char number[24], took[24];
         bool bad = verdict->kind != VERDICT_DONE;
 
+        if (!bad && !is_told(attempt->daemon))
+                return;
         (void) snprintf(number, sizeof(number), "%u", attempt->delivery.attempt);
         (void) snprintf(took, sizeof(took), "%lld",
                         (long long) (clock_boot_ms() - attempt->started_boot_ms));
@@ -163,6 +189,7 @@ void verdict_conclude(struct attempt *attempt) {
         struct outcome *outcome = calloc(1, sizeof(*outcome));
 
         tree_rollback(daemon);
+        crash_point("channeld/verdict");
         if (!outcome) {
                 verdict_end(attempt, NULL);
                 return;
@@ -174,6 +201,8 @@ void verdict_conclude(struct attempt *attempt) {
         outcome->verdict = judge(attempt, verdict, outcome);
         outcome->health = health_of(attempt);
         outcome->hold_ms = hold_of(attempt, verdict);
+        if (*outcome->health)
+                daemon->n_in_a_row = *outcome->health == '0' ? daemon->n_in_a_row + 1 : 0;
         /* Of one that shows by itself nothing is left half done. */
         if (!driver->local && (attempt->step.memo || attempt->memo_moved))
                 outcome->memo = json_dumps(attempt->step.memo ? attempt->step.memo : attempt->memo,

@@ -211,6 +211,10 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
 
         if (!chosen || event->type != EVENT_PUBLISH)
                 return; /* a withdrawal goes where its document is known */
+        if (job->only_channel) {
+                buf_str(ret, job->only_channel);
+                return;
+        }
         if (strcmp(event->openness, "proactive") != 0)
                 job->not_for_all = "/data/openness";
         else if (has_groups(event))
@@ -263,7 +267,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
                         const struct emitter_config *emitter, const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
-        unsigned char digest[32], same[32];
+        unsigned char digest[32], same[32], sum[DIGEST_SUM];
         char content[DIGEST_TEXT];
         struct buf may = { 0 };
         bool urgent = event->urgent && emitter && emitter->may_urgent;
@@ -287,7 +291,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_number(words, urgent ? 1 : 2);
         words_number(words, 0);
         words_fmt(words, "%s%s%s%s%s", job->reasons ? "h" : "", event->dry_run ? "d" : "",
-                  config->hold_same_content ? "s" : "",
+                  config->hold_same_content && !job->only_channel ? "s" : "",
                   emitter && emitter->may_backfill ? "b" : "", job->to_fetch ? "f" : "");
         words_str(words, buf_text(&may));
         words_str(words, channels);
@@ -308,7 +312,8 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         words_add(words, same, SAME_BYTES);
         specs_end(event, &words->bytes);
         words_end(words);
-        words_str(words, ""); /* sum of the bytes */
+        digest_sum(job->bytes, job->n_bytes, sum);
+        words_add(words, sum, sizeof(sum));
         buf_done(&may);
 }
 
@@ -343,7 +348,7 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
 
         check_rights(daemon, event, emitter, local, &errors);
         check_time(event, &errors);
-        if (event->type == EVENT_PUBLISH) {
+        if (event->type == EVENT_PUBLISH && !job->only_channel) {
                 item = check_item(daemon, event->item, event->region, &errors);
                 check_attachments(daemon, job, event, emitter, frames, n_frames, &errors);
                 if (event->urgent && !(emitter && emitter->may_urgent))
@@ -375,7 +380,8 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 alarms_unwritable("attachments", daemon->attachments_dir, 0);
         }
         route_event(daemon, job, event, item, &channels);
-        if (!raw) {
+        /* A mark of the byte order, or a name in another form than ours, would go on to receivers. */
+        if (!raw || *raw != '{' || event->composed) {
                 event_write(event->json, &written);
                 raw = written.error ? NULL : written.data;
                 n_raw = written.len;

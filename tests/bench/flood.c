@@ -2,8 +2,10 @@
  * the rate and how long an event waited for its last word, as one JSON object.
  *
  * Every emitter is a DEALER of its own with up to `window` events open. With --resend it keeps the
- * rules for emitters: what was busy, or got no answer in ten seconds, is sent again as the same
- * bytes until it is taken. Exit 1 when an event was refused or stayed without an answer. */
+ * rules for emitters: what was busy, or got no answer in --patience ms, is sent again as the same
+ * bytes until it is taken. With --rate so many new events go out each second, and no more. Each event
+ * carries the moment of its first sending ("。@MICROSECONDS。", CLOCK_MONOTONIC) for tests/bench/sink.
+ * Exit 1 when an event was refused or stayed without an answer. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -18,7 +20,7 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { PATIENCE_MS = 10000, MOST_EMITTERS = 64, MOST_WINDOW = 4096, LEAST_BYTES = 700 };
+enum { MOST_EMITTERS = 64, MOST_WINDOW = 4096, LEAST_BYTES = 700 };
 
 struct letter {
         unsigned number;
@@ -35,12 +37,13 @@ struct emitter {
 
 struct flood {
         const char *door, *prefix, *source, *item;
-        unsigned n_events, n_emitters, window, n_bytes;
+        unsigned n_events, n_emitters, window, n_bytes, rate, patience_ms;
         bool resend;
 
         void *zmq;
         struct emitter emitters[MOST_EMITTERS];
         char time[MOMENT_TEXT];
+        int64_t began_us;
         unsigned next, n_closed; /* closed: the last word on it was heard */
         unsigned accepted, duplicate, busy, other, reopened, unanswered;
         uint32_t *waits_us; /* of what was accepted */
@@ -73,9 +76,10 @@ static void emitter_open(struct flood *flood, struct emitter *emitter) {
 }
 
 /* No two events are alike in content: the door would say so of each. */
-static void write_event(const struct flood *flood, unsigned number, struct buf *buf) {
+static void write_event(const struct flood *flood, const struct letter *letter, struct buf *buf) {
         static const char filler[] = "各乡镇人民政府，市直各部门：现将有关事项通知如下，请认真贯彻执行。";
         static const char ending[] = "\"}}}";
+        unsigned number = letter->number;
         size_t room;
 
         buf_reset(buf);
@@ -85,9 +89,9 @@ static void write_event(const struct flood *flood, unsigned number, struct buf *
                 "\"datacontenttype\":\"application/json\",\"data\":{\"document\":\"%s-%u\","
                 "\"item\":\"%s\",\"title\":\"关于第%u号事项的通告\","
                 "\"publisher\":{\"name\":\"腾冲市人民政府办公室\"},\"dates\":{\"formed\":\"2026-11-20\"},"
-                "\"body\":{\"format\":\"text\",\"content\":\"第%u号。",
+                "\"body\":{\"format\":\"text\",\"content\":\"第%u号。@%lld。",
                 flood->source, flood->prefix, number, flood->time, flood->prefix, number, flood->item,
-                number, number);
+                number, number, (long long) letter->first_us);
         while (buf->len + sizeof(ending) - 1 < flood->n_bytes) {
                 room = flood->n_bytes - buf->len - (sizeof(ending) - 1);
                 /* Whole characters of three bytes, then ASCII, to the very byte. */
@@ -103,12 +107,19 @@ static void write_event(const struct flood *flood, unsigned number, struct buf *
 static void emitter_send(struct flood *flood, struct emitter *emitter, struct letter letter) {
         static struct buf buf;
 
-        write_event(flood, letter.number, &buf);
+        write_event(flood, &letter, &buf);
         if (buf.error || zmq_send(emitter->socket, "", 0, ZMQ_SNDMORE) < 0 ||
             zmq_send(emitter->socket, buf.data, buf.len, 0) < 0)
                 die("send");
         letter.sent_ms = clock_boot_ms();
         emitter->sent[(emitter->at + emitter->n_sent++) % flood->window] = letter;
+}
+
+static bool may_begin(const struct flood *flood) {
+        if (flood->next == flood->n_events)
+                return false;
+        return flood->rate == 0 ||
+               (now_us() - flood->began_us) * flood->rate >= (int64_t) flood->next * 1000000;
 }
 
 /* What is due again goes first; then new events, until the window is full. */
@@ -125,7 +136,7 @@ static void emitter_fill(struct flood *flood, struct emitter *emitter) {
                 emitter->again[i] = emitter->again[--emitter->n_again];
                 emitter_send(flood, emitter, letter);
         }
-        while (emitter->n_sent + emitter->n_again < flood->window && flood->next < flood->n_events)
+        while (emitter->n_sent + emitter->n_again < flood->window && may_begin(flood))
                 emitter_send(flood, emitter,
                              (struct letter) { .number = flood->next++, .first_us = now_us() });
 }
@@ -209,7 +220,7 @@ static void emitter_read(struct flood *flood, struct emitter *emitter) {
 
 /* No answer: a new socket, and the same bytes again. */
 static void emitter_patience(struct flood *flood, struct emitter *emitter) {
-        if (emitter->n_sent == 0 || clock_boot_ms() - emitter->sent[emitter->at].sent_ms < PATIENCE_MS)
+        if (emitter->n_sent == 0 || clock_boot_ms() - emitter->sent[emitter->at].sent_ms < flood->patience_ms)
                 return;
         emitter_open(flood, emitter);
         flood->reopened++;
@@ -227,7 +238,7 @@ static void flood_run(struct flood *flood) {
                         items[i].socket = flood->emitters[i].socket;
                         items[i].events = ZMQ_POLLIN;
                 }
-                if (zmq_poll(items, (int) flood->n_emitters, 20) < 0 && errno != EINTR)
+                if (zmq_poll(items, (int) flood->n_emitters, flood->rate ? 1 : 20) < 0 && errno != EINTR)
                         die("poll");
                 for (unsigned i = 0; i < flood->n_emitters; i++)
                         if (items[i].revents)
@@ -249,10 +260,10 @@ static double wait_ms(const struct flood *flood, double part) {
 
 static void flood_print(struct flood *flood, double seconds) {
         qsort(flood->waits_us, flood->accepted, sizeof(*flood->waits_us), by_size);
-        (void) printf("{\"events\":%u,\"accepted\":%u,\"duplicate\":%u,\"busy\":%u,\"other\":%u,"
+        (void) printf("{\"began_us\":%lld,\"events\":%u,\"accepted\":%u,\"duplicate\":%u,\"busy\":%u,\"other\":%u,"
                       "\"unanswered\":%u,\"reopened\":%u,\"seconds\":%.3f,\"rate\":%.0f,"
                       "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",
-                      flood->n_events, flood->accepted, flood->duplicate, flood->busy, flood->other,
+                      (long long) flood->began_us, flood->n_events, flood->accepted, flood->duplicate, flood->busy, flood->other,
                       flood->unanswered, flood->reopened, seconds,
                       seconds > 0 ? flood->accepted / seconds : 0, wait_ms(flood, 0.5),
                       wait_ms(flood, 0.99), wait_ms(flood, 1));
@@ -279,6 +290,8 @@ static void read_arguments(struct flood *flood, int argc, char **argv) {
                 { "prefix", required_argument, NULL, 'p' },
                 { "source", required_argument, NULL, 's' },
                 { "item", required_argument, NULL, 'i' },
+                { "rate", required_argument, NULL, 'a' },
+                { "patience", required_argument, NULL, 't' },
                 { "resend", no_argument, NULL, 'r' },
                 { 0 },
         };
@@ -294,6 +307,8 @@ static void read_arguments(struct flood *flood, int argc, char **argv) {
                 case 'p': flood->prefix = optarg; break;
                 case 's': flood->source = optarg; break;
                 case 'i': flood->item = optarg; break;
+                case 'a': flood->rate = number_of(optarg, 1, 1000000); break;
+                case 't': flood->patience_ms = number_of(optarg, 10, 600000); break;
                 case 'r': flood->resend = true; break;
                 default: exit(2);
                 }
@@ -309,8 +324,8 @@ int main(int argc, char **argv) {
                 .door = "ipc:///run/gongkai/publish", .prefix = "flood",
                 .source = "urn:gongkai:530581:flood", .item = "aqsc.0402",
                 .n_events = 10000, .n_emitters = 4, .window = 256, .n_bytes = 2048,
+                .patience_ms = 10000,
         };
-        int64_t began;
 
         read_arguments(&flood, argc, argv);
         (void) moment_write(clock_now_ms(), flood.time);
@@ -327,9 +342,9 @@ int main(int argc, char **argv) {
                         die("start");
                 emitter_open(&flood, emitter);
         }
-        began = now_us();
+        flood.began_us = now_us();
         flood_run(&flood);
-        flood_print(&flood, (double) (now_us() - began) / 1e6);
+        flood_print(&flood, (double) (now_us() - flood.began_us) / 1e6);
         for (unsigned i = 0; i < flood.n_emitters; i++) {
                 (void) zmq_close(flood.emitters[i].socket);
                 free(flood.emitters[i].sent);

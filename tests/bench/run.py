@@ -3,49 +3,23 @@
 
     bench: NAME VALUE UNIT goal GOAL ok|short
 
-The figures with a ratio are what must hold on any machine; absolute ones depend on it, and their
-goals are for two quiet cores. QUICK=1 keeps the run under a minute.
+Figures without a goal stand beside the others to be compared with. The figures with a ratio are what
+must hold on any machine; absolute ones depend on it, and their goals are for two quiet cores. Lines
+with "#" tell how the run went. QUICK=1 keeps the run under a minute; --only NAME runs one part.
 """
 import argparse
-import json
-import os
 import pathlib
 import signal
-import statistics
-import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "integration"))
-QUICK = bool(os.environ.get("QUICK"))
-short = 0
-
-
-def figure(name, value, unit, goal, least=True):
-    global short
-    well = value >= goal if least else value <= goal
-    short += not well
-    print(f"bench: {name} {value:.3g} {unit} goal {goal:g} {'ok' if well else 'short'}" if value < 1000 else
-          f"bench: {name} {value:.0f} {unit} goal {goal:g} {'ok' if well else 'short'}", flush=True)
-
-
-def resident_mib(process, what="VmRSS"):
-    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith(what + ":"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(what)
-
-
-def cpu_seconds(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
+from kit import HERE, QUICK, Sink, cpu_seconds, figure, load, median, resident_mib, run_json, say, short, stories
+from deliver import end_to_end
+from trouble import again_after_kills, backlog, share_with_failures
 
 CHANNELS = ("portal", "hall", "press", "archive")  # four that take everything: nobody works on them
 
 
 def county(programs, channels):
-    import county as stories
     stories.PROGRAMS = programs
     one = stories.County()
     for name in channels:
@@ -53,45 +27,42 @@ def county(programs, channels):
     return one
 
 
-def store_and_door(programs, bench):
+def door(programs, sink):
     """The store alone, plain commands, and publisherd in front of it: in turn on the same Redis."""
     rounds, batches, events = (2, 60, 15000) if QUICK else (5, 200, 60000)
+    bench = programs / "tests" / "bench"
     one = county(programs, CHANNELS)
-    rates, accept, plain = [], [], []
+    rates, accept, plain, used = [], [], [], []
     try:
         # A rewrite of the file in the middle would be paid by whichever happens to run.
         redis = one.start_redis(**{"auto-aof-rewrite-percentage": 0})
         publisherd = one.start_publisherd()
         one.ready()
-        door = f"ipc://{one.folder}/run/publish"
         for i in range(rounds):
-            out = subprocess.run([bench / "store", one.redis_socket, "1", str(batches)], check=True, capture_output=True)
-            pair = json.loads(out.stdout)
+            pair = run_json(bench / "store", one.redis_socket, 1, batches)
             accept += pair["accept_us"]
             plain += pair["plain_us"]
-            used = cpu_seconds(publisherd), cpu_seconds(redis)
-            out = subprocess.run([bench / "flood", "--door", door, "--events", str(events), "--emitters", "4", "--window",
-                                  "256", "--bytes", "2048", "--prefix", f"r{i}", "--resend"], check=True, capture_output=True)
-            flood = json.loads(out.stdout)
+            before = cpu_seconds(publisherd), cpu_seconds(redis)
+            flood = run_json(bench / "flood", "--door", one.endpoint, "--events", events, "--emitters", 4, "--window", 256,
+                             "--bytes", 2048, "--prefix", f"r{i}", "--resend")
             rates.append(flood["rate"])
-            used = [(now - then) * 1e6 / events for now, then in zip((cpu_seconds(publisherd), cpu_seconds(redis)), used)]
+            used.append([(now - then) * 1e6 / events
+                         for now, then in zip((cpu_seconds(publisherd), cpu_seconds(redis)), before)])
         memory = resident_mib(publisherd, "VmHWM")
     finally:
         one.close()
-    accept_rate, plain_rate = 1e6 / statistics.median(accept), 1e6 / statistics.median(plain)
-    rate = statistics.median(rates)
     pairs = [p / a for a, p in zip(accept, plain)]
-    figure("store-accept-against-plain", statistics.median(pairs), "ratio", 0.5)
-    figure("door-against-store-accept", statistics.median(r * a / 1e6 for r, a in zip(rates, accept)), "ratio", 0.6)
-    figure("store-accept-f4", accept_rate, "events/s", 35000)
-    figure("store-plain-f4", plain_rate, "events/s", 50000)
-    figure("door-accept-f4", rate, "events/s", 30000)
-    figure("door-cpu-per-event", used[0], "us", 30, least=False)
-    figure("redis-cpu-per-event", used[1], "us", 25, least=False)
+    figure("store-accept-against-plain", median(pairs), "ratio", 0.5)
+    figure("door-against-store-accept", median([r * a / 1e6 for r, a in zip(rates, accept)]), "ratio", 0.6)
+    figure("store-accept-f4", 1e6 / median(accept), "events/s", 35000)
+    figure("store-plain-f4", 1e6 / median(plain), "events/s", 50000)
+    figure("door-accept-f4", median(rates), "events/s", 30000)
+    figure("door-cpu-per-event", median([u[0] for u in used]), "us", 30, least=False)
+    figure("redis-cpu-per-event", median([u[1] for u in used]), "us", 25, least=False)
     figure("publisherd-memory-under-load", memory, "MiB", 64, least=False)
 
 
-def idle_memory(programs):
+def idle(programs, sink):
     one = county(programs, ["portal"])
     (one.folder / "web").mkdir()
     one.channel("site", driver="site", carrier="政府网站", title="网站", root=one.folder / "web", address="http://127.0.0.1")
@@ -104,15 +75,27 @@ def idle_memory(programs):
         one.close()
 
 
+PARTS = {"idle": idle, "door": door, "deliver": end_to_end, "failures": share_with_failures, "kills": again_after_kills,
+         "backlog": backlog}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--programs", type=pathlib.Path, default=HERE.parents[1] / "build" / "release")
+    parser.add_argument("--only", choices=PARTS, action="append")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     programs = arguments.programs.resolve()
-    idle_memory(programs)
-    store_and_door(programs, programs / "tests" / "bench")
-    print(f"bench: {short} figures short of their goal")
+    sink = Sink(programs)
+    try:
+        for name, part in PARTS.items():
+            if arguments.only and name not in arguments.only:
+                continue
+            say(f"{name}: load of the machine {load():.2f}")
+            part(programs, sink)
+    finally:
+        sink.close()
+    print(f"bench: {len(short)} figures short of their goal{': ' if short else ''}{' '.join(short)}")
 
 
 main()
