@@ -35,6 +35,7 @@ def arguments_of(words=None):
     parser.add_argument("--channels", default="", help="channels to have, by comma (default: all)")
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE for every channel's file")
     parser.add_argument("--hot", type=int, default=6, help="documents that each emitter revises by turns")
+    parser.add_argument("--life", type=int, default=14, help="events of a document at most")
     parser.add_argument("--slow", type=float, default=0, help="seconds that every endpoint takes to answer")
     parser.add_argument("--numbered", action="store_true", help="every document has numbers of its emitter")
     parser.add_argument("--plain", action="store_true", help="no embargo, no expiry, nothing refused")
@@ -55,7 +56,7 @@ class Storm:
         self.troupe = Troupe({name: CHANNELS[name] for name in wanted},
                              options=dict(word.split("=", 1) for word in options.set))
         self.crowd = Crowd(self.troupe.folder, self.troupe.endpoint, options.seed, self.clock_ms, options.rate,
-                           plain=options.plain, hot=options.hot, numbered=options.numbered)
+                           plain=options.plain, hot=options.hot, numbered=options.numbered, life=options.life)
         self.faults = Faults(self.troupe, self.crowd, self.ended)
         self.rows = [row for row in catalogue(self.troupe) if self.is_wanted(row)]
         self.n_counted, self.n_tried, self.busy, self.threads = 0, 0, set(), []
