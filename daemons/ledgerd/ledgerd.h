@@ -82,7 +82,7 @@ struct ledgerd {
         bool stopping, store_told, trouble_told;
         struct ledger_head head_written;
         int64_t head_ms, head_told_ms, look_ms;
-        uint64_t n_rows; /* since the start */
+        uint64_t n_rows, n_rows_trimmed; /* since the start; when memory was last given back */
 };
 
 /* region.c */
@@ -112,6 +112,8 @@ void receipts_close(struct ledgerd *daemon);
 
 /* tidy.c */
 int tidy_open(struct ledgerd *daemon);
+/* Channels that documents have and the configuration has not (any more). */
+void tidy_learn(struct ledgerd *daemon, struct region *region, const char *channel);
 void tidy_touch(struct ledgerd *daemon, const struct region *region, const char *document);
 void tidy_want_bytes(struct ledgerd *daemon, const struct region *region, const struct ledger_row *row);
 /* Within the transaction of a batch: notes what the store has let go, or is to get back. */
