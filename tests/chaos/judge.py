@@ -13,7 +13,8 @@ import sqlite3
 
 TAKEN = ("accepted", "duplicate")
 # What the log calls the end of an attempt in which something may have been sent.
-ATTEMPTS = ("attempted", "uncertain", "deferred", "parked", "published", "withdrawn", "ended", "dead", "superseded")
+ATTEMPTS = ("attempted", "uncertain", "deferred", "parked", "published", "restored", "withdrawn", "ended", "dead",
+            "superseded")
 SLACK_S = 0.5
 # What keeps a request back on its way, and how long after that it may still be under way.
 HOLDS, LATE_S = ("stall", "delay", "drip"), 2.0
