@@ -182,8 +182,11 @@ class Storm:
             wait_until(lambda: not troupe.left_due(), 120, "nothing is due any more")
         except AssertionError:
             pass  # told below, document by document
-        if troupe.has_ledger:
-            wait_until(self.ledger_is_up, 60, "the ledger has all")
+        try:
+            self.is_behind = False
+            wait_until(lambda: not troupe.has_ledger or self.ledger_is_up(), 60, "the ledger has all")
+        except AssertionError:
+            self.is_behind = True
         return n_late
 
     def ledger_is_up(self):
@@ -230,6 +233,8 @@ class Storm:
         found = judge.judge(self.states(judge.documents), self.ahead_ms / 1000, self.leap_at)
         if n_late:
             found["lost"].append(f"{n_late} events never had a last word")
+        if self.is_behind:
+            found["lost"].append(f"the ledger does not get what is in the log: {troupe.log('ledgerd')[-300:]}")
         if left:
             found["odd"].append(f"{left} are still due")
         if troupe.has_ledger:
