@@ -124,7 +124,7 @@ int db_open(struct ledger_db *db, const char *path, bool writing) {
         }
         r = db_run(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                        "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;"
-                       "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -4096");
+                       "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -2048");
         if (r == 0)
                 r = migrate(db);
         crash_point("core/ledger-opened");

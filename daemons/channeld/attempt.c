@@ -277,6 +277,10 @@ void attempt_begin(struct attempt *attempt) {
 
         attempt->started_boot_ms = clock_boot_ms();
         attempt->started_ms = clock_now_ms();
+        if (!lease_may_send(attempt->lease)) {
+                attempt_release(attempt);
+                return;
+        }
         if (!attempt_read(attempt)) {
                 trouble_damaged(attempt->region, attempt->lease->document);
                 if (step_verdict(&attempt->step, VERDICT_WAIT, "store/bytes",

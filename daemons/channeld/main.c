@@ -228,12 +228,14 @@ static int add_sources(struct channeld *daemon) {
                 r = sd_event_add_defer(daemon->event, &daemon->pump, engine_on_pump, daemon);
         /* Behind all that ends attempts: what ends in one turn is settled, and taken anew, together. */
         if (r >= 0)
-                r = sd_event_source_set_priority(daemon->pump, SD_EVENT_PRIORITY_NORMAL + 1);
+                r = sd_event_source_set_priority(daemon->pump, SD_EVENT_PRIORITY_NORMAL + 2);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->pump, true);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->renewal, CLOCK_BOOTTIME, 0, 1000,
                                       lease_on_timer, daemon);
+        if (r >= 0) /* an answer that is here already is read before its request is cut */
+                r = sd_event_source_set_priority(daemon->renewal, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->renewal, true);
         if (r >= 0)
@@ -309,6 +311,8 @@ int main(int argc, char **argv) {
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)
                 r = channeld_test(&daemon);
+        else if (r >= 0 && arguments.preview)
+                r = preview_run(&daemon);
         else if (r >= 0) {
                 r = channeld_run(&daemon);
                 if (r < 0)

@@ -211,7 +211,9 @@ void settle_go(struct region *region) {
 int64_t settle_due(const struct region *region) {
         if (!region->first || region->settling)
                 return INT64_MAX;
-        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->n_begun == 0)
+        /* Where the store counts what is under way, only a settle makes room for the next. */
+        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->channel->concurrency > 0 ||
+            (region->daemon->n_begun == 0 && engine_gap_ms(region->daemon) == 0))
                 return 0;
         return region->first_boot_ms + PATIENCE_MS;
 }
@@ -225,6 +227,8 @@ void settle_add(struct region *region, struct outcome *outcome) {
         region->last = outcome;
         if (region->n_outcomes++ == 0)
                 region->first_boot_ms = clock_boot_ms();
+        if (outcome->health && *outcome->health == '0')
+                region->first_boot_ms = 0; /* the breaker wants to know it now */
 }
 
 void settle_drop(struct region *region) {

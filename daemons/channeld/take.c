@@ -245,11 +245,14 @@ static bool heed(struct take *take, const redisReply *taken, int error, const ch
         }
         if (strcmp(state, "paused") == 0) {
                 set_paused(daemon, reply_text(taken, 1));
+                trouble_paused(region, reply_text(taken, 1));
                 engine_release_ready(region, false);
                 region->next_boot_ms = clock_boot_ms() + PAUSED_MS;
                 return false;
         }
         set_paused(daemon, NULL);
+        daemon->n_in_a_row = 0;
+        region->pause_seen = true; /* a pause from now on is not of an earlier configuration */
         if (!take->stopped)
                 trouble_breaker(region, open || probe, reply_number(taken, 1));
         if (open || take->stopped)

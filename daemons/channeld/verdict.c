@@ -201,6 +201,8 @@ void verdict_conclude(struct attempt *attempt) {
         outcome->verdict = judge(attempt, verdict, outcome);
         outcome->health = health_of(attempt);
         outcome->hold_ms = hold_of(attempt, verdict);
+        if (*outcome->health)
+                daemon->n_in_a_row = *outcome->health == '0' ? daemon->n_in_a_row + 1 : 0;
         /* Of one that shows by itself nothing is left half done. */
         if (!driver->local && (attempt->step.memo || attempt->memo_moved))
                 outcome->memo = json_dumps(attempt->step.memo ? attempt->step.memo : attempt->memo,

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/clock.h"
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -141,16 +140,20 @@ static void take_entry(struct batch *batch, struct entry *entry) {
 
 /* -- writing -------------------------------------------------------------------------------------- */
 
-/* publisherd notes a part of the bytes' SHA-256 in the record, "#" and 32 hex digits: Redis' own log
- * has no checksum. */
+/* publisherd notes a sum over the bytes in the record, "#" and 16 hex digits: Redis' own log has no
+ * checksum. */
 static bool bytes_are_right(const struct ledger_row *row, const char *bytes, size_t n_bytes) {
+        static const char digits[] = "0123456789abcdef";
         const char *mark = strstr(row->extra, " #");
-        char digest[DIGEST_TEXT];
+        unsigned char sum[DIGEST_SUM];
 
-        if (!mark || strspn(mark + 2, "0123456789abcdef") != 32 || mark[34] != ' ')
+        if (!mark || strspn(mark + 2, digits) != 2 * DIGEST_SUM || mark[2 + 2 * DIGEST_SUM] != ' ')
                 return true;
-        digest_bytes(bytes, n_bytes, digest);
-        return strncmp(digest, mark + 2, 32) == 0;
+        digest_sum(bytes, n_bytes, sum);
+        for (size_t i = 0; i < DIGEST_SUM; i++)
+                if (mark[2 + 2 * i] != digits[sum[i] >> 4] || mark[3 + 2 * i] != digits[sum[i] & 15])
+                        return false;
+        return true;
 }
 
 static int write_record(struct batch *batch, struct record *record, const redisReply *body) {
@@ -203,6 +206,7 @@ static void tell(struct batch *batch) {
                 const struct record *record = &batch->records[i];
                 const struct ledger_row *row = &record->row;
 
+                tidy_learn(daemon, record->region, row->channel);
                 if (row->receipt) {
                         receipts_send(daemon, row);
                         crash_point("ledgerd/receipt-sent");
