@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -189,10 +190,12 @@ static int write_all(struct batch *batch, const redisReply *bodies) {
         for (size_t i = 0; r == 0 && i < batch->n; i++)
                 r = write_record(batch, &batch->records[i],
                                  batch->records[i].wants_body ? reply_at(bodies, body++) : NULL);
+        crash_point("ledgerd/rows-written");
         if (r == 0)
                 r = write_positions(batch);
         if (r == 0)
                 r = tidy_write(batch->daemon);
+        crash_point("ledgerd/positions-written");
         return r == 0 ? ledger_commit(ledger) : r;
 }
 
@@ -204,8 +207,10 @@ static void tell(struct batch *batch) {
                 const struct ledger_row *row = &record->row;
 
                 tidy_learn(daemon, record->region, row->channel);
-                if (row->receipt)
+                if (row->receipt) {
                         receipts_send(daemon, row);
+                        crash_point("ledgerd/receipt-sent");
+                }
                 if (strcmp(row->code, "bytes/gone") == 0)
                         tidy_want_bytes(daemon, record->region, row);
                 else if (*row->document)
@@ -232,6 +237,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                 return;
         }
         if (batch->n > 0) {
+                crash_point("ledgerd/committed");
                 trouble_over(daemon);
                 tidy_committed(daemon);
                 daemon->n_rows += batch->n;
@@ -245,6 +251,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                                 region->n_store = region->position.n;
                 }
                 tell(batch);
+                crash_point("ledgerd/told");
                 tail_rest(daemon, now_usec() - begun);
         }
         batch_drop(daemon);
@@ -272,6 +279,7 @@ static void on_bodies(struct store *store, const redisReply *reply, int error, c
                 regions_forget(daemon); /* the tick looks again */
                 return;
         }
+        crash_point("ledgerd/bytes-read");
         batch_write(daemon->batch, reply);
 }
 

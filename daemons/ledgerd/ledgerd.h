@@ -73,6 +73,10 @@ struct ledgerd {
 
         struct batch *batch; /* under way, or NULL */
         struct receipts *receipts;
+        struct alarms *alarms; /* who sends them on */
+        struct string_list dead_channels; /* that had dead letters when dead.c last looked */
+        int64_t dead_seq, dead_ms, documents_ms;
+        bool dead_known;
         struct tidy *tidy;
         sd_event_source *tick, *retry;
         bool stopping, store_told, trouble_told;
@@ -118,6 +122,10 @@ void tidy_committed(struct ledgerd *daemon); /* behind that transaction */
 void tidy_go(struct ledgerd *daemon);
 void tidy_forget(struct ledgerd *daemon); /* the connection went: everything is to be asked anew */
 void tidy_close(struct ledgerd *daemon);
+
+/* dead.c: alarms out of the ledger itself; each second, while there is one. */
+void dead_tick(struct ledgerd *daemon);
+void dead_close(struct ledgerd *daemon);
 
 /* trouble.c: the ledger cannot be read or written. Closes it; it is tried anew each second. */
 void trouble_ledger(struct ledgerd *daemon, int error);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -162,6 +163,7 @@ static int begin_era(struct region *region, const char *epoch, const char *adopt
 
         if (r == 0)
                 r = ledger_begin_era(daemon->ledger, region->code, epoch, adoption, n);
+        crash_point("ledgerd/era-written");
         if (r == 0)
                 r = ledger_commit(daemon->ledger);
         if (r == 0)
@@ -171,6 +173,7 @@ static int begin_era(struct region *region, const char *epoch, const char *adopt
                 return r;
         }
         region->has_position = true;
+        crash_point("ledgerd/era-committed");
         log_say(LOG_NOTICE, MESSAGE_LEDGER_ERA, "region", region->code, "epoch", epoch, NULL);
         return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -170,8 +171,10 @@ static void write_notes(struct ledgerd *daemon) {
         r = ledger_begin(daemon->ledger);
         if (r == 0)
                 r = tidy_write(daemon);
+        crash_point("ledgerd/notes-written");
         if (r == 0)
                 r = ledger_commit(daemon->ledger);
+        crash_point("ledgerd/notes-committed");
         if (r < 0)
                 trouble_ledger(daemon, r);
         else {
@@ -244,6 +247,7 @@ static void on_ledgered(struct store *store, const redisReply *reply, int error,
                 tidy->sweeping = tidy->sweeping || call->n > 0;
                 tidy->sweep_ms = clock_boot_ms() + (error ? 10000 : SWEEP_MS);
         } else {
+                crash_point("ledgerd/trimmed");
                 if (call->trim[0])
                         memcpy(call->region->trimmed, call->trim, sizeof(call->trim));
                 for (size_t i = 0; i < call->n; i++)
@@ -289,6 +293,7 @@ static bool send_call(struct call *call) {
         (void) snprintf(call->trim, sizeof(call->trim), "%s", region->position.id);
         words_done(&due);
         r = store_command(daemon->store, &words, on_ledgered, call);
+        crash_point_written(daemon->store, "ledgerd/trim-written");
         words_done(&words);
         if (r == 0)
                 daemon->tidy->call = call;
@@ -448,6 +453,7 @@ static void on_given(struct store *store, const redisReply *reply, int error, co
         if (gift->generation != daemon->generation)
                 return;
         daemon->tidy->giving = false;
+        crash_point("ledgerd/given");
         drop_wanted(daemon->tidy, gift->ulid);
         give_bytes(daemon);
 }
@@ -471,6 +477,7 @@ static int send_bytes(struct ledgerd *daemon, const struct wanted *wanted, const
         words_str(&words, wanted->ulid);
         words_add(&words, bytes, n);
         r = store_command(daemon->store, &words, on_given, gift);
+        crash_point_written(daemon->store, "ledgerd/gift-written");
         words_done(&words);
         if (r < 0)
                 free(gift);
