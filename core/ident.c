@@ -166,6 +166,14 @@ static bool trail_ends_in_number(const struct trail *trail, const char *today) {
                ident_is_resident_number(trail->digits, today);
 }
 
+/* Where the next digit may stand, of either width (U+FF10 to U+FF19 begin with 0xef): most of a text
+ * holds none, and no number is under way there. */
+static const char *next_digit(const char *at, const char *end) {
+        while (at < end && (unsigned char) (*at - '0') > 9 && (unsigned char) *at != 0xef)
+                at++;
+        return at;
+}
+
 bool ident_text_has_resident_number(const char *text, size_t n_bytes, const char *today) {
         const char *at = text, *end = text + n_bytes;
         struct trail trail = { 0 };
@@ -174,6 +182,11 @@ bool ident_text_has_resident_number(const char *text, size_t n_bytes, const char
                 uint32_t code, next = 0;
                 int digit;
 
+                if (!trail.in_run && !trail.starts) {
+                        at = next_digit(at, end);
+                        if (at == end)
+                                break;
+                }
                 at = unicode_next(at, &code);
                 digit = digit_of(code);
                 if (digit >= 0) {

@@ -36,6 +36,7 @@ struct region {
         bool format_told;     /* the store speaks another format than we do */
         bool settle_told;     /* a settle was refused */
         int64_t next_boot_ms; /* when to take again */
+        int64_t taken_boot_ms; /* the last time */
         int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
         int64_t open_since_boot_ms;
         bool breaker_told, pause_seen;
@@ -162,6 +163,9 @@ void engine_subscribed(struct channeld *daemon); /* nudges come again: some were
 void engine_later(struct region *region, int64_t wait_ms);
 void engine_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void engine_nudged(struct channeld *daemon, const char *region);
+/* A busy channel waits so long between two takes, that each brings many: a call of the store costs
+ * as much as ten deliveries in it. 0 for one that is not. */
+int64_t engine_gap_ms(const struct channeld *daemon);
 int engine_on_pump(sd_event_source *source, void *userdata);
 int engine_on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 bool engine_is_idle(const struct channeld *daemon);

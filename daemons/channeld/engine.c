@@ -13,6 +13,7 @@
 
 /* Without any word the store is asked so often: a nudge may be lost. */
 enum { WIRE = 32, AHEAD_MOST = 320, AHEAD_BYTES = 4 << 20, TURN = 64, LOCAL_TURN = 8 }; /* attempts */
+enum { BUSY_RATE = 1000, WORTH_A_TAKE = 96, GAP_MOST_MS = 20 };
 enum { FALLBACK_MS = 30000, ANEW_MS = 500, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 /* Of the library: what its functions take and answer. */
@@ -206,9 +207,21 @@ static size_t wire(const struct channeld *daemon) {
         return daemon->channel->concurrency > 0 ? (size_t) daemon->channel->concurrency : WIRE;
 }
 
+static size_t rate_of(const struct channeld *daemon) {
+        return daemon->n_ended > daemon->n_ended_last ? daemon->n_ended : daemon->n_ended_last;
+}
+
+int64_t engine_gap_ms(const struct channeld *daemon) {
+        size_t rate = rate_of(daemon);
+
+        if (rate < BUSY_RATE)
+                return 0;
+        return WORTH_A_TAKE * 1000 / rate < GAP_MOST_MS ? (int64_t) (WORTH_A_TAKE * 1000 / rate)
+                                                        : GAP_MOST_MS;
+}
+
 static size_t ahead(const struct channeld *daemon) {
-        size_t most = AHEAD_BYTES / (daemon->bytes_each + 1);
-        size_t rate = daemon->n_ended > daemon->n_ended_last ? daemon->n_ended : daemon->n_ended_last;
+        size_t most = AHEAD_BYTES / (daemon->bytes_each + 1), rate = rate_of(daemon);
 
         if (daemon->channel->concurrency > 0)
                 return 0;
@@ -258,6 +271,9 @@ static int64_t region_go(struct region *region, int64_t now) {
                 return INT64_MAX;
         if (region->next_boot_ms > now)
                 return region->next_boot_ms;
+        if (region->taken_boot_ms + engine_gap_ms(daemon) > now)
+                return region->taken_boot_ms + engine_gap_ms(daemon);
+        region->taken_boot_ms = now;
         region->next_boot_ms = now + FALLBACK_MS;
         if (!region->ready)
                 region_hello(region);

@@ -212,8 +212,8 @@ int64_t settle_due(const struct region *region) {
         if (!region->first || region->settling)
                 return INT64_MAX;
         /* Where the store counts what is under way, only a settle makes room for the next. */
-        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->n_begun == 0 ||
-            region->daemon->channel->concurrency > 0)
+        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->channel->concurrency > 0 ||
+            (region->daemon->n_begun == 0 && engine_gap_ms(region->daemon) == 0))
                 return 0;
         return region->first_boot_ms + PATIENCE_MS;
 }

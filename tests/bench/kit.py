@@ -1,8 +1,10 @@
 """What the benches share: figures, what a process has used, the sink, a county that posts to it."""
+import contextlib
 import http.client
 import json
 import os
 import pathlib
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -112,20 +114,19 @@ class Way:
     def start(self, workers=True):
         self.county.start_redis(**self.redis_settings)
         self.county.start_publisherd()
-        if (self.programs / "gongkai-ledgerd").exists():
-            self.start_ledgerd()
+        self.county.start_ledgerd()
         if workers:
             for name in self.channels:
                 self.county.start_channel(name)
         self.county.ready()
         return self
 
-    def start_ledgerd(self):
-        return self.county.start("ledgerd", self.programs / "gongkai-ledgerd", "--config", self.county.conf)
-
-    def processes(self):
-        return {name.removeprefix("channeld-hook") if name.startswith("channeld") else name: process
-                for name, process in self.county.processes.items()}
+    def is_ledgered(self):
+        """Whether every record of the store stands in the ledger."""
+        n = int(self.county.redis().hget("{530581}:meta", "n"))
+        with contextlib.closing(sqlite3.connect(f"file:{self.county.folder}/state/ledger.db?mode=ro", uri=True)) as ledger:
+            found = ledger.execute("SELECT n FROM position WHERE region = '530581'").fetchall()
+        return bool(found) and found[0][0] == n
 
     def cpu(self):
         """Seconds used so far, by program: the channels' workers together."""

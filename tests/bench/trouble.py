@@ -62,9 +62,8 @@ def again_after_kills(programs, sink):
     county = way.county
     cases = [("redis", "gongkai-redis.service", lambda: county.start_redis()),
              ("publisherd", "gongkai-publisherd.service", county.start_publisherd),
-             ("channeld-hook1", "gongkai-channeld@.service", lambda: county.start_channel("hook1"))]
-    if "ledgerd" in county.processes:
-        cases.append(("ledgerd", "gongkai-ledgerd.service", way.start_ledgerd))
+             ("channeld-hook1", "gongkai-channeld@.service", lambda: county.start_channel("hook1")),
+             ("ledgerd", "gongkai-ledgerd.service", county.start_ledgerd)]
     try:
         for name, unit, start in cases:
             seconds = []
