@@ -23,9 +23,13 @@ static const char *const sql[N_STATEMENTS] = {
         [SET_STAGE] = "UPDATE event SET stage = ?2 WHERE ulid = ?1 AND stage <> 0",
         [END_HELD] = "UPDATE event SET stage = 1 WHERE ulid = ?1 AND stage = 0",
         [SOURCE_OF_EVENT] = "SELECT source FROM event WHERE ulid = ?1",
-        [SOURCE_OF_REVISION] =
+        [EVENT_OF_REVISION] =
+                "SELECT entry.event FROM entry JOIN era ON era.id = entry.era AND era.region = ?1 WHERE"
+                " document = ?2 AND state = 'accepted' AND revision = ?3 ORDER BY level = ?4 DESC, seq DESC"
+                " LIMIT 1",
+        [SOURCE_OF_DOCUMENT] =
                 "SELECT entry.source FROM entry JOIN era ON era.id = entry.era AND era.region = ?1 WHERE"
-                " document = ?2 AND state = 'accepted' ORDER BY revision = ?3 DESC, seq DESC LIMIT 1",
+                " document = ?2 AND state = 'accepted' ORDER BY seq DESC LIMIT 1",
         [ADD_TROUBLE] = "INSERT INTO trouble (region, document, channel, state, since, seq)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (region, document, channel) DO UPDATE"
                         " SET since = CASE WHEN state = ?4 THEN since ELSE ?5 END, state = ?4, seq = ?6",
@@ -285,10 +289,33 @@ static int look_up(struct ledger *ledger, sqlite3_stmt *statement, int64_t *ret)
         return r;
 }
 
+/* What came too late for its revision names no event: it is that of the revision. */
+static int find_event(struct ledger *ledger, struct ledger_row *row) {
+        sqlite3_stmt *find = ledger->statements[EVENT_OF_REVISION];
+        const unsigned char *event;
+        int step, r = 0;
+
+        if (*row->event || !*row->document || !*row->channel)
+                return 0;
+        writer_bind_text(find, 1, row->region);
+        writer_bind_text(find, 2, row->document);
+        (void) sqlite3_bind_int64(find, 3, row->revision);
+        (void) sqlite3_bind_int64(find, 4, row->level);
+        step = sqlite3_step(find);
+        if (step == SQLITE_ROW && (event = sqlite3_column_text(find, 0)) != NULL &&
+            strlen((const char *) event) < sizeof(row->event_found)) {
+                memcpy(row->event_found, event, strlen((const char *) event) + 1);
+                row->event = row->event_found;
+        } else if (step != SQLITE_ROW && step != SQLITE_DONE)
+                r = db_error(&ledger->db);
+        writer_done(find);
+        return r;
+}
+
 static int source_of(struct ledger *ledger, const struct ledger_row *row, int64_t *ret) {
         const struct ledger_recent *slot = recent_slot(ledger, row->event);
         sqlite3_stmt *by_event = ledger->statements[SOURCE_OF_EVENT];
-        sqlite3_stmt *by_revision = ledger->statements[SOURCE_OF_REVISION];
+        sqlite3_stmt *by_document = ledger->statements[SOURCE_OF_DOCUMENT];
         int r = 0;
 
         *ret = 0;
@@ -302,12 +329,10 @@ static int source_of(struct ledger *ledger, const struct ledger_row *row, int64_
                 if (r == 0 && *ret)
                         remember(ledger, row->event, *ret);
         }
-        /* What came too late for its revision names no event. */
         if (r == 0 && !*ret && *row->document) {
-                writer_bind_text(by_revision, 1, row->region);
-                writer_bind_text(by_revision, 2, row->document);
-                (void) sqlite3_bind_int64(by_revision, 3, row->revision);
-                r = look_up(ledger, by_revision, ret);
+                writer_bind_text(by_document, 1, row->region);
+                writer_bind_text(by_document, 2, row->document);
+                r = look_up(ledger, by_document, ret);
         }
         return r;
 }
@@ -450,7 +475,9 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
         row->seq = ledger->head.seq + 1;
         row->alg = CHAIN_ALGORITHM;
         row->digest = NULL;
-        r = is_known(ledger, row, &known);
+        r = find_event(ledger, row);
+        if (r == 0)
+                r = is_known(ledger, row, &known);
         if (r == 0 && known)
                 bytes = NULL; /* it was held, and brought them then */
         if (r == 0)
