@@ -67,7 +67,7 @@ enum alarm_severity alarm_severity(enum alarm alarm);
 const char *alarm_severity_name(enum alarm_severity severity); /* "critical" */
 /* A sentence with holes; what_to_do or what is so. */
 const char *alarm_template(enum alarm alarm, enum language language, bool what_to_do);
-/* N_ALARMS when there is none. */
+/* N_ALARMS when there is none, or `code` is NULL. */
 enum alarm alarm_by_code(const char *code);
 
 /* "CODE--SUBJECT", without anything that a path could stumble over; to be freed. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/files.h"
@@ -117,6 +118,23 @@ int alarm_file_each(const char *folder, const char *kind,
         }
         (void) closedir(dir);
         return r;
+}
+
+/* The names that mkostemp() makes of ".XXXXXX"; a minute is more than any writing takes. */
+void alarm_file_sweep(const char *folder) {
+        DIR *dir = opendir(folder);
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir)) != NULL) {
+                struct stat st;
+
+                if (entry->d_name[0] == '.' && strlen(entry->d_name) == 7 &&
+                    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > 60)
+                        (void) unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+        if (dir)
+                (void) closedir(dir);
 }
 
 static int count_one(const char *name, void *userdata) {

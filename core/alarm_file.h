@@ -22,5 +22,7 @@ unsigned alarm_file_count(const char *folder);
  * 0, which is returned then. Negative errno when the folder cannot be read. */
 int alarm_file_each(const char *folder, const char *kind,
                     int (*each)(const char *name, void *userdata), void *userdata);
+/* Takes away what kills have left half written. */
+void alarm_file_sweep(const char *folder);
 
 #endif

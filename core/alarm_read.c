@@ -45,6 +45,8 @@ const char *alarm_template(enum alarm alarm, enum language language, bool what_t
 enum alarm alarm_by_code(const char *code) {
         enum alarm alarm = 0;
 
+        if (!code)
+                return N_ALARMS;
         while (alarm < N_ALARMS && strcmp(alarms[alarm].code, code) != 0)
                 alarm++;
         return alarm;

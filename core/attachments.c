@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/crash.h"
 #include "core/digest.h"
 #include "core/files.h"
 #include "core/memory.h"
@@ -178,10 +179,12 @@ int attachment_finish(struct attachment_file *given, const char *sha256) {
         r = folders_make(file->folder, below, unfinished);
         if (r == 0 && (fchmod(file->fd, 0640) < 0 || fsync(file->fd) < 0))
                 r = -errno;
+        crash_point("core/attachment-synced");
         if (r == 0 && rename(file->path, path) < 0)
                 r = -errno;
         if (r < 0)
                 return r;
+        crash_point("core/attachment-renamed");
         (void) close(file->fd);
         file->fd = -1; /* it has another name now */
         return folder_sync(below);

@@ -14,7 +14,8 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
                  struct daemon_arguments *ret) {
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
-                { "test", no_argument, NULL, 't' },         { "help", no_argument, NULL, 'h' },
+                { "test", no_argument, NULL, 't' },         { "preview", no_argument, NULL, 'p' },
+                { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },      { NULL, 0, NULL, 0 },
         };
         int option;
@@ -33,6 +34,9 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
                 case 't':
                         ret->test = true;
                         break;
+                case 'p':
+                        ret->preview = true;
+                        break;
                 case 'h':
                         help();
                         return 0;
@@ -45,7 +49,7 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         }
         if (optind < argc)
                 ret->name = argv[optind++];
-        if (optind < argc || (ret->name != NULL) != wants_name || (ret->test && !wants_name)) {
+        if (optind < argc || (ret->name != NULL) != wants_name || ((ret->test || ret->preview) && !wants_name)) {
                 help();
                 return 64;
         }

@@ -128,6 +128,12 @@ int ledger_read_newest(struct ledger_reader *reader, const char *region, size_t 
  * NULL = all of attempted uncertain deferred parked dead. */
 int ledger_read_trouble(struct ledger_reader *reader, const char *region, const char *state,
                         ledger_row_fn *on_row, void *userdata);
+/* Per channel that has documents in this state of trouble: how many, and the latest's row. */
+typedef int ledger_count_fn(const struct ledger_row *latest, int64_t count, void *userdata);
+int ledger_count_trouble(struct ledger_reader *reader, const char *state, ledger_count_fn *on_count,
+                         void *userdata);
+/* 1 when a channel is not well with a document, 0 when it is. */
+int ledger_has_trouble(struct ledger_reader *reader, const char *document, const char *channel);
 /* Receipts of the region after that number, for the sources that `is_own` says yes to: at most
  * `most`, in their order. */
 typedef bool ledger_source_fn(const char *source, void *userdata);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/embed.h"
+#include "core/crash.h"
 #include "core/ledger_parts.h"
 #include "core/memory.h"
 
@@ -84,6 +85,7 @@ static int migrate(struct ledger_db *db) {
                 r = db_run(db, "BEGIN IMMEDIATE");
                 if (r == 0)
                         r = db_run(db, migrations[version]);
+                crash_point("core/ledger-migrating");
                 (void) snprintf(set, sizeof(set), "PRAGMA user_version = %d; COMMIT", version + 1);
                 if (r == 0)
                         r = db_run(db, set);
@@ -122,9 +124,10 @@ int db_open(struct ledger_db *db, const char *path, bool writing) {
         }
         r = db_run(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                        "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;"
-                       "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -4096");
+                       "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -2048");
         if (r == 0)
                 r = migrate(db);
+        crash_point("core/ledger-opened");
         return r < 0 ? r : db_load_names(db);
 }
 

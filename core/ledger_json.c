@@ -68,7 +68,7 @@ static const char *error_of(const struct ledger_row *row) {
         static const char *const bad[] = { "attempted", "uncertain", "deferred", "parked", "dead", "refused" };
 
         for (size_t i = 0; i < ELEMENTS(bad); i++)
-                if (strcmp(row->state, bad[i]) == 0)
+                if (strcmp(row->state, bad[i]) == 0 && strcmp(row->code, "confirmed") != 0)
                         return *row->sentence ? row->sentence : row->code;
         return NULL;
 }

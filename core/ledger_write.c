@@ -401,7 +401,7 @@ static int add_event(struct ledger *ledger, const struct ledger_row *row, int64_
 
 static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
         static const char *const bad[] = { "attempted", "uncertain", "deferred", "parked", "dead", NULL };
-        bool is_bad = is_one_of(bad, row->state);
+        bool is_bad = is_one_of(bad, row->state) && strcmp(row->code, "confirmed") != 0;
         sqlite3_stmt *statement = ledger->statements[is_bad ? ADD_TROUBLE : END_TROUBLE];
 
         if (!*row->channel || !*row->document || (!is_bad && !ledger->has_trouble))
@@ -500,6 +500,8 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
                 bytes = NULL; /* it was held, and brought them then */
         if (r == 0)
                 r = find_source(ledger, row, &source_id);
+        if (r == 0 && !source_id)
+                bytes = NULL; /* nobody's: not written by the store's functions */
         if (r == 0 && bytes)
                 r = chain_bytes(&ledger->chain, row->alg, bytes, n_bytes, digest);
         if (r < 0)

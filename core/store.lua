@@ -645,7 +645,7 @@ local function hold_event(s, d, e, document, reasons, specs, held)
             e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline, e.pending or false, e.over, e.sum })
         if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
         log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
-            e.extra)
+            e.extra .. ' ' .. e.evid)
     end
     return 'held'
 end

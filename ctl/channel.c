@@ -90,19 +90,28 @@ static bool needs_a_person(const json_t *answer) {
         return false;
 }
 
+/* Alarms come first, and also when nobody answers: then they may say why. */
 int command_status(struct ctl *ctl) {
         int code;
-        json_t *answer = ctl_ask_well(ctl, json_pack("{s:s}", "do", "status"), &code);
+        json_t *alarms = open_alarms(ctl, &code), *answer;
+        bool any = json_array_size(alarms) > 0;
 
-        if (!answer)
-                return code;
-        if (ctl->json)
+        if (any && !ctl->json) {
+                print_alarms(alarms);
+                (void) putchar('\n');
+                (void) fflush(stdout);
+        }
+        answer = ctl_ask_well(ctl, json_pack("{s:s}", "do", "status"), &code);
+        if (answer && ctl->json) {
+                (void) json_object_set(answer, "alarms", alarms);
                 print_json(answer);
-        else
+        } else if (answer) {
                 print_status(answer);
-        if (needs_a_person(answer))
+        }
+        if (answer && (any || needs_a_person(answer)))
                 code = EXIT_REFUSED;
         json_decref(answer);
+        json_decref(alarms);
         return code;
 }
 
@@ -164,14 +173,14 @@ int command_store_adopt(struct ctl *ctl) {
         return simple(ctl, json_pack("{s:s}", "do", "store.adopt"), MESSAGE_CTL_ADOPTED, "");
 }
 
-/* The channel's own program knows its driver: it stands beside this one. Returns its exit code. */
-static int run_channeld(const struct ctl *ctl, const char *option, const char *channel) {
+int run_channeld(const struct ctl *ctl, const char *option, const char *channel, int input) {
+        posix_spawn_file_actions_t actions;
         char self[4096];
         ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
         char *program freed_by(freep) = NULL;
         const char *slash;
         const char *argv[7] = { "gongkai-channeld" };
-        int at = 1, status;
+        int at = 1, status, r;
         pid_t pid;
 
         if (n < 0)
@@ -190,7 +199,13 @@ static int run_channeld(const struct ctl *ctl, const char *option, const char *c
         }
         argv[at] = NULL;
         (void) fflush(stdout);
-        if (posix_spawn(&pid, program, NULL, NULL, (char *const *) argv, environ) != 0) {
+        if (posix_spawn_file_actions_init(&actions) != 0)
+                return EXIT_REFUSED;
+        if (input >= 0)
+                (void) posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+        r = posix_spawn(&pid, program, &actions, NULL, (char *const *) argv, environ);
+        (void) posix_spawn_file_actions_destroy(&actions);
+        if (r != 0) {
                 print_error(MESSAGE_CTL_NO_PROGRAM, "path", program, NULL);
                 return EXIT_REFUSED;
         }
@@ -205,11 +220,11 @@ int command_channel_test(struct ctl *ctl) {
                 print_error(MESSAGE_CTL_NAME_CHANNEL, NULL);
                 return EXIT_USAGE;
         }
-        return run_channeld(ctl, "--test", ctl->arguments[0]);
+        return run_channeld(ctl, "--test", ctl->arguments[0], -1);
 }
 
 int command_channel_help(struct ctl *ctl) {
-        return run_channeld(ctl, "--help", NULL);
+        return run_channeld(ctl, "--help", NULL, -1);
 }
 
 int command_config_check(struct ctl *ctl) {
@@ -221,7 +236,7 @@ int command_config_check(struct ctl *ctl) {
                 return EXIT_REFUSED;
         daemon_say_config_ok(ctl->config_path);
         for (size_t i = 0; i < configuration->n_channels; i++)
-                if (run_channeld(ctl, "--check", configuration->channels[i].name) != 0)
+                if (run_channeld(ctl, "--check", configuration->channels[i].name, -1) != 0)
                         code = EXIT_REFUSED;
         return code;
 }

@@ -11,7 +11,7 @@
 /* Exit codes, documented in the help. */
 enum {
         EXIT_WELL = 0,
-        EXIT_REFUSED = 1,   /* not done, or something needs a person; the sentence says what */
+        EXIT_REFUSED = 1,   /* not done, not found, or something needs a person; the sentence says */
         EXIT_NO_DAEMON = 3, /* publisherd does not answer */
         EXIT_USAGE = 64,
 };
@@ -23,7 +23,8 @@ struct ctl {
         /* options of commands; NULL or 0 where not given */
         const char *region, *reason, *reason_code, *out;
         struct string_list sources, regions;
-        bool erase, server;
+        const char *channel;
+        bool erase, server, all;
         long limit;
         int64_t since;
         char **arguments; /* behind the command's words */
@@ -39,6 +40,15 @@ json_t *ctl_ask(struct ctl *ctl, json_t *question);
  * *ret_code set. */
 json_t *ctl_ask_well(struct ctl *ctl, json_t *question, int *ret_code);
 
+/* channel.c: the channel's own program, which stands beside this one and knows its driver; with
+ * `input` (-1: ours) as its standard input. Returns its exit code. */
+int run_channeld(const struct ctl *ctl, const char *option, const char *channel, int input);
+/* key.c: publisherd reads emitters.d and channels.d anew; when it is not running it will when it
+ * starts. */
+void tell_daemon(struct ctl *ctl);
+/* alarm.c: a new reference, NULL when they cannot be read, which was said. */
+json_t *open_alarms(struct ctl *ctl, int *ret_code);
+void print_alarms(const json_t *alarms);
 /* NULL when nobody answers, or not well; nothing is said. */
 json_t *ctl_ask_quietly(struct ctl *ctl, json_t *question);
 
@@ -46,6 +56,10 @@ json_t *ctl_ask_quietly(struct ctl *ctl, json_t *question);
  * (`question` asks publisherd for it). Of a document, or NULL: the newest events. NULL when there is
  * no ledger and nobody answers; that is said. */
 json_t *ctl_records(struct ctl *ctl, json_t *question, const char *document, int *ret_code);
+
+/* ledger.c: opens it; EXIT_REFUSED, and said, when there is none or it cannot be read. */
+struct ledger_reader;
+int needs_ledger(struct ctl *ctl, struct ledger_reader **ret);
 
 /* print.c */
 struct column {
@@ -79,6 +93,16 @@ int command_channel_pause(struct ctl *ctl);
 int command_channel_resume(struct ctl *ctl);
 int command_channel_test(struct ctl *ctl);
 int command_channel_help(struct ctl *ctl);
+int command_channel_add(struct ctl *ctl);
+int command_channel_secret(struct ctl *ctl);
+int command_channel_login(struct ctl *ctl);
+int command_channel_preview(struct ctl *ctl);
+int command_alarm_list(struct ctl *ctl);
+int command_alarm_ack(struct ctl *ctl);
+int command_dead_list(struct ctl *ctl);
+int command_dead_show(struct ctl *ctl);
+int command_dead_replay(struct ctl *ctl);
+int command_dead_drop(struct ctl *ctl);
 int command_config_check(struct ctl *ctl);
 int command_key_new(struct ctl *ctl);
 int command_key_list(struct ctl *ctl);

@@ -42,8 +42,7 @@ static int write_key_file(const char *path, const char *public_key, const char *
         return r;
 }
 
-/* publisherd reads emitters.d anew; when it is not running it will when it starts. */
-static void tell_daemon(struct ctl *ctl) {
+void tell_daemon(struct ctl *ctl) {
         json_t *answer = ctl_ask(ctl, json_pack("{s:s}", "do", "reload"));
 
         json_decref(answer);

@@ -34,7 +34,7 @@ static int ctl_ledger(struct ctl *ctl, struct ledger_reader **ret) {
 }
 
 /* The same for commands that have nothing to say without it. */
-static int needs_ledger(struct ctl *ctl, struct ledger_reader **ret) {
+int needs_ledger(struct ctl *ctl, struct ledger_reader **ret) {
         int r = ctl_ledger(ctl, ret);
 
         if (r == -ENOENT)

@@ -31,10 +31,20 @@ static const struct {
         { "held", "show", command_held_show },
         { "held", "release", command_held_release },
         { "held", "reject", command_held_reject },
+        { "dead", "list", command_dead_list },
+        { "dead", "show", command_dead_show },
+        { "dead", "replay", command_dead_replay },
+        { "dead", "drop", command_dead_drop },
+        { "alarm", "list", command_alarm_list },
+        { "alarm", "ack", command_alarm_ack },
         { "rejected", "list", command_rejected_list },
         { "rejected", "show", command_rejected_show },
         { "rejected", "retry", command_rejected_retry },
         { "channel", "list", command_channel_list },
+        { "channel", "add", command_channel_add },
+        { "channel", "secret", command_channel_secret },
+        { "channel", "login", command_channel_login },
+        { "channel", "preview", command_channel_preview },
         { "channel", "pause", command_channel_pause },
         { "channel", "resume", command_channel_resume },
         { "channel", "test", command_channel_test },
@@ -55,6 +65,10 @@ static void help(FILE *to) {
 }
 
 static int dispatch(struct ctl *ctl, char **words, int n) {
+        if (n == 1 && strcmp(words[0], "help") == 0) {
+                help(stdout);
+                return EXIT_WELL;
+        }
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 int used = commands[i].verb ? 2 : 1;
 
@@ -72,7 +86,7 @@ static int dispatch(struct ctl *ctl, char **words, int n) {
 }
 
 int main(int argc, char **argv) {
-        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, SINCE, JSON };
+        enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, SINCE, JSON, CHANNEL, ALL };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "json", no_argument, NULL, JSON },
@@ -84,6 +98,8 @@ int main(int argc, char **argv) {
                 { "erase", no_argument, NULL, ERASE },
                 { "server", no_argument, NULL, SERVER },
                 { "limit", required_argument, NULL, LIMIT },
+                { "channel", required_argument, NULL, CHANNEL },
+                { "all", no_argument, NULL, ALL },
                 { "since", required_argument, NULL, SINCE },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
@@ -127,6 +143,12 @@ int main(int argc, char **argv) {
                 case LIMIT:
                         ctl.limit = strtol(optarg, NULL, 10);
                         break;
+                case CHANNEL:
+                        ctl.channel = optarg;
+                        break;
+                case ALL:
+                        ctl.all = true;
+                        break;
                 case SINCE:
                         ctl.since = strtoll(optarg, NULL, 10);
                         break;
@@ -136,7 +158,7 @@ int main(int argc, char **argv) {
                 case 'v':
                         (void) puts("gongkaictl " GONGKAI_VERSION);
                         return EXIT_WELL;
-                default:
+                default: /* getopt has said which option */
                         return EXIT_USAGE;
                 }
         }

@@ -173,6 +173,17 @@ static void retry_after_names_a_moment(void **state) {
         assert_int_equal(webhook_retry_at(NULL, NOON), 0);
 }
 
+static void too_many_with_a_time_is_no_failure(void **state) {
+        const struct http_reply reply = { .status = 429, .retry_after = "60" };
+        struct step step = { 0 };
+
+        (void) state;
+        assert_int_equal(judge(DELIVER_PUBLISH, &reply, &step), 0);
+        assert_int_equal(step.verdict.kind, VERDICT_WAIT);
+        assert_int_equal(step.verdict.at_ms, NOON + 60000);
+        step_done(&step);
+}
+
 static void a_refusal_has_no_second_time(void **state) {
         const struct http_reply reply = { .status = 422, .retry_after = "60" };
         struct step step = { 0 };
@@ -360,6 +371,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_answer_has_one_meaning),
                 cmocka_unit_test(retry_after_names_a_moment),
+                cmocka_unit_test(too_many_with_a_time_is_no_failure),
                 cmocka_unit_test(a_refusal_has_no_second_time),
                 cmocka_unit_test(only_a_sound_id_and_url_are_kept),
                 cmocka_unit_test(long_ids_and_addresses_are_dropped),

@@ -183,7 +183,8 @@ static int post(const struct delivery *delivery, const json_t *event, struct ste
         int r;
 
         *ret = (struct step) { .kind = STEP_HTTP };
-        *request = (struct http_request) { .method = "POST", .repeatable = true };
+        /* Whoever has to be asked whether it came knows no key: never twice without asking. */
+        *request = (struct http_request) { .method = "POST", .repeatable = !webhook_looks(options) };
         request->url = strdup(options->url);
         if (!request->url)
                 return -ENOMEM;

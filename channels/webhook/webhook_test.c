@@ -77,6 +77,22 @@ static void the_bytes_as_they_were_accepted_go_out_unread(void **state) {
         step_done(&step);
 }
 
+static void what_can_be_looked_for_is_never_sent_again_by_the_transport(void **state) {
+        struct webhook_options options = webhook_options;
+        json_t *event = event_of("cn.gongkai.disclosure.publish.v1", "oa-1");
+        struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
+        struct step step = { 0 };
+
+        (void) state;
+        options.lookup_url = (char *) "https://media.example.gov.cn/look?key={key}";
+        delivery.options = &options;
+        assert_int_equal(webhook_driver.begin(&delivery, &step), 0);
+        assert_string_equal(step.http.method, "POST");
+        assert_false(step.http.repeatable);
+        json_decref(event);
+        step_done(&step);
+}
+
 static void a_second_withdrawal_has_a_rank_of_its_own(void **state) {
         json_t *event = event_of("cn.gongkai.disclosure.withdraw.v1", "oa-1");
         struct delivery delivery = delivery_of(DELIVER_WITHDRAW, event);
@@ -272,6 +288,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_kind_of_delivery_is_one_post_with_its_event),
                 cmocka_unit_test(the_bytes_as_they_were_accepted_go_out_unread),
+                cmocka_unit_test(what_can_be_looked_for_is_never_sent_again_by_the_transport),
                 cmocka_unit_test(a_second_withdrawal_has_a_rank_of_its_own),
                 cmocka_unit_test(a_repeat_differs_in_time_and_signature_only),
                 cmocka_unit_test(a_bad_secret_stops_the_channel_and_sends_nothing),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -121,6 +122,7 @@ static void attempt_checkpoint(struct attempt *attempt) {
         words_number(&words, attempt->level);
         if (!memo || store_command(daemon->store, &words, on_checkpoint, attempt) < 0)
                 attempt_release(attempt);
+        crash_point_written(daemon->store, "channeld/checkpoint-written");
         words_done(&words);
 }
 
@@ -165,6 +167,7 @@ static void attempt_go(struct attempt *attempt) {
                                 attempt_checkpoint(attempt);
                                 return;
                         }
+                        crash_point("channeld/request-begun");
                         r = http_start(attempt, &step->http);
                         if (r < 0)
                                 attempt_failed_here(attempt, r);
@@ -172,6 +175,7 @@ static void attempt_go(struct attempt *attempt) {
                 case STEP_TREE_OPEN:
                         tree_open_entry(daemon, attempt->region ? attempt->region->code : "",
                                         attempt->lease->document, &step->tree_open, &reply.tree);
+                        crash_point("channeld/tree-indexed");
                         break;
                 case STEP_TREE_COMMIT:
                         tree_commit_files(daemon, &step->tree_commit, &reply.tree);
@@ -193,6 +197,7 @@ static void on_checkpoint(struct store *store, const redisReply *reply, int erro
 
         (void) store;
         (void) reason;
+        crash_point("channeld/checkpoint-kept");
         if (error || !reply_is(reply, 0, "ok"))
                 attempt_release(attempt);
         else
@@ -272,6 +277,10 @@ void attempt_begin(struct attempt *attempt) {
 
         attempt->started_boot_ms = clock_boot_ms();
         attempt->started_ms = clock_now_ms();
+        if (!lease_may_send(attempt->lease)) {
+                attempt_release(attempt);
+                return;
+        }
         if (!attempt_read(attempt)) {
                 trouble_damaged(attempt->region, attempt->lease->document);
                 if (step_verdict(&attempt->step, VERDICT_WAIT, "store/bytes",

@@ -39,7 +39,7 @@ struct region {
         int64_t taken_boot_ms; /* the last time */
         int64_t open_until_boot_ms; /* until then a nudge does not count: the breaker is open */
         int64_t open_since_boot_ms;
-        bool breaker_told;
+        bool breaker_told, pause_seen;
         int64_t open_until_ms;      /* the same by the wall clock, for people */
         int64_t anew_boot_ms; /* look again then: the subscription to nudges is new */
         int64_t lively_until_boot_ms; /* until then a channel with `after` looks often */
@@ -137,6 +137,7 @@ struct channeld {
         json_t *raised; /* subjects of open alarms of documents, or NULL */
         bool goes;      /* not paused, as far as is known */
         uint64_t n_done, n_failed;
+        int64_t n_in_a_row; /* failures of the endpoint since it answered well, or the store was asked */
         size_t bytes_each;         /* of an event, of late */
         unsigned n_told, n_untold; /* good ends in this second, in the log and not */
         int64_t timer_boot_ms;     /* when `timer` goes off; INT64_MAX = it is off */
@@ -223,6 +224,9 @@ void verdict_conclude(struct attempt *attempt); /* attempt->step holds the verdi
 void verdict_tell_rest(struct channeld *daemon); /* of a second: how many were not told one by one */
 void verdict_end(struct attempt *attempt, struct outcome *outcome); /* outcome may be NULL */
 
+/* preview.c: what the driver would do with the event on standard input, in words; sends nothing. */
+int preview_run(struct channeld *daemon);
+
 /* special.c: runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the
  * verdict's sentence in *ret_sentence and -EIO. */
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
@@ -231,6 +235,7 @@ int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sen
 void trouble_blocked(struct channeld *daemon, const char *reason);
 void trouble_start(struct channeld *daemon);
 void trouble_secret(struct channeld *daemon, const char *reason);
+void trouble_paused(struct region *region, const char *why); /* says the store */
 void trouble_goes(struct channeld *daemon); /* nothing blocks it, or not any more */
 void trouble_done(struct region *region, const char *document); /* shown or gone: ends its alarms */
 void trouble_damaged(struct region *region, const char *document);

@@ -131,7 +131,7 @@ int delivery_fill(struct attempt *attempt) {
         delivery->several_regions = daemon->n_regions > 1;
         delivery->document = attempt->lease->document;
         delivery->revision = attempt->revision;
-        delivery->level = attempt->level;
+        delivery->level = attempt->removes ? 1 : attempt->level; /* it goes, as a withdrawal does */
         delivery->revision_part = attempt->revision_part;
         delivery->event_id = attempt->event_id;
         delivery->key = attempt->key;

@@ -235,10 +235,17 @@ void engine_count(struct channeld *daemon) {
         daemon->n_ended = 0;
 }
 
+/* So many failures that the breaker may be open: the store says, before more is sent. */
+static bool may_be_open(const struct channeld *daemon) {
+        return daemon->channel->breaker > 0 && daemon->n_in_a_row >= daemon->channel->breaker;
+}
+
 /* What a driver does here and now (a file tree) ends before it returns: a few in each turn. */
 static void begin_ready(struct channeld *daemon) {
         unsigned turn = daemon->driver->local ? LOCAL_TURN : TURN;
 
+        if (may_be_open(daemon))
+                return;
         for (unsigned i = 0; i < turn && daemon->n_begun < wire(daemon); i++) {
                 struct attempt *attempt = daemon->stopping ? NULL : ready_pop(daemon);
 
@@ -256,8 +263,11 @@ static int64_t region_go(struct region *region, int64_t now) {
         size_t most = wire(daemon) + ahead(daemon);
         size_t room = daemon->n_attempts < most ? most - daemon->n_attempts : 0;
 
+        if (may_be_open(daemon) && room == 0)
+                room = 1;
         if (!daemon->set_up || daemon->stopping || region->taking || region->greeting || room == 0 ||
-            daemon->n_ready > ahead(daemon) / 2 || region->n_outcomes > 4 * most)
+            (daemon->n_ready > ahead(daemon) / 2 && !may_be_open(daemon)) ||
+            region->n_outcomes > 4 * most)
                 return INT64_MAX;
         if (region->next_boot_ms > now)
                 return region->next_boot_ms;
@@ -298,7 +308,7 @@ int engine_on_pump(sd_event_source *source, void *userdata) {
                 next = settle < next ? settle : next;
                 next = take < next ? take : next;
         }
-        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon))
+        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon) && !may_be_open(daemon))
                 engine_pump(daemon);
         return look_at(daemon, next);
 }

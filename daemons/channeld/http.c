@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/messages.h"
 #include "core/transfer.h"
@@ -78,6 +79,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         struct transfer *transfer = userdata;
         size_t n_bytes = size * n, at = sizeof(name) - 1;
 
+        crash_point("channeld/reply-begun");
         if (n_bytes > at && strncasecmp(bytes, name, at) == 0 && !transfer->retry_after) {
                 while (at < n_bytes && (bytes[at] == ' ' || bytes[at] == '\t'))
                         at++;
@@ -87,6 +89,18 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         }
         return size * n;
 }
+
+#ifdef GONGKAI_CRASHPOINTS
+/* libcurl tells of a body when it has left. */
+static int on_debug(CURL *easy, curl_infotype what, char *bytes, size_t n_bytes, void *userdata) {
+        (void) easy;
+        (void) bytes;
+        (void) userdata;
+        if (what == CURLINFO_DATA_OUT && n_bytes > 0)
+                crash_point("channeld/request-sent");
+        return 0;
+}
+#endif
 
 static struct reply transfer_reply(struct transfer *transfer, CURLcode result) {
         struct reply reply = { .kind = STEP_HTTP };
@@ -121,6 +135,7 @@ static void on_ended(CURL *easy, CURLcode result, void *userdata) {
 
         (void) easy;
         attempt->transfer = NULL;
+        crash_point("channeld/reply-read");
         attempt_replied(attempt, &reply);
         transfer_rest(http, transfer);
 }
@@ -155,6 +170,10 @@ static CURLcode set_form(struct transfer *transfer, const struct channeld *daemo
         SET(CURLOPT_WRITEDATA, transfer);
         SET(CURLOPT_HEADERFUNCTION, on_header);
         SET(CURLOPT_HEADERDATA, transfer);
+#ifdef GONGKAI_CRASHPOINTS
+        SET(CURLOPT_VERBOSE, 1L);
+        SET(CURLOPT_DEBUGFUNCTION, on_debug);
+#endif
         if (transfer->posts)
                 SET(CURLOPT_POST, 1L);
         if (!request->repeatable) {

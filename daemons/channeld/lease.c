@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -96,6 +97,7 @@ static void on_renewed(struct store *store, const redisReply *reply, int error, 
         (void) store;
         (void) reason;
         region->renewing = false;
+        crash_point("channeld/renewed");
         for (size_t i = 0; i < renewal->n; i++) {
                 struct lease *lease = renewal->leases[i];
 
@@ -169,7 +171,8 @@ static void renew(struct region *region) {
         if (renewal->n == 0 || store_command(daemon->store, &words, on_renewed, renewal) < 0) {
                 region->renewing = false;
                 free(renewal);
-        }
+        } else
+                crash_point_written(daemon->store, "channeld/renewal-written");
         words_done(&words);
 }
 
@@ -251,6 +254,7 @@ int lease_take_slot(struct channeld *daemon) {
                 if (r >= 0) {
                         daemon->slot_fd = r;
                         (void) snprintf(daemon->worker, sizeof(daemon->worker), "%s-%u", machine, i);
+                        crash_point("channeld/slot-taken");
                         return 0;
                 }
                 if (r != -EWOULDBLOCK)
@@ -279,6 +283,7 @@ static void on_reclaimed(struct store *store, const redisReply *reply, int error
                 return;
         }
         region->reclaimed = true;
+        crash_point("channeld/reclaimed");
         if (reply_number(reply, 1) > 0) {
                 char number[24];
 
@@ -306,5 +311,6 @@ void lease_reclaim(struct region *region) {
         region->greeting = true;
         if (store_command(daemon->store, &words, on_reclaimed, region) < 0)
                 region->greeting = false;
+        crash_point_written(daemon->store, "channeld/reclaim-written");
         words_done(&words);
 }

@@ -10,6 +10,7 @@
 
 #include "core/alarm.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -165,8 +166,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
         verdict_tell_rest(daemon);
-        if (daemon->stopping && engine_is_idle(daemon))
+        if (daemon->stopping && engine_is_idle(daemon)) {
+                crash_point("channeld/drained");
                 return sd_event_exit(daemon->event, 0);
+        }
         r = sd_event_source_set_time_relative(source, daemon->stopping ? SECOND_USEC / 20
                                                                        : SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -188,6 +191,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         if (daemon->stopping)
                 return sd_event_exit(daemon->event, 0);
         daemon->stopping = true;
+        crash_point("channeld/stopping");
         for (size_t i = 0; i < daemon->n_regions; i++)
                 engine_release_ready(&daemon->regions[i], false);
         (void) sd_notify(0, "STOPPING=1");
@@ -224,12 +228,14 @@ static int add_sources(struct channeld *daemon) {
                 r = sd_event_add_defer(daemon->event, &daemon->pump, engine_on_pump, daemon);
         /* Behind all that ends attempts: what ends in one turn is settled, and taken anew, together. */
         if (r >= 0)
-                r = sd_event_source_set_priority(daemon->pump, SD_EVENT_PRIORITY_NORMAL + 1);
+                r = sd_event_source_set_priority(daemon->pump, SD_EVENT_PRIORITY_NORMAL + 2);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->pump, true);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->renewal, CLOCK_BOOTTIME, 0, 1000,
                                       lease_on_timer, daemon);
+        if (r >= 0) /* an answer that is here already is read before its request is cut */
+                r = sd_event_source_set_priority(daemon->renewal, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->renewal, true);
         if (r >= 0)
@@ -305,6 +311,8 @@ int main(int argc, char **argv) {
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)
                 r = channeld_test(&daemon);
+        else if (r >= 0 && arguments.preview)
+                r = preview_run(&daemon);
         else if (r >= 0) {
                 r = channeld_run(&daemon);
                 if (r < 0)

@@ -233,7 +233,10 @@ static int watch(struct channeld *daemon) {
         /* Only who has looked once and found nothing is told of what comes. */
         (void) zmq_getsockopt(nudge->monitor, ZMQ_EVENTS, &events, &n_fd);
         r = sd_event_add_io(daemon->event, &nudge->watch, fd, EPOLLIN, nudge_on_watch, daemon);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(nudge->watch, true);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(nudge->watch, true);
+        /* An inproc pipe rings only for a reader that has found it empty before. */
+        return r < 0 ? r : nudge_on_watch(nudge->watch, fd, 0, daemon);
 }
 
 int nudge_open(struct channeld *daemon) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -65,6 +66,7 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
                 return;
         }
         trouble_settle(region, NULL);
+        crash_point("channeld/settled");
         for (size_t i = 0; i < settling->n; i++) {
                 struct outcome *outcome = settling->list[i];
 
@@ -195,19 +197,22 @@ void settle_go(struct region *region) {
         words_done(&dependants);
         buf_done(&names);
         region->settling = true;
+        crash_point("channeld/settle-begun");
         if (store_command(daemon->store, &words, on_settled, settling) < 0) {
                 region->settling = false;
                 for (size_t i = settling->n; i-- > 0;)
                         put_back(region, settling->list[i]);
                 free(settling);
-        }
+        } else
+                crash_point_written(daemon->store, "channeld/settle-written");
         words_done(&words);
 }
 
 int64_t settle_due(const struct region *region) {
         if (!region->first || region->settling)
                 return INT64_MAX;
-        if (region->n_outcomes >= WORTH_A_CALL ||
+        /* Where the store counts what is under way, only a settle makes room for the next. */
+        if (region->n_outcomes >= WORTH_A_CALL || region->daemon->channel->concurrency > 0 ||
             (region->daemon->n_begun == 0 && engine_gap_ms(region->daemon) == 0))
                 return 0;
         return region->first_boot_ms + PATIENCE_MS;
@@ -222,6 +227,8 @@ void settle_add(struct region *region, struct outcome *outcome) {
         region->last = outcome;
         if (region->n_outcomes++ == 0)
                 region->first_boot_ms = clock_boot_ms();
+        if (outcome->health && *outcome->health == '0')
+                region->first_boot_ms = 0; /* the breaker wants to know it now */
 }
 
 void settle_drop(struct region *region) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -50,6 +51,7 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
                 } else if (attempt->n_bytes == 0) {
                         attempt_without_bytes(attempt);
                 } else {
+                        crash_point("channeld/bytes-read");
                         attempt->bytes = malloc(attempt->n_bytes + 1);
                         if (attempt->bytes)
                                 memcpy(attempt->bytes, reply_text(reply, i), attempt->n_bytes + 1);
@@ -243,11 +245,14 @@ static bool heed(struct take *take, const redisReply *taken, int error, const ch
         }
         if (strcmp(state, "paused") == 0) {
                 set_paused(daemon, reply_text(taken, 1));
+                trouble_paused(region, reply_text(taken, 1));
                 engine_release_ready(region, false);
                 region->next_boot_ms = clock_boot_ms() + PAUSED_MS;
                 return false;
         }
         set_paused(daemon, NULL);
+        daemon->n_in_a_row = 0;
+        region->pause_seen = true; /* a pause from now on is not of an earlier configuration */
         if (!take->stopped)
                 trouble_breaker(region, open || probe, reply_number(taken, 1));
         if (open || take->stopped)
@@ -269,6 +274,8 @@ static void on_work(struct store *store, const redisReply *reply, int error, con
                 region->next_boot_ms = clock_boot_ms() + wait;
                 region->open_until_boot_ms = reply_is(taken, 0, "open") ? region->next_boot_ms : 0;
                 take_attempts(take, taken, reply_at(reply, 1));
+                if (take->n > 0)
+                        crash_point("channeld/taken");
                 /* A nudge that came while this was under way may speak of what it did not see. */
                 if (region->nudged)
                         region->next_boot_ms = 0;
@@ -311,5 +318,6 @@ void take_go(struct region *region, size_t room) {
                 region->taking = false;
                 take_free(take);
         }
+        crash_point_written(daemon->store, "channeld/take-written");
         words_done(&words);
 }

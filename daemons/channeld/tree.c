@@ -16,6 +16,7 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/files.h"
 #include "core/memory.h"
 #include "core/messages.h"
@@ -425,6 +426,7 @@ void tree_commit_files(struct channeld *daemon, const struct tree_commit *commit
                         fail(tree, ret, TREE_FAILED, commit->files[i].path, strerror(-r));
                         return;
                 }
+                crash_point("channeld/tree-file-put");
         }
         for (size_t i = 0; i < commit->n_removals; i++) {
                 r = remove_path(tree, commit->removals[i]);
@@ -433,10 +435,12 @@ void tree_commit_files(struct channeld *daemon, const struct tree_commit *commit
                         return;
                 }
         }
+        crash_point("channeld/tree-files-put");
         if (tree->begun && run(tree, "COMMIT") != SQLITE_OK) {
                 fail_index(tree, ret);
                 return;
         }
+        crash_point("channeld/tree-committed");
         tree->begun = false;
         *ret = (struct tree_reply) { .status = TREE_OK };
 }

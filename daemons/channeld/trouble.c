@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/alarm.h"
 #include "core/clock.h"
@@ -28,13 +29,15 @@ static void raised(struct channeld *daemon, const char *subject) {
         (void) json_object_set_new(daemon->raised, subject, json_true());
 }
 
-static void clear_document(struct channeld *daemon, enum alarm alarm, const char *first,
+/* `alarms` end in N_ALARMS: several may be open of one subject. */
+static void clear_document(struct channeld *daemon, const enum alarm *alarms, const char *first,
                            const char *document) {
         char *subject freed_by(freep) = subject_of(first, document);
 
         if (!subject || !json_object_get(daemon->raised, subject))
                 return;
-        alarm_clear(alarm, subject);
+        for (; *alarms < N_ALARMS; alarms++)
+                alarm_clear(*alarms, subject);
         (void) json_object_del(daemon->raised, subject);
 }
 
@@ -49,7 +52,7 @@ void trouble_start(struct channeld *daemon) {
                 enum alarm code =
                         alarm_by_code(json_string_value(json_object_get(alarm, "code")));
 
-                if (code == ALARM_POISON || code == ALARM_DAMAGED)
+                if (code == ALARM_POISON || code == ALARM_DAMAGED || code == ALARM_DEADLINE_MISSED)
                         raised(daemon, json_string_value(json_object_get(alarm, "subject")));
         }
         json_decref(alarms);
@@ -62,12 +65,14 @@ void trouble_secret(struct channeld *daemon, const char *reason) {
 }
 
 void trouble_done(struct region *region, const char *document) {
+        static const enum alarm of_channel[] = { ALARM_POISON, ALARM_DEADLINE_MISSED, N_ALARMS };
+        static const enum alarm of_region[] = { ALARM_DAMAGED, N_ALARMS };
         struct channeld *daemon = region->daemon;
 
         if (json_object_size(daemon->raised) == 0)
                 return;
-        clear_document(daemon, ALARM_POISON, daemon->channel->name, document);
-        clear_document(daemon, ALARM_DAMAGED, region->code, document);
+        clear_document(daemon, of_channel, daemon->channel->name, document);
+        clear_document(daemon, of_region, region->code, document);
 }
 
 void trouble_damaged(struct region *region, const char *document) {
@@ -91,6 +96,41 @@ void trouble_blocked(struct channeld *daemon, const char *reason) {
         log_say(LOG_ERR, MESSAGE_CHANNEL_BLOCKED, "channel", daemon->channel->name, "reason",
                 reason, NULL);
         alarm_raise(ALARM_CHANNEL_BLOCKED, daemon->channel->name, "reason", reason, NULL);
+}
+
+static int64_t changed_ms(const char *path) {
+        struct stat about;
+
+        return path && stat(path, &about) == 0
+                       ? (int64_t) about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000
+                       : 0;
+}
+
+/* A pause that we made ourselves ends when this process is the first to run with another
+ * configuration: "2026-11-24 10:40 channeld WHY", in minutes, so the minute itself counts as later;
+ * what is still blocked pauses again. */
+void trouble_paused(struct region *region, const char *why) {
+        struct channeld *daemon = region->daemon;
+        const struct channel_config *channel = daemon->channel;
+        char moment[] = "0000-00-00T00:00:00+08:00";
+        struct buf what freed_by(buf_done) = { 0 };
+        int64_t at_ms;
+
+        if (region->pause_seen)
+                return;
+        region->pause_seen = true;
+        if (strlen(why) < 26 || strncmp(why + 16, " channeld ", 10) != 0)
+                return;
+        memcpy(moment, why, 10);
+        memcpy(moment + 11, why + 11, 5);
+        if (moment_parse(moment, &at_ms, NULL) < 0 ||
+            (changed_ms(channel->path) < at_ms && changed_ms(channel->secret_file) < at_ms))
+                return;
+        log_say(LOG_NOTICE, MESSAGE_CHANNEL_CHANGED, "channel", channel->name, "region",
+                region->code, NULL);
+        buf_fmt(&what, "pause:%s", channel->name);
+        (void) store_control(daemon->store, region->code, region->epoch, buf_text(&what), "",
+                             "channeld", engine_ignore_reply, NULL);
 }
 
 void trouble_goes(struct channeld *daemon) {
@@ -168,6 +208,7 @@ void trouble_poison(struct region *region, const char *document) {
 /* An attempt has failed; a missed deadline ends nothing. */
 void trouble_deadline(const struct attempt *attempt) {
         const char *reason = attempt->step.verdict.sentence;
+        char *subject freed_by(freep) = NULL;
         char due[MOMENT_TEXT];
 
         if (attempt->deadline_ms <= 0 || attempt->kind != 'P' ||
@@ -176,6 +217,13 @@ void trouble_deadline(const struct attempt *attempt) {
         log_say(LOG_ERR, MESSAGE_DEADLINE_MISSED, "channel", attempt->daemon->channel->name,
                 "region", attempt->region->code, "document", attempt->lease->document, "due",
                 moment_write(attempt->deadline_ms, due), "reason", reason ? reason : "", NULL);
+        subject = subject_of(attempt->daemon->channel->name, attempt->lease->document);
+        if (!subject)
+                return;
+        raised(attempt->daemon, subject);
+        alarm_raise(ALARM_DEADLINE_MISSED, subject, "channel", attempt->daemon->channel->name, "region",
+                    attempt->region->code, "document", attempt->lease->document, "due", due, "reason",
+                    reason, NULL);
 }
 
 void trouble_settle(struct region *region, const char *reason) {

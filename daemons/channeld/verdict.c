@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -67,6 +68,7 @@ static void pause_channel(struct attempt *attempt, const char *sentence) {
                         (void) store_control(daemon->store, region->code, region->epoch,
                                              buf_text(&what), buf_text(&why), "channeld",
                                              engine_ignore_reply, NULL);
+                crash_point_written(daemon->store, "channeld/pause-written");
         }
 }
 
@@ -187,6 +189,7 @@ void verdict_conclude(struct attempt *attempt) {
         struct outcome *outcome = calloc(1, sizeof(*outcome));
 
         tree_rollback(daemon);
+        crash_point("channeld/verdict");
         if (!outcome) {
                 verdict_end(attempt, NULL);
                 return;
@@ -198,6 +201,8 @@ void verdict_conclude(struct attempt *attempt) {
         outcome->verdict = judge(attempt, verdict, outcome);
         outcome->health = health_of(attempt);
         outcome->hold_ms = hold_of(attempt, verdict);
+        if (*outcome->health)
+                daemon->n_in_a_row = *outcome->health == '0' ? daemon->n_in_a_row + 1 : 0;
         /* Of one that shows by itself nothing is left half done. */
         if (!driver->local && (attempt->step.memo || attempt->memo_moved))
                 outcome->memo = json_dumps(attempt->step.memo ? attempt->step.memo : attempt->memo,

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -140,16 +140,20 @@ static void take_entry(struct batch *batch, struct entry *entry) {
 
 /* -- writing -------------------------------------------------------------------------------------- */
 
-/* publisherd notes a part of the bytes' SHA-256 in the record, "#" and 32 hex digits: Redis' own log
- * has no checksum. */
+/* publisherd notes a sum over the bytes in the record, "#" and 16 hex digits: Redis' own log has no
+ * checksum. */
 static bool bytes_are_right(const struct ledger_row *row, const char *bytes, size_t n_bytes) {
+        static const char digits[] = "0123456789abcdef";
         const char *mark = strstr(row->extra, " #");
-        char digest[DIGEST_TEXT];
+        unsigned char sum[DIGEST_SUM];
 
-        if (!mark || strspn(mark + 2, "0123456789abcdef") != 32 || mark[34] != ' ')
+        if (!mark || strspn(mark + 2, digits) != 2 * DIGEST_SUM || mark[2 + 2 * DIGEST_SUM] != ' ')
                 return true;
-        digest_bytes(bytes, n_bytes, digest);
-        return strncmp(digest, mark + 2, 32) == 0;
+        digest_sum(bytes, n_bytes, sum);
+        for (size_t i = 0; i < DIGEST_SUM; i++)
+                if (mark[2 + 2 * i] != digits[sum[i] >> 4] || mark[3 + 2 * i] != digits[sum[i] & 15])
+                        return false;
+        return true;
 }
 
 static int write_record(struct batch *batch, struct record *record, const redisReply *body) {
@@ -186,10 +190,12 @@ static int write_all(struct batch *batch, const redisReply *bodies) {
         for (size_t i = 0; r == 0 && i < batch->n; i++)
                 r = write_record(batch, &batch->records[i],
                                  batch->records[i].wants_body ? reply_at(bodies, body++) : NULL);
+        crash_point("ledgerd/rows-written");
         if (r == 0)
                 r = write_positions(batch);
         if (r == 0)
                 r = tidy_write(batch->daemon);
+        crash_point("ledgerd/positions-written");
         return r == 0 ? ledger_commit(ledger) : r;
 }
 
@@ -200,8 +206,11 @@ static void tell(struct batch *batch) {
                 const struct record *record = &batch->records[i];
                 const struct ledger_row *row = &record->row;
 
-                if (row->receipt)
+                tidy_learn(daemon, record->region, row->channel);
+                if (row->receipt) {
                         receipts_send(daemon, row);
+                        crash_point("ledgerd/receipt-sent");
+                }
                 if (strcmp(row->code, "bytes/gone") == 0)
                         tidy_want_bytes(daemon, record->region, row);
                 else if (*row->document)
@@ -228,6 +237,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                 return;
         }
         if (batch->n > 0) {
+                crash_point("ledgerd/committed");
                 trouble_over(daemon);
                 tidy_committed(daemon);
                 daemon->n_rows += batch->n;
@@ -241,6 +251,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                                 region->n_store = region->position.n;
                 }
                 tell(batch);
+                crash_point("ledgerd/told");
                 tail_rest(daemon, now_usec() - begun);
         }
         batch_drop(daemon);
@@ -268,6 +279,7 @@ static void on_bodies(struct store *store, const redisReply *reply, int error, c
                 regions_forget(daemon); /* the tick looks again */
                 return;
         }
+        crash_point("ledgerd/bytes-read");
         batch_write(daemon->batch, reply);
 }
 

@@ -73,12 +73,16 @@ struct ledgerd {
 
         struct batch *batch; /* under way, or NULL */
         struct receipts *receipts;
+        struct alarms *alarms; /* who sends them on */
+        struct string_list dead_channels; /* that had dead letters when dead.c last looked */
+        int64_t dead_seq, dead_ms, documents_ms;
+        bool dead_known;
         struct tidy *tidy;
         sd_event_source *tick, *retry;
         bool stopping, store_told, trouble_told;
         struct ledger_head head_written;
         int64_t head_ms, head_told_ms, look_ms;
-        uint64_t n_rows; /* since the start */
+        uint64_t n_rows, n_rows_trimmed; /* since the start; when memory was last given back */
 };
 
 /* region.c */
@@ -108,6 +112,8 @@ void receipts_close(struct ledgerd *daemon);
 
 /* tidy.c */
 int tidy_open(struct ledgerd *daemon);
+/* Channels that documents have and the configuration has not (any more). */
+void tidy_learn(struct ledgerd *daemon, struct region *region, const char *channel);
 void tidy_touch(struct ledgerd *daemon, const struct region *region, const char *document);
 void tidy_want_bytes(struct ledgerd *daemon, const struct region *region, const struct ledger_row *row);
 /* Within the transaction of a batch: notes what the store has let go, or is to get back. */
@@ -116,6 +122,10 @@ void tidy_committed(struct ledgerd *daemon); /* behind that transaction */
 void tidy_go(struct ledgerd *daemon);
 void tidy_forget(struct ledgerd *daemon); /* the connection went: everything is to be asked anew */
 void tidy_close(struct ledgerd *daemon);
+
+/* dead.c: alarms out of the ledger itself; each second, while there is one. */
+void dead_tick(struct ledgerd *daemon);
+void dead_close(struct ledgerd *daemon);
 
 /* trouble.c: the ledger cannot be read or written. Closes it; it is tried anew each second. */
 void trouble_ledger(struct ledgerd *daemon, int error);

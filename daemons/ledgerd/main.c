@@ -2,6 +2,7 @@
 #include "daemons/ledgerd/ledgerd.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,11 @@
 
 #include "core/alarm.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/daemon.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "daemons/ledgerd/alarms.h"
 
 #define SECOND_USEC UINT64_C(1000000)
 
@@ -52,6 +55,8 @@ static void ledgerd_done(struct ledgerd *daemon) {
         tail_drop(daemon);
         tidy_close(daemon);
         receipts_close(daemon);
+        dead_close(daemon);
+        daemon->alarms = alarms_close(daemon->alarms);
         daemon->ledger = ledger_free(daemon->ledger);
         for (size_t i = 0; i < daemon->n_regions; i++) {
                 free(daemon->regions[i].refusal);
@@ -92,6 +97,7 @@ static void keep_head(struct ledgerd *daemon, bool now) {
                 daemon->head_ms = at;
                 if (ledger_head_write(daemon->head_path, &head) == 0)
                         daemon->head_written = head;
+                crash_point("ledgerd/head-written");
         }
         if (now || at - daemon->head_told_ms >= HEAD_TOLD_MS) {
                 daemon->head_told_ms = at;
@@ -138,6 +144,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) usec;
         keep_head(daemon, false);
+        if (daemon->ledger)
+                dead_tick(daemon);
         if (daemon->ledger && store_is_up(daemon->store)) {
                 regions_look(daemon);
                 if (now - daemon->look_ms >= MEASURE_MS) {
@@ -148,6 +156,11 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 tidy_go(daemon);
         }
         tell_status(daemon);
+        if (daemon->n_rows != daemon->n_rows_trimmed && !daemon->first && !daemon->batch) {
+                /* What a burst needed goes back to the machine. */
+                (void) malloc_trim(0);
+                daemon->n_rows_trimmed = daemon->n_rows;
+        }
         r = sd_event_source_set_time_relative(source, SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -182,6 +195,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         (void) source;
         (void) info;
         daemon->stopping = true;
+        crash_point("ledgerd/stopping");
         (void) sd_notify(0, "STOPPING=1");
         log_say(LOG_INFO, MESSAGE_STOPPING, NULL);
         return sd_event_exit(daemon->event, 0);
@@ -211,7 +225,10 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         } else {
                 (void) configuration_free(daemon->configuration);
                 daemon->configuration = configuration;
-                log_say(LOG_INFO, MESSAGE_RELOADED, NULL);
+                if (alarms_reload(daemon->alarms, configuration) < 0)
+                        log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
+                else
+                        log_say(LOG_INFO, MESSAGE_RELOADED, NULL);
         }
         (void) catalogue_free(catalogue);
         (void) sd_notify(0, "READY=1");
@@ -276,6 +293,8 @@ static int ledgerd_run(struct ledgerd *daemon) {
         const struct config *config = &daemon->configuration->main;
         int r = add_sources(daemon);
 
+        if (r >= 0)
+                r = alarms_open(daemon->event, daemon->configuration, &daemon->alarms);
         if (r >= 0)
                 r = receipts_open(daemon);
         if (r >= 0)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -18,6 +19,7 @@
 struct question {
         struct region *region;
         unsigned generation;
+        int64_t n; /* our position when it was asked: the answer may be older than what we have now */
 };
 
 struct region *region_find(struct ledgerd *daemon, const char *code) {
@@ -116,7 +118,7 @@ static void look_at_last(struct region *region) {
                 question_failed(region);
                 return;
         }
-        *question = (struct question) { region, daemon->generation };
+        *question = (struct question) { .region = region, .generation = daemon->generation };
         words_str(&words, "XRANGE");
         words_key(&words, region->code, "log");
         words_str(&words, region->position.id);
@@ -161,6 +163,7 @@ static int begin_era(struct region *region, const char *epoch, const char *adopt
 
         if (r == 0)
                 r = ledger_begin_era(daemon->ledger, region->code, epoch, adoption, n);
+        crash_point("ledgerd/era-written");
         if (r == 0)
                 r = ledger_commit(daemon->ledger);
         if (r == 0)
@@ -170,6 +173,7 @@ static int begin_era(struct region *region, const char *epoch, const char *adopt
                 return r;
         }
         region->has_position = true;
+        crash_point("ledgerd/era-committed");
         log_say(LOG_NOTICE, MESSAGE_LEDGER_ERA, "region", region->code, "epoch", epoch, NULL);
         return 0;
 }
@@ -228,7 +232,7 @@ static void on_meta(struct store *store, const redisReply *reply, int error, con
         if (region->state == REGION_LOOKING)
                 judge(region, epoch);
         else if (region->state == REGION_FOLLOWING &&
-                 (strcmp(epoch, region->position.epoch) != 0 || region->n_store < region->position.n)) {
+                 (strcmp(epoch, region->position.epoch) != 0 || region->n_store < question->n)) {
                 /* Another store stands behind the same socket. */
                 regions_forget(daemon);
                 regions_look(daemon);
@@ -243,7 +247,7 @@ static void ask_meta(struct region *region) {
 
         if (!question)
                 return;
-        *question = (struct question) { region, daemon->generation };
+        *question = (struct question) { region, daemon->generation, region->position.n };
         words_str(&words, "HMGET");
         words_key(&words, region->code, "meta");
         words_str(&words, "epoch");

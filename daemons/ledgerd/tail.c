@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 
 enum { COUNT = 64 };
@@ -142,6 +143,8 @@ static void on_entries(struct store *store, const redisReply *reply, int error, 
         if (question->generation != daemon->generation)
                 return;
         daemon->reading = daemon->was_full = false;
+        if (!error && reply && reply->type == REDIS_REPLY_ARRAY)
+                crash_point("ledgerd/entries-read");
         if (error == -EBADMSG) {
                 store_reconnect(store, "the log is no stream"); /* told by those who write it */
                 return;

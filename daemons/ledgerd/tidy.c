@@ -12,12 +12,20 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
 /* A document is asked about when nothing has happened to it for a second: then most channels are
  * done with it. */
-enum { QUIET_MS = 1000, ITEMS = 64, BUCKETS = 4096, MARKS_MOST = 1024, SWEEP_MS = 100 };
+enum {
+        QUIET_MS = 1000,
+        ITEMS = 64,
+        BUCKETS = 4096,
+        MARKS_MOST = 1024,
+        SWEEP_MS = 100,
+        SWEEP_AGAIN_MS = 600000, /* what is kept may be free without a record, after a release say */
+};
 
 struct touched {
         struct touched *next_in_bucket, *next, *before;
@@ -163,8 +171,10 @@ static void write_notes(struct ledgerd *daemon) {
         r = ledger_begin(daemon->ledger);
         if (r == 0)
                 r = tidy_write(daemon);
+        crash_point("ledgerd/notes-written");
         if (r == 0)
                 r = ledger_commit(daemon->ledger);
+        crash_point("ledgerd/notes-committed");
         if (r < 0)
                 trouble_ledger(daemon, r);
         else {
@@ -213,9 +223,10 @@ static int add_item(const struct ledger_event *event, void *userdata) {
         return 0;
 }
 
-static void learn_channel(struct region *region, const char *name) {
-        if (conf_name_is_valid(name) && !string_list_has(&region->extra_channels, name))
-                (void) string_list_add(&region->extra_channels, name, strlen(name));
+void tidy_learn(struct ledgerd *daemon, struct region *region, const char *channel) {
+        if (*channel && !configuration_channel(daemon->configuration, channel) && conf_name_is_valid(channel) &&
+            !string_list_has(&region->extra_channels, channel))
+                (void) string_list_add(&region->extra_channels, channel, strlen(channel));
 }
 
 static void on_ledgered(struct store *store, const redisReply *reply, int error, const char *reason,
@@ -232,12 +243,11 @@ static void on_ledgered(struct store *store, const redisReply *reply, int error,
         }
         tidy->call = NULL;
         if (error || !reply_is(reply, 0, "ok")) {
-                /* An older library, a full or refusing store, another channel: later, all of it. */
-                if (!error && reply_is(reply, 0, "again"))
-                        learn_channel(call->region, reply_text(reply, 1));
+                /* An older library, a store that refuses: later, all of it. */
                 tidy->sweeping = tidy->sweeping || call->n > 0;
                 tidy->sweep_ms = clock_boot_ms() + (error ? 10000 : SWEEP_MS);
         } else {
+                crash_point("ledgerd/trimmed");
                 if (call->trim[0])
                         memcpy(call->region->trimmed, call->trim, sizeof(call->trim));
                 for (size_t i = 0; i < call->n; i++)
@@ -283,6 +293,7 @@ static bool send_call(struct call *call) {
         (void) snprintf(call->trim, sizeof(call->trim), "%s", region->position.id);
         words_done(&due);
         r = store_command(daemon->store, &words, on_ledgered, call);
+        crash_point_written(daemon->store, "ledgerd/trim-written");
         words_done(&words);
         if (r == 0)
                 daemon->tidy->call = call;
@@ -314,8 +325,9 @@ static bool collect_quiet(struct ledgerd *daemon, struct call *call, int64_t now
 static bool collect_sweep(struct ledgerd *daemon, struct call *call, int64_t now) {
         struct tidy *tidy = daemon->tidy;
 
-        if (!tidy->sweeping || now < tidy->sweep_ms)
+        if (now < tidy->sweep_ms)
                 return false;
+        tidy->sweeping = true;
         call->region = NULL;
         call->sweep = true;
         (void) ledger_all_in_store(daemon->ledger, tidy->sweep_region,
@@ -323,6 +335,7 @@ static bool collect_sweep(struct ledgerd *daemon, struct call *call, int64_t now
         tidy->sweep_ms = now + SWEEP_MS;
         if (!call->document_at) { /* nothing is left */
                 tidy->sweeping = false;
+                tidy->sweep_ms = now + SWEEP_AGAIN_MS;
                 tidy->sweep_region[0] = '\0';
                 free(give_away(tidy->sweep_document));
                 return false;
@@ -440,6 +453,7 @@ static void on_given(struct store *store, const redisReply *reply, int error, co
         if (gift->generation != daemon->generation)
                 return;
         daemon->tidy->giving = false;
+        crash_point("ledgerd/given");
         drop_wanted(daemon->tidy, gift->ulid);
         give_bytes(daemon);
 }
@@ -463,6 +477,7 @@ static int send_bytes(struct ledgerd *daemon, const struct wanted *wanted, const
         words_str(&words, wanted->ulid);
         words_add(&words, bytes, n);
         r = store_command(daemon->store, &words, on_given, gift);
+        crash_point_written(daemon->store, "ledgerd/gift-written");
         words_done(&words);
         if (r < 0)
                 free(gift);
@@ -516,6 +531,7 @@ void tidy_forget(struct ledgerd *daemon) {
         tidy->call = NULL; /* freed by its answer */
         tidy->giving = false;
         tidy->sweeping = true;
+        tidy->sweep_ms = 0;
         tidy->sweep_region[0] = '\0';
         free(give_away(tidy->sweep_document));
         for (size_t i = 0; i < daemon->n_regions; i++)

@@ -37,6 +37,9 @@ struct tour *tour_new(struct publisherd *daemon, struct client *client, const js
 void tour_next(struct tour *tour);
 void tour_fail(struct tour *tour, const char *reason);
 
+/* The region that the question names, or the only one; false when it was refused. */
+bool control_region(struct publisherd *daemon, struct client *client, const json_t *question,
+                    const char **ret);
 /* A member of the question, "" when it is not there. */
 const char *control_text(const json_t *question, const char *name);
 json_t *control_moment(int64_t ms); /* null for 0 */
@@ -54,5 +57,12 @@ void control_rejected_show(struct publisherd *daemon, struct client *client, jso
 void control_rejected_retry(struct publisherd *daemon, struct client *client, json_t *question);
 /* control_withdraw.c */
 void control_withdraw(struct publisherd *daemon, struct client *client, json_t *question);
+/* What an event of our own may: everything. */
+extern const struct emitter_config control_rights;
+/* control_alarm.c */
+void control_alarm_publish(struct publisherd *daemon, struct client *client, json_t *question);
+void control_alarm_ack(struct publisherd *daemon, struct client *client, json_t *question);
+/* control_dead.c: dead.replay, dead.drop */
+void control_dead(struct publisherd *daemon, struct client *client, json_t *question);
 
 #endif

@@ -25,7 +25,7 @@ json_t *control_moment(int64_t ms) {
         return ms > 0 ? json_string(moment_write(ms, text)) : json_null();
 }
 
-static bool one_region(struct publisherd *daemon, struct client *client, const json_t *question,
+bool control_region(struct publisherd *daemon, struct client *client, const json_t *question,
                        const char **ret) {
         const char *region = control_text(question, "region");
 
@@ -171,7 +171,7 @@ static void command_document_show(struct publisherd *daemon, struct client *clie
                                   json_t *question) {
         const char *region;
 
-        if (!one_region(daemon, client, question, &region))
+        if (!control_region(daemon, client, question, &region))
                 return;
         if (query_document(daemon, region, control_text(question, "document"), on_document_shown,
                            client) < 0)
@@ -251,7 +251,7 @@ static void log_tour(struct publisherd *daemon, struct client *client, json_t *q
         const char *named = control_text(question, "region"), *region = named;
         struct tour *tour;
 
-        if (*named && !one_region(daemon, client, question, &region))
+        if (*named && !control_region(daemon, client, question, &region))
                 return;
         tour = tour_new(daemon, client, question, ask_log);
         if (!tour) {
@@ -402,6 +402,10 @@ void control_command(struct publisherd *daemon, struct client *client, json_t *q
                 { "channel.resume", command_switch },
                 { "stop", command_switch },
                 { "start", command_switch },
+                { "dead.replay", control_dead },
+                { "dead.drop", control_dead },
+                { "alarm.ack", control_alarm_ack },
+                { "alarm.publish", control_alarm_publish },
                 { "store.adopt", command_adopt },
                 { "reload", command_reload },
         };

@@ -22,13 +22,14 @@ static void on_withdrawn(struct request *request, void *userdata) {
         control_reply(userdata, answer);
 }
 
+static char every_source[] = "urn:gongkai:*", every_owner[] = "*", own_name[] = "gongkaictl";
+static char *sources[] = { every_source }, *owners[] = { every_owner };
+const struct emitter_config control_rights = {
+        .name = own_name, .sources = { sources, 1 }, .may_revise = { owners, 1 },
+        .may_urgent = true, .may_backfill = true, .enabled = true,
+};
+
 void control_withdraw(struct publisherd *daemon, struct client *client, json_t *question) {
-        static char every_source[] = "urn:gongkai:*", every_owner[] = "*", name[] = "gongkaictl";
-        static char *sources[] = { every_source }, *owners[] = { every_owner };
-        static const struct emitter_config operator_rights = {
-                .name = name, .sources = { sources, 1 }, .may_revise = { owners, 1 },
-                .may_urgent = true, .may_backfill = true, .enabled = true,
-        };
         const char *region = json_string_value(json_object_get(question, "region"));
         const char *document = json_string_value(json_object_get(question, "document"));
         const char *reason = json_string_value(json_object_get(question, "reason"));
@@ -73,7 +74,7 @@ void control_withdraw(struct publisherd *daemon, struct client *client, json_t *
         buf_fmt(&what, "document withdraw%s %s %s", erase ? " --erase" : "", region, document);
         control_audit(client, buf_text(&what));
         buf_done(&what);
-        admit(daemon, &request->jobs[0], event, NULL, 0, &operator_rights, false, NULL, 0);
+        admit(daemon, &request->jobs[0], event, NULL, 0, &control_rights, false, NULL, 0);
         json_decref(event);
         commit_go(daemon, region_find(daemon, region));
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/attachments.h"
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/network.h"
 #include "core/unicode.h"
@@ -113,7 +114,7 @@ static bool read_head(struct download *download) {
                 fail(download, DOWNLOAD_FAILED,
                      say(MESSAGE_FETCH_REDIRECT, "status", status_text, NULL));
         else if (status != 200)
-                fail(download, DOWNLOAD_FAILED,
+                fail(download, status >= 500 || status == 429 ? DOWNLOAD_AWAY : DOWNLOAD_FAILED,
                      say(MESSAGE_FETCH_STATUS, "status", status_text, NULL));
         else if (!type_agrees(download->media_type, content_type)) {
                 char type[UNICODE_EXCERPT(80)];
@@ -142,6 +143,7 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *userdata) {
         if (!read_head(download))
                 return 0; /* ends the transfer */
         r = begin_file(download);
+        crash_point("publisherd/download-coming");
         if (r == 0 && attachment_size(download->file) + n_bytes > download->size) {
                 fail(download, DOWNLOAD_WRONG,
                      say(MESSAGE_FETCH_LONG, "size", number(size, download->size), NULL));
@@ -189,7 +191,7 @@ static void judge(struct download *download, CURLcode result) {
                 return;
         }
         if (result != CURLE_OK) {
-                fail(download, DOWNLOAD_FAILED,
+                fail(download, DOWNLOAD_AWAY,
                      say(MESSAGE_FETCH_TRANSPORT, "reason",
                          download->error[0] ? download->error : curl_easy_strerror(result), NULL));
                 return;
@@ -239,10 +241,6 @@ struct download *download_free(struct download *download) {
 
 static void download_freep(struct download **download) {
         *download = download_free(*download);
-}
-
-const char *download_host(const struct download *download) {
-        return download->host;
 }
 
 const char *download_sha256(const struct download *download) {
@@ -325,6 +323,7 @@ int download_start(struct publisherd *daemon, struct transfers *transfers,
         if (r < 0)
                 return r;
         download->running = true;
+        crash_point("publisherd/download-begun");
         *ret = give_away(download);
         return 0;
 }

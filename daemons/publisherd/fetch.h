@@ -9,7 +9,8 @@
 /* How an attempt ended. */
 enum download_end {
         DOWNLOAD_DONE,   /* it is in its place, synced */
-        DOWNLOAD_FAILED, /* the far end or the way there: may be better soon */
+        DOWNLOAD_AWAY,   /* the host did not answer, or is not well: it may be so for others too */
+        DOWNLOAD_FAILED, /* it answered, but not with this: may be better soon */
         DOWNLOAD_WRONG,  /* not what the event promised, or not allowed: a person has to look */
 };
 
@@ -27,7 +28,6 @@ struct download_request {
 int download_start(struct publisherd *daemon, struct transfers *transfers,
                    const struct download_request *request, download_ended_fn *on_ended,
                    void *userdata, struct download **ret);
-const char *download_host(const struct download *download);
 const char *download_sha256(const struct download *download);
 struct download *download_free(struct download *download);
 /* The transfers' callback. */

@@ -6,10 +6,19 @@
 #include "daemons/publisherd/fetch.h"
 
 /* Events in memory at a time; more stay in the store until there is room. */
-enum { MOST_WANTS = 4096 };
+enum { MOST_WANTS = 4096, FETCH_AT_ONCE = 4 };
+
+struct host {
+        struct host *next;
+        char *name; /* with its port; "-": there is no address to fetch from */
+        unsigned n_running;
+        unsigned n_away; /* times that it did not answer, one after the other */
+        int64_t next_boot_ms; /* it rests until then: one that hangs must not take all the places */
+};
 
 struct piece {
-        char *name, *media_type, *url, *host; /* host "-" where there is no address to fetch from */
+        char *name, *media_type, *url;
+        struct host *host;
         char sha256[DIGEST_TEXT];
         uint64_t size;
         bool is_done;
@@ -41,7 +50,12 @@ struct fetch {
         struct transfers *transfers;
         sd_event_source *timer;
         struct want *first, **last;
-        size_t n_wants, n_running, n_loading;
+        struct host *hosts; /* as many as the emitters' files name */
+        struct place {
+                struct want *want;
+                struct piece *piece; /* NULL: free */
+        } places[FETCH_AT_ONCE];
+        size_t n_wants, n_loading;
         bool is_soon; /* the pump runs again at once */
         bool has_forgotten; /* the alarms of a run before that are no more */
 };
@@ -52,9 +66,17 @@ struct want *fetch_find(const struct fetch *fetch, const struct region *region, 
 struct want *fetch_add(struct fetch *fetch, struct region *region, const char *ulid,
                        const char *document);
 void fetch_remove(struct fetch *fetch, struct want *want);
-int want_fill(struct want *want, const struct event *event); /* -ENOMEM */
+int want_fill(struct fetch *fetch, struct want *want, const struct event *event); /* -ENOMEM */
 void fetch_pump_soon(struct fetch *fetch);
-void fetch_tell_host(struct fetch *fetch, const char *host);
+
+/* fetch_piece.c */
+void piece_try(struct fetch *fetch, struct want *want, struct piece *piece, int64_t now);
+void piece_done(struct fetch *fetch, struct piece *piece); /* its bytes are here */
+void piece_stop(struct fetch *fetch, struct piece *piece); /* it is under way no more */
+/* One alarm per host, as it is now. */
+void fetch_tell_host(struct fetch *fetch, const struct host *host);
+/* Closes, once, when the list is whole, the alarms of a run before that are no more. */
+void fetch_forget_alarms(struct fetch *fetch);
 
 /* fetch_store.c: each asks the store, and the answer wakes the pump */
 void fetch_look(struct fetch *fetch, struct region *region); /* {R}:fetch, page by page */

@@ -8,6 +8,7 @@
 
 #include "core/attachments.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "daemons/publisherd/control.h"
@@ -61,7 +62,7 @@ void fetch_read_event(struct fetch *fetch, struct want *want, const void *bytes,
         struct event *event freed_by(event_freep) =
                 json ? event_parse(json, &findings, &findings) : NULL;
 
-        if (!event || want_fill(want, event) < 0) /* short of memory: it was whole when it was taken */
+        if (!event || want_fill(fetch, want, event) < 0) /* short of memory: it was whole when it was taken */
                 ask_later(fetch, want, LATER_MS);
         json_decref(json);
         findings_done(&findings);
@@ -206,6 +207,8 @@ static void on_told(struct store *store, const redisReply *reply, int error, con
                 return;
         }
         want->tries = 0;
+        if (asked->is_whole)
+                crash_point("publisherd/fetched-answered");
         if (!asked->is_whole) {
                 want->is_doubtful = false;
                 return;
@@ -274,4 +277,5 @@ void fetch_tell(struct fetch *fetch, struct want *want) {
         }
         if (tell(fetch, want, true) < 0)
                 ask_later(fetch, want, AGAIN_MS);
+        crash_point_written(fetch->daemon->store, "publisherd/fetched-written");
 }

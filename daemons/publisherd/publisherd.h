@@ -42,6 +42,7 @@ struct job {
         json_t *warnings, *reasons; /* arrays or NULL */
         char ulid[ULID_TEXT];
         bool dry_run, urgent;
+        const char *only_channel; /* of an event of our own that one channel gets; or NULL */
         bool is_question; /* a query: nothing that would be kept */
         bool to_fetch; /* it has attachments that are yet to be fetched */
         const char *not_for_all; /* the member that says so: no channel shows the event; or NULL */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -122,6 +123,7 @@ static int write_some(struct rejected *rejected) {
         }
         if (r == 0)
                 r = rejected_file_fit(file, rejected->daemon->configuration->main.rejected_size);
+        crash_point("publisherd/rejected-written");
         if (r == 0)
                 r = rejected_file_commit(file);
         if (r < 0) {
@@ -198,12 +200,6 @@ static struct share *share_of(struct rejected *rejected, const char *emitter) {
 }
 
 static bool has_share(struct rejected *rejected, struct share *share, size_t n_bytes) {
-        int64_t minute = clock_boot_ms() / 60000;
-
-        if (share->minute != minute) {
-                share->minute = minute;
-                share->n = share->n_bytes = 0;
-        }
         if (share->n >= SHARE_ENTRIES || share->n_bytes + (int64_t) n_bytes > SHARE_BYTES ||
             rejected->n >= QUEUE_ENTRIES || rejected->n_bytes + n_bytes > QUEUE_BYTES)
                 return false;
@@ -268,7 +264,11 @@ void rejected_keep(struct job *job, const json_t *errors) {
         share = share_of(rejected, emitter);
         if (!share)
                 return;
-        if (!bytes && job->json) { /* one of an array */
+        if (share->minute != clock_boot_ms() / 60000) {
+                share->minute = clock_boot_ms() / 60000;
+                share->n = share->n_bytes = 0;
+        }
+        if (!bytes && job->json && share->n < SHARE_ENTRIES) { /* one of an array */
                 event_write(job->json, &written);
                 bytes = written.error ? NULL : written.data;
                 n_all = written.len;

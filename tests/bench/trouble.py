@@ -9,7 +9,7 @@ def share_with_failures(programs, sink):
     """5 of 100 answers are 500. What counts is what was shown while new work came in, up to the moment
     when the last delivery was tried for the first time; then the endpoint is well again, and everything
     is waited for."""
-    rounds, events = (1, 4000) if QUICK else (3, 40000)
+    rounds, events = (1, 4000) if QUICK else (5, 15000)
     clean, failing, tails = [], [], []
     way = Way(programs, sink, 4).start()
     try:

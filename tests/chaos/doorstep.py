@@ -11,7 +11,7 @@ import threading
 import time
 
 import invariants
-from aim import PATIENCE, Quiet, Sight
+from aim import PATIENCE, Sight, wait_for_quiet
 from county import PROGRAMS, County, publish, wait_until
 from emitters import Chorus, letters_of
 from knock import control
@@ -58,8 +58,8 @@ class Doorstep:
         return self.victim
 
     def aim(self, sight):
-        self.one.stop("publisherd")
-        return self.start_door(sight)
+        self.one.stop(self.VICTIM)
+        return self.start_victim(sight)
 
     def chorus(self, shot):
         number = next(NUMBERS)
@@ -69,18 +69,23 @@ class Doorstep:
 
     # -- after the fault
 
+    VICTIM = "publisherd"
+
+    def start_victim(self, sight=None):
+        return self.start_door(sight)
+
     def recover(self, shot):
         if shot.fault == "stop":
             time.sleep(FROZEN)
             os.kill(self.victim.pid, signal.SIGCONT)
         elif shot.fault == "kill":
-            self.one.processes.pop("publisherd")
-            self.start_door()
+            self.one.processes.pop(self.VICTIM)
+            self.start_victim()
         else:
             self.cut()
         if self.victim.poll() is not None:  # it was about to end, and has ended
-            assert self.one.processes.pop("publisherd").wait() == 0
-            self.start_door()
+            assert self.one.processes.pop(self.VICTIM).wait() == 0
+            self.start_victim()
 
     def cut(self):
         for process in self.one.processes.values():
@@ -98,7 +103,7 @@ class Doorstep:
             chorus.finish(PATIENCE)
         finally:
             chorus.end()
-        Quiet(self.one, ("first",))
+        wait_for_quiet(self.one, ("first",))
         invariants.assert_well(self.one, chorus.files, chorus.letters, channels=("first",))
 
     def shoot(self, shot):
@@ -192,23 +197,6 @@ class Doorstep:
         self.one.ready()
 
 
-class Founding:
-    """Each shot finds an empty machine."""
-
-    def __init__(self, faults, seed):
-        self.faults, self.seed = faults, seed
-
-    def shoot(self, shot):
-        place = Fresh(self.faults, self.seed)
-        try:
-            place.shoot(shot)
-        finally:
-            place.close()
-
-    def close(self):
-        pass
-
-
 class Fresh(Doorstep):
     def found(self):
         self.start_redis()
@@ -225,3 +213,21 @@ class Fresh(Doorstep):
         self.recover(shot)
         self.end(chorus)
         assert len({entry[b"e"] for _, entry in self.one.redis().xrange("{530581}:log")}) == 1, "founded twice"
+
+
+class Founding:
+    """Each shot finds an empty machine."""
+    RANGE = Fresh
+
+    def __init__(self, faults, seed):
+        self.faults, self.seed = faults, seed
+
+    def shoot(self, shot):
+        place = self.RANGE(self.faults, self.seed)
+        try:
+            place.shoot(shot)
+        finally:
+            place.close()
+
+    def close(self):
+        pass

@@ -112,8 +112,7 @@ def attachment_problems(county, acks):
     return found + [f"left lying about: {stray}"] * bool(stray)
 
 
-def record_problems(store, acks):
-    records = read_log(store)
+def record_problems(records, acks):
     found, accepted = log_problems(records), accepted_in(records)
     for letter_id, events in accepted.items():
         if len(events) != 1:
@@ -146,7 +145,7 @@ def problems(county, files, letters, channels=()):
     return ([f"{letter.id} has no last word" for letter in letters if letter.id not in acks]
             + [f"{ack['id']}: {ack}" for ack in acks.values() if ack["status"] not in TAKEN]
             + shown_problems(county, acks, channels) + identity_problems(county, acks, letters)
-            + attachment_problems(county, acks) + record_problems(store, acks)
+            + attachment_problems(county, acks) + record_problems(read_log(store), acks)
             + due_problems(store, channels))
 
 

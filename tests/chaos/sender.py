@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import invariants
-from aim import PATIENCE, Quiet, Sight
+from aim import PATIENCE, Sight, wait_for_quiet
 from county import PROGRAMS, County, attachment, publish, wait_until
 from emitters import Letter
 from power import Power
@@ -88,7 +88,7 @@ class Sender:
                 door.close()
                 assert reply["status"] == "duplicate", f"the caller was told that all is well: {reply}"
                 file.write(json.dumps({**reply, "is_withdrawal": False, "digests": letter.digests}) + "\n")
-        Quiet(self.one, ("first",))
+        wait_for_quiet(self.one, ("first",))
         invariants.assert_well(self.one, [acks], self.letters, channels=("first",))
         mine = [record for record in invariants.Evidence(self.one, [acks]).of("accepted")
                 if record.document.startswith(f"{self.prefix}-")]

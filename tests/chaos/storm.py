@@ -33,6 +33,7 @@ def arguments_of(words=None):
     parser.add_argument("--programs", help="folder of the programs")
     parser.add_argument("--only", default="", help="faults to choose from: KIND, KIND:TARGET or KIND:WORD, by comma")
     parser.add_argument("--channels", default="", help="channels to have, by comma (default: all)")
+    parser.add_argument("--set", action="append", default=[], help="NAME=VALUE for every channel's file")
     parser.add_argument("--hot", type=int, default=6, help="documents that each emitter revises by turns")
     parser.add_argument("--numbered", action="store_true", help="every document has numbers of its emitter")
     parser.add_argument("--plain", action="store_true", help="no embargo, no expiry, nothing refused")
@@ -50,7 +51,8 @@ class Storm:
         self.options, self.chance = options, random.Random(options.seed)
         self.ended, self.lock = threading.Event(), threading.Lock()
         wanted = options.channels.split(",") if options.channels else list(CHANNELS)
-        self.troupe = Troupe({name: CHANNELS[name] for name in wanted})
+        self.troupe = Troupe({name: CHANNELS[name] for name in wanted},
+                             options=dict(word.split("=", 1) for word in options.set))
         self.crowd = Crowd(self.troupe.folder, self.troupe.endpoint, options.seed, self.clock_ms, options.rate,
                            plain=options.plain, hot=options.hot, numbered=options.numbered)
         self.faults = Faults(self.troupe, self.crowd, self.ended)
@@ -285,7 +287,7 @@ def main(words=None):
         else:
             print(f"storm: what is left is in {storm.troupe.folder}")
     print(f"storm: {time.monotonic() - began:.0f} s, {storm.n_tried} faults tried, "
-          f"{sum(len(r) for r in judge.requests.values())} requests")
+          f"{sum(len(r) for r in judge.requests.values())} requests, {judge.n_late} held back came in behind a newer one")
     print(f"storm: seed={options.seed} commit={commit()} faults={storm.n_counted} events={judge.n_events} "
           f"lost={n['lost']} doubled={n['doubled']} disordered={n['disordered']} doubt={judge.n_doubt()}")
     return 0 if well else 1

@@ -5,12 +5,16 @@ import subprocess
 import pytest
 
 import aim
+import test_aimed_channeld
 import test_aimed_emitter
+import test_aimed_fetch
+import test_aimed_ledgerd
 import test_aimed_publisherd
 from county import PROGRAMS, TREE
 
-PROGRAM_NAMES = ("gongkai-publisherd", "gongkai-channeld", "gongkai-emit", "gongkaictl")
-TABLES = (test_aimed_publisherd, test_aimed_emitter)
+PROGRAM_NAMES = ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")
+TABLES = (test_aimed_publisherd, test_aimed_emitter, test_aimed_fetch, test_aimed_channeld,
+          test_aimed_ledgerd)
 
 
 def aimed_at():

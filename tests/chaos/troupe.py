@@ -102,12 +102,14 @@ class Troupe(County):
             endpoints.append(f"{name}={kind}:{port}")
             links.append(f"to-{name}={way},{port}")
             settings = {"driver": "webhook", "url": f"http://127.0.0.1:{way}/in", "carrier": "政府网站",
-                        "timeout": f"{TIMEOUT_S}s", "lease": f"{LEASE_S}s", "retry": RETRY, **self.options, **more}
+                        "timeout": f"{TIMEOUT_S}s", "lease": f"{LEASE_S}s", "retry": RETRY, **more}
             if self.knows("breaker_probe_most"):
                 settings |= {"breaker_probe": "200ms", "breaker_probe_most": "1s"}
+            if self.knows("late_effect"):
+                settings["late_effect"] = "5s"  # longer than a way is ever held
             if settings.pop("lookup", False) and self.knows("lookup_url"):
                 settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup?key={{key}}"
-            self.channel(name, **settings)
+            self.channel(name, **settings | self.options)
         for name in self.daemons:
             own = text.replace("socket = redis.sock", f"socket = {self.folder}/ways/{name}")
             (self.folder / f"gongkai-{name}.conf").write_text(own)

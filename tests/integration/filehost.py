@@ -40,9 +40,12 @@ class FileHost:
                 if not more:
                     return
                 request += more
+            more = [line for line in request.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+            while more and len(request.split(b"\r\n\r\n", 1)[1]) < int(more[0].split(b":")[1]):
+                request += connection.recv(65536)
             path = request.split(b" ")[1].decode()
             with self.lock:
-                self.asked.append((path, request.decode()))
+                self.asked.append((path, request.decode(errors="replace")))
                 self.open += 1
                 self.most_open = max(self.most_open, self.open)
             try:

@@ -3,6 +3,7 @@ import collections
 import datetime
 import pathlib
 import signal
+import socket
 import statistics
 import sys
 import time
@@ -189,7 +190,7 @@ def test_a_display_that_is_over_is_taken_down_to_the_second(media, sink):
     county.shown("doc-1", "media")
     wait_until(lambda: len(sink.requests) == 2, 10)
     first, last = sink.requests
-    assert last.revision_part == "1e" and last.kind == "expire"
+    assert (last.revision_part, last.rank, last.kind) == ("1e", (1, 1), "expire")
     assert last.event["type"] == "cn.gongkai.disclosure.withdraw.v1"
     assert last.event["source"] == "urn:gongkai:530581:gongkai"
     assert 0 <= last.at - datetime.datetime.fromisoformat(until).timestamp() < 1
@@ -216,6 +217,19 @@ def test_a_display_is_kept_unless_the_channel_says_otherwise(media, sink):
     county.shown("doc-1", "media")
     time.sleep(1.5)
     assert len(sink.requests) == 1 and is_quiet(county)
+
+
+def test_a_site_marks_what_is_over_and_keeps_it(county):
+    one = county()
+    root = one.folder / "site"
+    one.channel("portal", driver="site", title="某市政府", carrier="政府网站", root=root, address="https://x.gov.cn")
+    one.start_all(["portal"])
+    one.ask(publish(show_until=now(seconds=2)))
+    page = root / one.shown("doc-1", "portal")["url"].removeprefix("https://x.gov.cn/")
+    assert "公示期至" in page.read_text() and "公示已结束" not in page.read_text()
+    wait_until(lambda: "公示已结束" in page.read_text(), 10)
+    assert "第一条 内容" in page.read_text() and "公示已结束" in (root / "index.html").read_text()
+    wait_until(lambda: states(one) == ["published", "ended"])
 
 
 def test_who_waits_for_another_waits_no_longer_than_told(county, sink):
@@ -399,6 +413,58 @@ def test_a_request_is_cut_when_the_store_is_away_longer_than_its_lease(media, si
     county.ready()
     county.shown("doc-1", "media", timeout=20)
     assert time.monotonic() - cut < 25 and len(sink.requests) == 1 and sink.posts == {KEY: 1}
+
+
+def test_a_worker_that_finds_no_bytes_asks_again(media, sink):
+    county = media(start=False)
+    event = county.ask(publish())["event"]
+    key = f"{{530581}}:body:{event}"
+    store = county.redis()
+    body = store.get(key)
+    store.delete(key)
+    county.start_channel("media")
+    wait_until(lambda: ("deferred", "bytes/gone") in [(s, c) for s, c, _ in records(county)])
+    store.set(key, body)
+    county.shown("doc-1", "media", timeout=10)
+    assert len(sink.requests) == 1 and not {"dead", "attempted"} & set(states(county))
+
+
+def test_a_document_that_ends_its_workers_is_given_up_and_the_rest_goes_on(media, sink):
+    sink.by_default = Hang(taken=False)
+    county = media(timeout="30s")
+    county.ask(publish())
+    for i in range(5):
+        wait_until(lambda: len(sink.requests) > i)
+        county.kill("channeld-media", signal.SIGKILL)
+        county.start_channel("media")
+    county.shown("doc-1", "media", state="dead")
+    assert len(sink.requests) == 5
+    raised = list((county.folder / "state" / "alarms").glob("poison--*.json"))
+    assert len(raised) == 1
+    sink.by_default = Answer(200)
+    county.ask(publish("doc-2", title="第二件"))
+    county.shown("doc-2", "media")
+    # A new revision that goes through ends the alarm.
+    county.ask(publish(title="改好了"))
+    county.shown("doc-1", "media", revision=2)
+    wait_until(lambda: not raised[0].exists())
+
+
+def test_systemd_is_told_why_nothing_leaves(media, sink):
+    sink.by_default = Answer(503, "维护中")
+    county = media(start=False, breaker="2", breaker_probe="5min")
+    path = county.folder / "notify"
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(path))
+    told.settimeout(20)
+    county.start_channel("media", env={"NOTIFY_SOCKET": str(path)})
+    emit(county, 5)
+
+    def why():
+        text = told.recv(4096).decode()
+        return text if "没有反应" in text else None
+    assert "维护中" in wait_until(why)
+    told.close()
 
 
 # ---- others ----

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from county import attachment, publish, query, wait_until, withdraw
+from county import PROGRAMS, attachment, publish, query, wait_until, withdraw
 from filehost import FileHost, Gate, bomb, drip, endless, endless_header, good, half, head, self_signed, silent, status
 from knock import control, resident_kib
 
@@ -323,7 +323,7 @@ def test_while_the_store_is_away_nothing_is_lost(town, host):
     gate.go.set()
     wait_until(lambda: len(kept(one)) == 1, 10, "it is here")
     one.start_redis()
-    one.shown("doc-1", "bin")
+    one.shown("doc-1", "bin", timeout=60)  # the nudge may come before the channel has its store again
 
 
 def test_what_is_overtaken_is_fetched_no_more(town, host):
@@ -474,3 +474,114 @@ def test_the_control_socket_tells_what_is_waited_for(town, host):
     assert (piece["name"], piece["url"]) == ("a", host.url("/a")) and piece["attempts"] >= 1 and "404" in piece["error"]
     told = one.ask(query("doc-1"))
     assert told["attachments"][0]["url"] == host.url("/a") and told["pending"][0]["fetching"] is True
+
+
+def names(**more):
+    """The environment of a daemon whose resolver is tests/chaos/slownames.c."""
+    options = os.environ.get("ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1")
+    return {"LD_PRELOAD": str(PROGRAMS / "tests/chaos/slownames.so"), "ASAN_OPTIONS": options + ":verify_asan_link_order=0",
+            **more}
+
+
+def test_a_resolver_that_stands_still_holds_up_nothing(county, host):
+    one = county(config="[fetch]\nretry = 100ms\ntimeout = 1s")
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=f"http://oa.slow.example, http://127.0.0.1:{host.port}")
+    one.start_redis()
+    one.start_publisherd(env=names())
+    one.start_channel("bin")
+    one.ready()
+    host.answers = {"/a": good(b"x")}
+    assert pending(one.ask(notice("slow", remote(host, "/s", b"s", url="http://oa.slow.example/s"))))
+    for i in range(20):
+        began = time.monotonic()
+        assert one.ask(notice(f"doc-{i}"))["status"] == "accepted"
+        assert time.monotonic() - began < 1, "the loop goes on"
+        time.sleep(0.1)
+    assert "连接失败" in error_of(one, "slow")
+    assert pending(one.ask(notice("doc-a", remote(host, "/a", b"x"))))
+    one.shown("doc-a", "bin")
+    began = time.monotonic()
+    one.stop("publisherd")
+    assert time.monotonic() - began < 5
+
+
+def test_a_name_of_the_public_that_means_this_machine_is_found_out(county, host):
+    one = county(config=FAST)
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=f"http://oa.inside.example:{host.port}")
+    one.start_redis()
+    one.start_publisherd(env=names())
+    one.start_channel("bin")
+    one.ready()
+    host.answers = {"/a": good(b"x")}
+    url = f"http://oa.inside.example:{host.port}/a"
+    assert pending(one.ask(notice("doc-1", remote(host, "/a", b"x", url=url))))
+    assert f"oa.inside.example:{host.port} 指到 127.0.0.1" in error_of(one, "doc-1")
+    assert host.asked == [] and open_alarms(one)
+
+
+def test_the_portal_has_the_file_and_a_receiver_by_http_the_link(county, host):
+    one = county(config=FAST)
+    receiver = FileHost()
+    receiver.answers = {"/hook": head("application/json", 2) + b"{}"}
+    one.channel("portal", driver="site", carrier="政府网站", title="示例网站", root=one.folder / "portal", address="http://127.0.0.1/portal")
+    one.channel("hook", driver="webhook", carrier="政府网站", url=receiver.url("/hook"))
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=f"http://127.0.0.1:{host.port}")
+    one.start_all(["portal", "hook"])
+    gate = Gate(good(PDF, "application/pdf"))
+    host.answers = {"/annex.pdf": gate}
+    assert pending(one.ask(notice("doc-1", remote(host, "/annex.pdf", PDF, media_type="application/pdf"))))
+    assert gate.reached.wait(10)
+    assert not list((one.folder / "portal").rglob("*.pdf")) and receiver.asked == []
+    gate.go.set()
+    one.shown("doc-1", "portal")
+    one.shown("doc-1", "hook")
+    assert [path.read_bytes() for path in (one.folder / "portal").rglob("*.pdf")] == [PDF]
+    assert receiver.times("/hook") == 1 and host.url("/annex.pdf") in receiver.asked[0][1]
+    receiver.close()
+
+
+@pytest.mark.parametrize("said", ["application/octet-stream", None, "Text/Plain; charset=utf-8"])
+def test_a_type_that_contradicts_nothing_will_do(town, host, said):
+    one = town()
+    host.answers = {"/a": good(b"x", said)}
+    assert pending(one.ask(notice("doc-1", remote(host, "/a", b"x"))))
+    one.shown("doc-1", "bin")
+
+
+def test_hosts_that_hang_leave_places_to_others(county, host):
+    """Five of them with many documents each, and one that is well, whose document comes last."""
+    hanging = [FileHost() for _ in range(5)]
+    one = county(config="[fetch]\nretry = 30s\ntimeout = 1s")
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=", ".join(f"http://127.0.0.1:{h.port}" for h in [*hanging, host]))
+    one.start_all(["bin"])
+    for n, bad in enumerate(hanging):
+        bad.answers = {f"/{i}": silent for i in range(40)}
+        events = [notice(f"hangs-{n}-{i}", remote(bad, f"/{i}", f"{n} {i}".encode())) for i in range(40)]
+        assert all(pending(reply) for reply in one.ask(events))
+    host.answers = {"/a": good(b"x")}
+    assert pending(one.ask(notice("well", remote(host, "/a", b"x"))))
+    one.shown("well", "bin", timeout=15)
+    assert all(bad.most_open <= 2 for bad in hanging)
+    assert sum(len(bad.asked) for bad in hanging) <= 25, "one that hangs is asked once in a while, not for each document"
+    for bad in hanging:
+        bad.close()
+
+
+def test_many_that_wait_are_all_fetched_after_a_restart(county, host):
+    one = county(config="[fetch]\nretry = 1h")
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.emitter("oa", sources="urn:gongkai:530581:oa", fetch_from=f"http://127.0.0.1:{host.port}")
+    one.start_all(["bin"])
+    events = [notice(f"doc-{i}", remote(host, f"/{i}", f"content {i}".encode())) for i in range(600)]
+    for at in range(0, 600, 200):
+        assert all(pending(reply) for reply in one.ask(events[at:at + 200]))
+    assert error_of(one, "doc-0")
+    one.kill("publisherd")
+    host.answers = {f"/{i}": good(f"content {i}".encode()) for i in range(600)}
+    one.start_publisherd()
+    one.ready()
+    wait_until(lambda: one.redis().hlen("{530581}:fetch") == 0, 60, "all are fetched")
+    one.shown("doc-599", "bin", timeout=60)

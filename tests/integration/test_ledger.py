@@ -76,9 +76,30 @@ def test_a_repaired_document_gets_its_bytes_back(one):
     meta = one.redis().hget("{530581}:meta", "epoch")
     assert one.redis().fcall("gk1_put_back", 4, "{530581}:meta", "{530581}:log", "{530581}:doc:doc-1", "{530581}:due:bin",
                              meta, "bin", "root", "test")[0] == b"ok"
-    wait_until(lambda: len(rows(one, "SELECT 1 FROM entry WHERE document = 'doc-1' AND state = 'published'")) == 2, 60,
+    wait_until(lambda: len(rows(one, "SELECT 1 FROM entry WHERE document = 'doc-1' AND state IN ('published', 'restored')")) == 2, 60,
                "it is shown again")
     states = [row[0] for row in rows(one, "SELECT code FROM entry WHERE document = 'doc-1' ORDER BY seq")]
     assert "bytes/gone" in states
     wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "and the bytes go again")
+    assert "完好" in one.ctl("ledger", "verify")
+
+
+def test_a_held_event_is_in_the_ledger_from_the_beginning(one):
+    one.start_all(["bin"])
+    one.start_ledgerd()
+    held = one.ask(publish(document="doc-1", title="绝密★的通告"))
+    assert held["status"] == "held"
+    caught_up(one)
+    assert rows(one, "SELECT event.stage, length(bytes) > 100, id FROM event") == [(0, 1, rows(one, "SELECT id FROM event")[0][0])]
+    one.ctl("held", "release", held["event"], "--reason", "已审查")
+    one.shown("doc-1", "bin")
+    caught_up(one)
+    assert [row[0] for row in rows(one, "SELECT state FROM entry ORDER BY seq")] == ["held", "released", "accepted", "published"]
+    assert rows(one, "SELECT count(*) FROM event") == [(1,)]
+    wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "its bytes leave the store too")
+    assert "完好" in one.ctl("ledger", "verify")
+    refused = one.ask(publish(document="doc-2", title="机密★的通告"))
+    one.ctl("held", "reject", refused["event"], "--reason", "不能公开")
+    caught_up(one)
+    wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "what was refused leaves it as well")
     assert "完好" in one.ctl("ledger", "verify")

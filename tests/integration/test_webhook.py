@@ -102,12 +102,27 @@ def test_a_bad_secret_stops_the_channel_until_somebody_mends_it(media, sink):
         return row["paused"]
     assert "第 1 行" in wait_until(paused)
     assert sink.requests == []
+    alarm = county.folder / "state" / "alarms" / "channel-blocked--media.json"
+    assert "第 1 行" in json.loads(wait_until(lambda: alarm.exists() and alarm.read_text()))["sentence"]
     county.stop("channeld-media")
-    key.write_text(SECRET)
+    key.write_text(SECRET) # a changed configuration is reason enough to try again
     county.start_channel("media")
-    county.ctl("channel", "resume", "media")
     county.shown("doc-1", "media", timeout=10)
     assert sink.requests[-1].signed_by(SECRET)
+    wait_until(lambda: not alarm.exists())
+
+
+def test_a_pause_by_a_person_outlasts_a_changed_configuration(media, sink):
+    county = media()
+    county.ctl("channel", "pause", "media", "--reason", "年底盘点")
+    county.ask(publish())
+    county.stop("channeld-media")
+    (county.folder / "channels.d" / "media.conf").touch()
+    county.start_channel("media")
+    time.sleep(1)
+    assert sink.requests == [] and county.ctl_json("channel", "list")[0]["paused"]
+    county.ctl("channel", "resume", "media")
+    county.shown("doc-1", "media", timeout=10)
 
 
 # ---- answers ----

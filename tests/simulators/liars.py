@@ -38,7 +38,7 @@ class Endpoint:
         self.known = {}   # key -> answer
         self.ranks = {}   # document -> (revision, level)
         self.posts = {}   # key -> answer of its newest post
-        self.n_posts = 0
+        self.n_posts = self.n_requests = 0
         self.behaviour, self.wish, self.hit, self.until = "", {}, 0, 0.0
         self.chance = random.Random(name)
 
@@ -79,7 +79,7 @@ class Endpoint:
         behaviour = self.draw()
         note = {"what": "post", "key": key, "document": urllib.parse.unquote(key.split("/")[1]), "rank": rank,
                 "kind": kind, "id": event["id"], "source": event["source"],
-                "body": hashlib.sha256(body).hexdigest()[:16], "behaviour": behaviour}
+                "stamp": headers.get("webhook-timestamp"), "body": hashlib.sha256(body).hexdigest()[:16], "behaviour": behaviour}
         if "不收" in title:
             done, status, answer = "refused", 422, {"error": "这样的内容不收"}
         elif behaviour and not BEHAVIOURS[behaviour]:
@@ -87,8 +87,13 @@ class Endpoint:
         else:
             done, answer = self.take(key, rank, kind)
             status = 500 if behaviour == "lie" else 200
-        self.write(note | {"done": done, "status": status})
+        self.n_requests += 1
+        self.write(note | {"done": done, "status": status, "n": self.n_requests})
         return behaviour, status, answer
+
+    def end(self, n):
+        """The answer, or what there was of it, has left; at once unless this says otherwise."""
+        self.write({"what": "end", "n": n})
 
     def look(self, key):
         answer = self.posts.get(key)
@@ -141,7 +146,8 @@ class Connection(asyncio.Protocol):
         if behaviour in ("", "500", "503", "429", "lie"):
             self.answer(status, answer, behaviour)
         else:
-            self.task = asyncio.ensure_future(self.misbehave(behaviour, status, answer))
+            number = self.endpoint.n_requests if method == "POST" else 0
+            self.task = asyncio.ensure_future(self.misbehave(behaviour, status, answer, number))
         return True
 
     def answer(self, status, answer, behaviour=""):
@@ -155,7 +161,17 @@ class Connection(asyncio.Protocol):
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
-    async def misbehave(self, behaviour, status, answer):
+    async def misbehave(self, behaviour, status, answer, number):
+        try:
+            await self.act(behaviour, status, answer)
+        finally:
+            if number:
+                self.endpoint.end(number)
+        self.task = None
+        while not self.task and self.one():
+            pass
+
+    async def act(self, behaviour, status, answer):
         wish = self.endpoint.wish
         if behaviour in ("reset", "lost"):
             self.reset()
@@ -173,9 +189,6 @@ class Connection(asyncio.Protocol):
         else:  # slow, late: the whole answer, when it is
             await asyncio.sleep(wish.get("wait", 0.3 if behaviour == "slow" else 3))
             self.answer(status, answer)
-        self.task = None
-        while not self.task and self.one():
-            pass
 
 
 async def serve(control, log, names):

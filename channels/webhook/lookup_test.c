@@ -1,0 +1,168 @@
+#include "channels/webhook/fixture.h"
+
+static const struct webhook_options asked = {
+        .url = (char *) "https://media.example.gov.cn:8443/in?token=s3cret",
+        .content_type = (char *) "application/cloudevents+json",
+        .lookup_url = (char *) "https://media.example.gov.cn:8443/by-key?key={key}&v=1",
+};
+
+static json_t *event_of(void) {
+        return json_pack("{s:s, s:{s:s}}", "type", "cn.gongkai.disclosure.publish.v1", "data",
+                         "document", "oa-1");
+}
+
+/* A delivery in doubt since 12:00, 15 s of late effects, `after_ms` later. */
+static struct delivery doubt(enum delivery_kind kind, json_t *event, json_t *memo,
+                             int64_t after_ms) {
+        struct delivery delivery = delivery_of(kind, event);
+
+        delivery.options = &asked;
+        delivery.memo = memo;
+        delivery.doubt = true;
+        delivery.doubt_since_ms = NOON;
+        delivery.late_effect_ms = 15000;
+        delivery.now_ms = NOON + after_ms;
+        return delivery;
+}
+
+static void what_was_sent_is_looked_for_before_it_is_sent_again(void **state) {
+        static const struct {
+                const char *story;
+                const char *memo;
+                bool doubt, shown, has_address, looks;
+        } rows[] = {
+                { "nothing is known", NULL, false, false, true, false },
+                { "sent, and no answer", "530581/oa-1/7/media", true, false, true, true },
+                { "never sent: the worker died before", NULL, true, false, true, false },
+                { "an older revision was sent", "530581/oa-1/6/media", true, false, true, false },
+                { "shown, and looked at once more", NULL, true, true, true, true },
+                { "nobody to ask", "530581/oa-1/7/media", true, false, false, false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                json_t *event = event_of(), *memo = NULL;
+                struct delivery delivery;
+                struct step step = { 0 };
+
+                print_message("%s\n", rows[i].story);
+                if (rows[i].memo)
+                        memo = json_pack("{s:s}", "key", rows[i].memo);
+                delivery = doubt(DELIVER_PUBLISH, event, memo, 0);
+                delivery.doubt = rows[i].doubt;
+                delivery.shown = rows[i].shown;
+                delivery.options = rows[i].has_address ? &asked : &webhook_options;
+                assert_int_equal(webhook_driver.begin(&delivery, &step), 0);
+                assert_int_equal(step.kind, STEP_HTTP);
+                assert_string_equal(step.http.method, rows[i].looks ? "GET" : "POST");
+                if (rows[i].looks)
+                        assert_string_equal(step.http.url, "https://media.example.gov.cn:8443/by-key"
+                                                           "?key=530581%2Foa-1%2F7%2Fmedia&v=1");
+                /* What is sent is on disk before, where it can be asked for later. */
+                assert_int_equal(step.checkpoint, rows[i].has_address && !rows[i].looks);
+                if (step.checkpoint)
+                        assert_string_equal(json_string_value(json_object_get(step.memo, "key")),
+                                            delivery.key);
+                step_done(&step);
+                json_decref(event);
+                json_decref(memo);
+        }
+}
+
+static void every_answer_to_the_question_has_one_meaning(void **state) {
+        static const struct {
+                const char *story;
+                enum delivery_kind kind;
+                struct http_reply reply;
+                int64_t after_ms;
+                bool sends;
+                enum verdict_kind verdict;
+                const char *code;
+        } rows[] = {
+                { "it is there", DELIVER_PUBLISH, { .status = 200, .body = "{\"id\":\"m-7\"}" }, 0,
+                  false, VERDICT_DONE, "done" },
+                { "it is there, without a word more", DELIVER_PUBLISH,
+                  { .status = 200, .body = "{}" }, 0, false, VERDICT_DONE, "done" },
+                { "a page that greets everybody", DELIVER_PUBLISH,
+                  { .status = 200, .body = "<html>" }, 0, false, VERDICT_LATER, "webhook/lookup" },
+                { "an empty page", DELIVER_PUBLISH, { .status = 200, .body = "" }, 0, false,
+                  VERDICT_LATER, "webhook/lookup" },
+                { "a list", DELIVER_PUBLISH, { .status = 200, .body = "[]" }, 0, false,
+                  VERDICT_LATER, "webhook/lookup" },
+                { "not there, too early to believe it", DELIVER_PUBLISH, { .status = 404 }, 14999,
+                  false, VERDICT_ASK, "webhook/not-yet" },
+                { "not there, and nothing can come any more", DELIVER_PUBLISH, { .status = 404 },
+                  15000, true, 0, NULL },
+                { "a withdrawal does not wait", DELIVER_WITHDRAW, { .status = 404 }, 0, true, 0,
+                  NULL },
+                { "an expiry neither", DELIVER_EXPIRE, { .status = 404 }, 0, true, 0, NULL },
+                { "gone is not an answer to this", DELIVER_PUBLISH, { .status = 410 }, 99999, false,
+                  VERDICT_LATER, "webhook/lookup" },
+                { "who are you", DELIVER_PUBLISH, { .status = 401 }, 0, false, VERDICT_LATER,
+                  "webhook/lookup" },
+                { "broken", DELIVER_PUBLISH, { .status = 500 }, 0, false, VERDICT_LATER,
+                  "webhook/lookup" },
+                { "silent", DELIVER_PUBLISH, { .sent = true, .error = "timed out" }, 0, false,
+                  VERDICT_LATER, "webhook/lookup" },
+                { "away", DELIVER_PUBLISH, { .error = "no route" }, 0, false, VERDICT_LATER,
+                  "webhook/lookup" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                json_t *event = event_of(), *memo = json_pack("{s:s, s:b}", "key", "k", "look", 1);
+                struct delivery delivery = doubt(rows[i].kind, event, memo, rows[i].after_ms);
+                struct reply reply = { .kind = STEP_HTTP, .http = rows[i].reply };
+                struct step step = { 0 };
+
+                print_message("%s\n", rows[i].story);
+                reply.http.n_body = reply.http.body ? strlen(reply.http.body) : 0;
+                assert_int_equal(webhook_driver.next(&delivery, &reply, &step), 0);
+                assert_int_equal(step.kind, rows[i].sends ? STEP_HTTP : STEP_VERDICT);
+                if (rows[i].sends) {
+                        assert_string_equal(step.http.method, "POST");
+                        assert_true(step.checkpoint);
+                        assert_false(json_is_true(json_object_get(step.memo, "look")));
+                } else {
+                        assert_int_equal(step.verdict.kind, rows[i].verdict);
+                        assert_string_equal(step.verdict.code, rows[i].code);
+                        assert_int_equal(step.verdict.at_ms,
+                                         rows[i].verdict == VERDICT_ASK ? NOON + 15000 : 0);
+                }
+                step_done(&step);
+                json_decref(event);
+                json_decref(memo);
+        }
+}
+
+static void an_address_without_the_key_is_none(void **state) {
+        static const struct {
+                const char *story, *address;
+                bool sound;
+        } rows[] = {
+                { "in the query", "https://media.cn/x?key={key}", true },
+                { "in the path", "http://10.0.0.5:8080/{key}/state", true },
+                { "without it", "https://media.cn/x", false },
+                { "not closed", "https://media.cn/{key", false },
+                { "another hole", "https://media.cn/{id}", false },
+                { "another one beside it", "https://media.cn/{id}/{key}", false },
+                { "no address", "{key}", false },
+                { "of another kind", "ftp://media.cn/{key}", false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                print_message("%s\n", rows[i].story);
+                assert_int_equal(webhook_lookup_is_sound(rows[i].address), rows[i].sound);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_was_sent_is_looked_for_before_it_is_sent_again),
+                cmocka_unit_test(every_answer_to_the_question_has_one_meaning),
+                cmocka_unit_test(an_address_without_the_key_is_none),
+        };
+
+        return cmocka_run_group_tests_name("webhook look-up", tests, NULL, NULL);
+}

@@ -1,0 +1,266 @@
+/* channel add, secret, login, preview: what a channel admin does to one channel. */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "core/files.h"
+#include "core/ledger.h"
+#include "core/memory.h"
+
+enum { SECRET_MOST = 64 << 10, CONF_MOST = 1 << 20, EVENT_MOST = 4 << 20 };
+
+static char *channel_path(const struct configuration *configuration, const char *name) {
+        char *path;
+
+        return asprintf(&path, "%s/channels.d/%s.conf", configuration->main.folder, name) < 0 ? NULL
+                                                                                              : path;
+}
+
+static int cannot_write(const char *path, int error) {
+        print_error(MESSAGE_CANNOT_WRITE, "path", path, "reason", strerror(-error), NULL);
+        return EXIT_REFUSED;
+}
+
+/* -- add ----------------------------------------------------------------------------------------------- */
+
+/* "driver=webhook" as a line of the file. A line break in it would be another setting. */
+static bool add_setting(struct buf *text, const char *argument) {
+        const char *equals = strchr(argument, '=');
+        size_t n = equals ? (size_t) (equals - argument) : 0;
+
+        if (n == 0 || strspn(argument, "abcdefghijklmnopqrstuvwxyz_") != n || !equals[1] ||
+            strpbrk(argument, "\r\n")) {
+                print_error(MESSAGE_CTL_NOT_A_SETTING, "argument", argument, NULL);
+                return false;
+        }
+        buf_fmt(text, "%.*s = %s\n", (int) n, argument, equals + 1);
+        return true;
+}
+
+int command_channel_add(struct ctl *ctl) {
+        const struct configuration *configuration = ctl_configuration(ctl);
+        const char *name = ctl->n_arguments > 0 ? ctl->arguments[0] : "";
+        struct buf text freed_by(buf_done) = { 0 };
+        char *path freed_by(freep) = NULL;
+        char *folder freed_by(freep) = NULL;
+        int r;
+
+        if (!configuration)
+                return EXIT_REFUSED;
+        if (!conf_name_is_valid(name) || ctl->n_arguments < 2) {
+                print_error(MESSAGE_CTL_NAME_NEW_CHANNEL, NULL);
+                return EXIT_USAGE;
+        }
+        for (int i = 1; i < ctl->n_arguments; i++)
+                if (!add_setting(&text, ctl->arguments[i]))
+                        return EXIT_USAGE;
+        path = channel_path(configuration, name);
+        if (!path || asprintf(&folder, "%s/channels.d", configuration->main.folder) < 0) {
+                folder = NULL;
+                return EXIT_REFUSED;
+        }
+        if (access(path, F_OK) == 0) {
+                print_error(MESSAGE_CTL_CHANNEL_THERE, "path", path, NULL);
+                return EXIT_REFUSED;
+        }
+        r = folder_make(folder, 0755);
+        if (r == 0)
+                r = file_write(path, text.data, text.len, 0644);
+        if (r < 0)
+                return cannot_write(path, r);
+        if (run_channeld(ctl, "--check", name, -1) != 0) {
+                (void) unlink(path);
+                print_error(MESSAGE_CTL_CHANNEL_NOT_ADDED, "channel", name, NULL);
+                return EXIT_REFUSED;
+        }
+        print_line(MESSAGE_CTL_CHANNEL_ADDED, "channel", name, "path", path, NULL);
+        tell_daemon(ctl);
+        return EXIT_WELL;
+}
+
+/* -- secret ---------------------------------------------------------------------------------------------- */
+
+/* From standard input, without its echo on a terminal; one line end at its end is none of it. */
+static char *read_secret(void) {
+        char *secret = calloc(1, SECRET_MOST + 2);
+        struct termios before, silent;
+        bool terminal = secret && tcgetattr(STDIN_FILENO, &before) == 0;
+        size_t n = 0;
+
+        if (terminal) {
+                print_error(MESSAGE_CTL_TYPE_SECRET, NULL);
+                silent = before;
+                silent.c_lflag &= ~(tcflag_t) ECHO;
+                (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+        }
+        while (secret && n <= SECRET_MOST) {
+                ssize_t got = read(STDIN_FILENO, secret + n, SECRET_MOST + 1 - n);
+
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got <= 0)
+                        break;
+                n += (size_t) got;
+                if (terminal && memchr(secret, '\n', n))
+                        break;
+        }
+        if (terminal)
+                (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        if (n > 0 && n <= SECRET_MOST && secret[n - 1] == '\n')
+                secret[--n] = '\0';
+        if (n > 0 && n <= SECRET_MOST && strlen(secret) == n)
+                return secret;
+        if (secret)
+                explicit_bzero(secret, SECRET_MOST + 2);
+        free(secret);
+        print_error(MESSAGE_CTL_BAD_SECRET, NULL);
+        return NULL;
+}
+
+/* The daemon's group reads it, nobody else. Without the right to give it away it stays the owner's,
+ * who is then the daemon's user, or reads why in `channel test`. */
+static int give_to_group(const char *path, const char *name) {
+        const struct group *group = getgrnam(name);
+
+        return group && chown(path, (uid_t) -1, group->gr_gid) < 0 && errno != EPERM ? -errno : 0;
+}
+
+/* The channel's file gets a line that names the secret's file. */
+static int name_secret(const char *conf, const char *file) {
+        struct buf text freed_by(buf_done) = { 0 };
+        char *before freed_by(freep) = NULL;
+        struct stat st;
+        size_t n;
+        int r = file_read(conf, CONF_MOST, &before, &n);
+
+        if (r < 0)
+                return r;
+        buf_add(&text, before, n);
+        if (n > 0 && before[n - 1] != '\n')
+                buf_char(&text, '\n');
+        buf_fmt(&text, "secret_file = %s\n", file);
+        return file_write(conf, text.data, text.len, stat(conf, &st) == 0 ? st.st_mode & 0777 : 0644);
+}
+
+int command_channel_secret(struct ctl *ctl) {
+        const struct configuration *configuration = ctl_configuration(ctl);
+        const char *name = ctl->n_arguments == 1 ? ctl->arguments[0] : "";
+        const struct channel_config *channel;
+        char *secret, *path freed_by(freep) = NULL;
+        int r;
+
+        if (!configuration)
+                return EXIT_REFUSED;
+        channel = configuration_channel(configuration, name);
+        if (!channel) {
+                print_error(*name ? MESSAGE_CONTROL_NO_CHANNEL : MESSAGE_CTL_NAME_CHANNEL, "channel",
+                            name, NULL);
+                return *name ? EXIT_REFUSED : EXIT_USAGE;
+        }
+        if (asprintf(&path, "%s/%s.secret", configuration->main.folder, name) < 0) {
+                path = NULL;
+                return EXIT_REFUSED;
+        }
+        if (channel->secret_file) {
+                free(path);
+                path = strdup(channel->secret_file);
+        }
+        secret = path ? read_secret() : NULL;
+        if (!secret)
+                return EXIT_REFUSED;
+        r = file_write(path, secret, strlen(secret), 0640);
+        explicit_bzero(secret, strlen(secret));
+        free(secret);
+        if (r == 0)
+                r = give_to_group(path, configuration->main.control_group);
+        if (r == 0 && !channel->secret_file)
+                r = name_secret(channel->path, path);
+        if (r < 0)
+                return cannot_write(path, r);
+        print_line(MESSAGE_CTL_SECRET_KEPT, "channel", name, "path", path, NULL);
+        return EXIT_WELL;
+}
+
+/* -- login ------------------------------------------------------------------------------------------------- */
+
+/* No driver of this version keeps a session that a person has to open. */
+int command_channel_login(struct ctl *ctl) {
+        const struct configuration *configuration = ctl_configuration(ctl);
+        const char *name = ctl->n_arguments == 1 ? ctl->arguments[0] : "";
+        const struct channel_config *channel =
+                configuration ? configuration_channel(configuration, name) : NULL;
+
+        if (!channel) {
+                print_error(*name ? MESSAGE_CONTROL_NO_CHANNEL : MESSAGE_CTL_NAME_CHANNEL, "channel",
+                            name, NULL);
+                return *name ? EXIT_REFUSED : EXIT_USAGE;
+        }
+        print_line(MESSAGE_CTL_NO_LOGIN, "channel", name, "driver", channel->driver, NULL);
+        return EXIT_WELL;
+}
+
+/* -- preview ------------------------------------------------------------------------------------------------ */
+
+/* The newest event of a document, out of the ledger. To be freed. */
+static char *bytes_of_document(struct ctl *ctl, const char *document, size_t *ret_n, int *ret_code) {
+        struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
+        json_t *question = json_pack("{s:s, s:s}", "do", "document.show", "document", document), *answer;
+        char *bytes = NULL;
+        int r;
+
+        if (ctl->region)
+                (void) json_object_set_new(question, "region", json_string(ctl->region));
+        answer = ctl_ask_well(ctl, question, ret_code);
+        if (!answer)
+                return NULL;
+        *ret_code = needs_ledger(ctl, &reader);
+        r = *ret_code == EXIT_WELL
+                    ? ledger_read_bytes(reader, text_member(answer, "event"), &bytes, ret_n)
+                    : 0;
+        json_decref(answer);
+        if (r < 0) { /* it is on its way there */
+                print_error(MESSAGE_CTL_NOT_IN_LEDGER, "document", document, NULL);
+                *ret_code = EXIT_REFUSED;
+        }
+        return bytes;
+}
+
+int command_channel_preview(struct ctl *ctl) {
+        const char *what = ctl->n_arguments == 2 ? ctl->arguments[1] : NULL;
+        char *bytes freed_by(freep) = NULL;
+        int code = EXIT_WELL, fd = -1, r;
+        size_t n = 0;
+
+        if (!what) {
+                print_error(MESSAGE_CTL_NAME_PREVIEW, NULL);
+                return EXIT_USAGE;
+        }
+        if (!ctl_configuration(ctl))
+                return EXIT_REFUSED;
+        r = file_read(what, EVENT_MOST, &bytes, &n);
+        if (r == -ENOENT) {
+                bytes = bytes_of_document(ctl, what, &n, &code);
+        } else if (r < 0) {
+                print_error(MESSAGE_EMIT_CANNOT_READ, "file", what, "reason", strerror(-r), NULL);
+                code = EXIT_REFUSED;
+        }
+        if (!bytes)
+                return code;
+        fd = memfd_create("event", MFD_CLOEXEC);
+        if (fd < 0 || write(fd, bytes, n) != (ssize_t) n || lseek(fd, 0, SEEK_SET) < 0)
+                code = EXIT_REFUSED;
+        else
+                code = run_channeld(ctl, "--preview", ctl->arguments[0], fd);
+        if (fd >= 0)
+                (void) close(fd);
+        return code;
+}

@@ -1,0 +1,121 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/alarm.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "daemons/channeld/channeld.h"
+
+static char folder[64];
+static struct configuration configuration;
+static struct channel_config channel = { .name = (char[]) { "portal" } };
+static struct channeld daemon_here;
+static struct region regions[2];
+
+static bool is_open(const char *name) {
+        char path[160];
+
+        (void) snprintf(path, sizeof(path), "%s/alarms/%s.json", folder, name);
+        return access(path, F_OK) == 0;
+}
+
+static int begin(void **state) {
+        (void) state;
+        (void) snprintf(folder, sizeof(folder), "/tmp/gongkai-trouble-XXXXXX");
+        if (!mkdtemp(folder))
+                return -1;
+        configuration = (struct configuration) { .main.state_dir = folder };
+        daemon_here = (struct channeld) { .configuration = &configuration, .channel = &channel,
+                                          .regions = regions, .n_regions = 2 };
+        for (size_t i = 0; i < 2; i++)
+                regions[i] = (struct region) { .daemon = &daemon_here, .code = "530581" };
+        trouble_start(&daemon_here);
+        return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at) {
+        return remove(path);
+}
+
+static int end(void **state) {
+        (void) state;
+        json_decref(daemon_here.raised);
+        alarm_end();
+        return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void an_endpoint_needs_a_person_after_five_minutes(void **state) {
+        (void) state;
+        trouble_breaker(&regions[0], true, 1000);
+        assert_false(is_open("breaker-open--portal"));
+        regions[0].open_since_boot_ms -= 299000;
+        trouble_breaker(&regions[0], true, 1000); /* no news: the time goes on */
+        assert_false(is_open("breaker-open--portal"));
+        regions[0].open_since_boot_ms -= 2000;
+        trouble_breaker(&regions[1], true, 1000);
+        assert_true(is_open("breaker-open--portal"));
+        trouble_breaker(&regions[0], false, 0);
+        assert_true(is_open("breaker-open--portal")); /* the other region's is open yet */
+        trouble_breaker(&regions[1], false, 0);
+        assert_false(is_open("breaker-open--portal"));
+        /* Open anew: it is counted from now. */
+        trouble_breaker(&regions[0], true, 1000);
+        assert_false(is_open("breaker-open--portal"));
+}
+
+static void what_was_said_of_a_document_is_over_when_it_is_shown(void **state) {
+        struct lease lease = { .document = (char[]) { "doc-1" } };
+        struct attempt attempt = { .daemon = &daemon_here, .region = &regions[0], .lease = &lease,
+                                   .kind = 'P' };
+
+        (void) state;
+        attempt.deadline_ms = clock_now_ms() + 60000;
+        trouble_deadline(&attempt);
+        assert_false(is_open("deadline-missed--portal%2Fdoc-1"));
+        attempt.deadline_ms = clock_now_ms() - 60000;
+        trouble_deadline(&attempt);
+        trouble_poison(&regions[0], "doc-1");
+        trouble_damaged(&regions[0], "doc-1");
+        assert_true(is_open("deadline-missed--portal%2Fdoc-1"));
+        assert_true(is_open("poison--portal%2Fdoc-1"));
+        assert_true(is_open("bytes-damaged--530581%2Fdoc-1"));
+        alarm_end(); /* another run finds them open, and closes them */
+        json_decref(daemon_here.raised);
+        daemon_here.raised = NULL;
+        trouble_start(&daemon_here);
+        trouble_done(&regions[0], "doc-1");
+        assert_false(is_open("deadline-missed--portal%2Fdoc-1"));
+        assert_false(is_open("poison--portal%2Fdoc-1"));
+        assert_false(is_open("bytes-damaged--530581%2Fdoc-1"));
+}
+
+static void a_blocked_channel_is_an_alarm_until_it_goes_on(void **state) {
+        (void) state;
+        trouble_blocked(&daemon_here, "401 Unauthorized");
+        assert_true(is_open("channel-blocked--portal"));
+        trouble_goes(&daemon_here);
+        assert_false(is_open("channel-blocked--portal"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(an_endpoint_needs_a_person_after_five_minutes, begin, end),
+                cmocka_unit_test_setup_teardown(what_was_said_of_a_document_is_over_when_it_is_shown,
+                                                begin, end),
+                cmocka_unit_test_setup_teardown(a_blocked_channel_is_an_alarm_until_it_goes_on, begin,
+                                                end),
+        };
+
+        (void) unsetenv("JOURNAL_STREAM");
+        log_open("gongkai-test");
+        return cmocka_run_group_tests_name("trouble", tests, NULL, NULL);
+}
