@@ -191,7 +191,7 @@ local function advance(d, now, log, document)
 end
 
 -- Somebody found that what was shown is not there, or not right: generation G is wanted, g was put back
--- last. A settle clears only what its load saw [16].
+-- last. A settle clears only what its load saw [22].
 local function put_back_owed(c) return (c.G or 0) > (c.g or 0) end
 
 -- Whether the display is over on this channel, which has to take the document down or to mark it.
@@ -1188,7 +1188,7 @@ local function gk_settle(keys, argv)
                         cur[UNTIL] = end_of_display(cur[UNTIL], s.now)
                     end
                     if c.k == 0 then c.k = nil end -- this was the second look
-                    if c.G and generation >= c.G then c.g = c.G end -- put back, as far as the holder knew [16]
+                    if c.G and generation >= c.G then c.g = c.G end -- put back, as far as the holder knew [22]
                     if c.d and not c.j then
                         -- Done under doubt: the unknown one may still come; look once more when it
                         -- cannot [12]. A doubt that the holder did not know of stays.

@@ -2,7 +2,7 @@
 -- and what is on its way in, attachments that are fetched. A part of the library that core/store.lua begins.
 
 -- Whether nobody may need the bytes of the current revision: no channel has it due, leased, in doubt,
--- dead or a second look owed [14]. `keys` by channel; one whose key is not known may have it due.
+-- dead or a second look owed [21]. `keys` by channel; one whose key is not known may have it due.
 local function is_at_rest(d, keys, due, document)
     if d.P and #d.P > 0 then return false end
     for name, c in pairs(d.c) do

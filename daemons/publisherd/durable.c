@@ -279,7 +279,10 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
         (void) reply;
         if (error) {
                 if (trouble_is_news(daemon, reason))
-                        log_say(LOG_ERR, MESSAGE_STORE_LIBRARY_REFUSED, "reason", reason, NULL);
+                        log_say(LOG_ERR,
+                                error == -EBADMSG ? MESSAGE_STORE_LIBRARY_REFUSED
+                                                  : MESSAGE_STORE_LIBRARY_WAITS,
+                                "reason", reason, NULL);
                 if (error == -EBADMSG)
                         alarm_raise(ALARM_STORE_LIBRARY, "redis", "reason", reason, NULL);
                 else

@@ -56,23 +56,23 @@ LEFT_OUT = {
     "the lease last settled is known again [11]": ("elseif c.q == lease then", "elseif false then"),
     "a second look is not ended by who does not know of it [12]": ("if c.k == 0 then c.k = nil end", "c.k = nil"),
     "a lease value is never used twice [13]": ("/ 16) * 16, last + 16)", "/ 16) * 16, 0)"),
-    "bytes stay while somebody may need them [14]": (
+    "bytes stay while somebody may need them [21]": (
         "elseif holder == 'current' and not is_at_rest(d, by_name, due, document) then", "elseif false then"),
-    "bytes of what was overtaken go [14]": ("gone[#gone + 1] = body", "if holder then gone[#gone + 1] = body end"),
-    "bytes of what is embargoed stay [14]": ("or holder == 'pending' then", "then"),
-    "only what the ledger has is trimmed [15]": ("'MINID', argv[2])", "'MINID', '+')"),
+    "bytes of what was overtaken go [21]": ("gone[#gone + 1] = body", "if holder then gone[#gone + 1] = body end"),
+    "bytes of what is embargoed stay [21]": ("or holder == 'pending' then", "then"),
+    "only what the ledger has is trimmed [21]": ("'MINID', argv[2])", "'MINID', '+')"),
     "numbers have no gap [15]": ("'n', fmt(n + log.n), 'seen'", "'n', fmt(n + log.n + (log.n > 3 and 1 or 0)), 'seen'"),
-    "a put-back is cleared only by who knew of it [16]": ("if c.G and generation >= c.G then", "if c.G then"),
-    "what waits for attachments is not shown": ("local function waits(r) return r[WAIT] == 1 end", "local function waits(r) return false end"),
-    "a replay takes along those that died with it": ("state.y == 'after/dead' then", "false then"),
-    "the end of a display keeps its entry": (
+    "a put-back is cleared only by who knew of it [22]": ("if c.G and generation >= c.G then", "if c.G then"),
+    "what waits for attachments is not shown [26]": ("local function waits(r) return r[WAIT] == 1 end", "local function waits(r) return false end"),
+    "a replay takes along those that died with it [28]": ("state.y == 'after/dead' then", "false then"),
+    "the end of a display keeps its entry [27]": (
         "if type(over) == 'number' and over > now and (not t or over < t) then", "if false then"),
-    "a renewal whose reply was lost is known again": ("if sound and (score == old or score == new) then", "if sound and score == old then"),
-    "a renewed lease stays below all later ones": ("if most > last then", "if false then"),
-    "what is reclaimed is in doubt": ("moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 15)", "moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 16)"),
-    "what is leased is counted": ("g.landed = g.landed + 1", ""),
-    "no more at once than the channel may": ("math.max(0, limits[5] - tonumber(f[3] or 0))", "limits[5]"),
-    "poison keeps the doubt": ("c.p = nil -- the doubt stays for whatever comes next", "c.p, c.d, c.T = nil, nil, nil"),
+    "a renewal whose reply was lost is known again [23]": ("if sound and (score == old or score == new) then", "if sound and score == old then"),
+    "a renewed lease stays below all later ones [23]": ("if most > last then", "if false then"),
+    "what is reclaimed is in doubt [24]": ("moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 15)", "moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 16)"),
+    "what is leased is counted [25]": ("g.landed = g.landed + 1", ""),
+    "no more at once than the channel may [25]": ("math.max(0, limits[5] - tonumber(f[3] or 0))", "limits[5]"),
+    "poison keeps the doubt [2]": ("c.p = nil -- the doubt stays for whatever comes next", "c.p, c.d, c.T = nil, nil, nil"),
 }
 
 
