@@ -398,6 +398,8 @@ local function judge(d, e, now, window)
     local greatest = d.t and d.t[e.source]
 
     if d.o and d.o ~= e.source and not may_revise(e.may, d.o) then return 'not_owner', d.o end
+    -- All that came after it would be stale. A clock that is a little ahead happens.
+    if e.time > now + 86400000 then return 'ahead' end
     -- The rank to be beaten. A duplicate by content may have had a higher number than what it equals.
     local number, level = 0, 0
     if newest then number, level = newest[REV], newest[LVL] end

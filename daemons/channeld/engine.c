@@ -13,7 +13,7 @@
 
 /* Without any word the store is asked so often: a nudge may be lost. */
 enum { WIRE = 32, AHEAD_MOST = 320, AHEAD_BYTES = 4 << 20, TURN = 64, LOCAL_TURN = 8 }; /* attempts */
-enum { BUSY_RATE = 1000, WORTH_A_TAKE = 96, GAP_MOST_MS = 20 };
+enum { BUSY_RATE = 700, WORTH_A_TAKE = 96, GAP_MOST_MS = 20 };
 enum { FALLBACK_MS = 30000, ANEW_MS = 500, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 /* Of the library: what its functions take and answer. */
@@ -200,7 +200,7 @@ void engine_release_ready(struct region *region, bool publications) {
         }
 }
 
-/* On the wire at once, and taken ahead of it: what a tenth of a second does, so that a slow
+/* On the wire at once, and taken ahead of it: what a quarter of a second does, so that a slow
  * endpoint has no backlog here, where a withdrawal would have to wait behind it. A limit over all
  * workers leaves nothing to be taken ahead. */
 static size_t wire(const struct channeld *daemon) {
@@ -227,7 +227,7 @@ static size_t ahead(const struct channeld *daemon) {
                 return 0;
         if (most > AHEAD_MOST)
                 most = AHEAD_MOST;
-        return rate / 10 < most ? rate / 10 : most;
+        return rate / 4 < most ? rate / 4 : most;
 }
 
 void engine_count(struct channeld *daemon) {

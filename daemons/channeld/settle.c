@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 
-enum { BATCH = 256, WORTH_A_CALL = 128, PATIENCE_MS = 10 };
+enum { BATCH = 256, WORTH_A_CALL = 128, PATIENCE_MS = 25 };
 
 struct settling {
         struct region *region;

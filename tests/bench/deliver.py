@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from kit import QUICK, Way, figure, load, median, resident_mib, run_json, say, wait_until
+from kit import QUICK, Way, figure, load, median, resident_mib, rounds, run_json, say, wait_until
 
 IN_FLIGHT = (1, 16, 64, 256)
 
@@ -60,7 +60,7 @@ def print_cpu(fan_out, runs, goal):
 
 
 def end_to_end(programs, sink):
-    rounds, events, requests = (1, 8000, 30000) if QUICK else (5, 60000, 150000)
+    events, requests = (8000, 30000) if QUICK else (40000, 100000)
     ways = {1: Way(programs, sink, 1), 4: Way(programs, sink, 4)}
     bares, peers, runs, waits = [], [], {1: [], 4: []}, []
     try:
@@ -69,10 +69,10 @@ def end_to_end(programs, sink):
             sink.reset()
             way.flood(2000)
             sink.wait(2000 * way.fan_out)
-        for i in range(rounds):
+        for i in range(rounds(1, 5)):
             bares.append(bare(programs, sink, requests))
             for fan_out, way in ways.items():
-                runs[fan_out].append(deliver(way, sink, events if fan_out == 1 else events // 2))
+                runs[fan_out].append(deliver(way, sink, events if fan_out == 1 else events // 4))
             peers.append(h2load(sink, ways[1].county.folder, requests))
             waits.append(prompt(ways[1], sink, 1000 if QUICK else 5000, 500))
             say(f"round {i + 1}: load {load():.2f}, bare {bares[-1]['rate']} at {bares[-1]['in_flight']} in flight, "

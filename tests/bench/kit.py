@@ -19,6 +19,11 @@ QUICK = bool(os.environ.get("QUICK"))
 short = []
 
 
+def rounds(quick, usual):
+    """How often each variant has its turn; ROUNDS=n says otherwise."""
+    return int(os.environ.get("ROUNDS") or (quick if QUICK else usual))
+
+
 def figure(name, value, unit, goal=None, least=True):
     """One line; with a goal, whether it is reached."""
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -5,14 +5,14 @@
 
 Figures without a goal stand beside the others to be compared with. The figures with a ratio are what
 must hold on any machine; absolute ones depend on it, and their goals are for two quiet cores. Lines
-with "#" tell how the run went. QUICK=1 keeps the run under a minute; --only NAME runs one part.
+with "#" tell how the run went. ROUNDS=n gives each variant n turns. QUICK=1 keeps the run under a minute; --only NAME runs one part.
 """
 import argparse
 import pathlib
 import signal
 import sys
 
-from kit import HERE, QUICK, Sink, cpu_seconds, figure, load, median, resident_mib, run_json, say, short, stories
+from kit import HERE, QUICK, Sink, cpu_seconds, figure, load, median, resident_mib, rounds, run_json, say, short, stories
 from deliver import end_to_end
 from trouble import again_after_kills, backlog, share_with_failures
 
@@ -29,7 +29,7 @@ def county(programs, channels):
 
 def door(programs, sink):
     """The store alone, plain commands, and publisherd in front of it: in turn on the same Redis."""
-    rounds, batches, events = (2, 60, 15000) if QUICK else (5, 200, 60000)
+    batches, events = (60, 15000) if QUICK else (200, 60000)
     bench = programs / "tests" / "bench"
     one = county(programs, CHANNELS)
     rates, accept, plain, used = [], [], [], []
@@ -38,7 +38,7 @@ def door(programs, sink):
         redis = one.start_redis(**{"auto-aof-rewrite-percentage": 0})
         publisherd = one.start_publisherd()
         one.ready()
-        for i in range(rounds):
+        for i in range(rounds(2, 5)):
             pair = run_json(bench / "store", one.redis_socket, 1, batches)
             accept += pair["accept_us"]
             plain += pair["plain_us"]

@@ -2,22 +2,22 @@
 import re
 import time
 
-from kit import QUICK, TREE, Way, figure, median, resident_mib, say, wait_until
+from kit import QUICK, TREE, Way, figure, median, resident_mib, rounds, say, wait_until
 
 
 def share_with_failures(programs, sink):
     """5 of 100 answers are 500. What counts is what was shown while new work came in, up to the moment
     when the last delivery was tried for the first time; then the endpoint is well again, and everything
     is waited for."""
-    rounds, events = (1, 4000) if QUICK else (3, 40000)
+    events = 4000 if QUICK else 15000
     clean, failing, tails = [], [], []
     way = Way(programs, sink, 4).start()
     try:
         sink.reset()
         way.flood(2000)
         sink.wait(8000)
-        for _ in range(rounds):
-            for fail, rates in ((0, clean), (5, failing)):
+        for i in range(rounds(1, 5)):
+            for fail, rates in ((0, clean), (5, failing))[:: 1 if i % 2 == 0 else -1]:
                 sink.reset(fail=fail)
                 flood = way.flood(events)
                 wait_until(lambda: sink.figures()["keys"] == 4 * events, 120, "every delivery was tried")
@@ -57,7 +57,6 @@ def after_kill(way, sink, name, unit, start):
 
 
 def again_after_kills(programs, sink):
-    rounds = 1 if QUICK else 3
     way = Way(programs, sink, 1).start()
     county = way.county
     cases = [("redis", "gongkai-redis.service", lambda: county.start_redis()),
@@ -67,7 +66,7 @@ def again_after_kills(programs, sink):
     try:
         for name, unit, start in cases:
             seconds = []
-            for _ in range(rounds):
+            for _ in range(rounds(1, 3)):
                 seconds.append(after_kill(way, sink, name, unit, start))
                 settle(way)
             figure(f"delivering-again-after-kill-{name.split('-')[0]}", median(seconds), "s", 2, least=False)
@@ -107,13 +106,13 @@ def drained(way, sink, documents, waiting_mib):
 
 
 def backlog(programs, sink):
-    many, few, rounds = (20000, 1000, 3) if QUICK else (1000000, 1000, 7)
+    many, few, times = (20000, 1000, 3) if QUICK else (1000000, 1000, 7)
     share = 5000 if QUICK else 30000
     way = Way(programs, sink, 1, maxmemory="16gb").start(workers=False)
     redis = way.county.redis()
     small, large, memory = [], [], []
     try:
-        for _ in range(rounds):
+        for _ in range(times):
             way.flood(few)
             small.append(drained(way, sink, few, []))
             redis.delete("{530581}:due:hook1") # what the killed worker had in hand
@@ -123,8 +122,8 @@ def backlog(programs, sink):
         figure("backlog-documents", redis.zcard("{530581}:due:hook1"), "documents")
         figure("backlog-accepted", flood["rate"], "events/s")
         figure("backlog-redis-bytes-each", (full - empty) / many, "bytes")
-        for _ in range(rounds):
-            large.append(drained(way, sink, share // rounds, memory))
+        for _ in range(times):
+            large.append(drained(way, sink, share // times, memory))
         say(f"the queue's functions, us per delivery: with {few} due {median(small):.1f}, with {many} due {median(large):.1f}")
         figure("queue-cost-at-many-against-few", median(large) / median(small), "ratio", 1.5, least=False)
         figure("channeld-memory-with-backlog", max(memory), "MiB", 24, least=False)
