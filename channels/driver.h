@@ -63,6 +63,7 @@ struct delivery {
         bool doubt;            /* the last outcome is unknown: look before repeating */
         int64_t doubt_since_ms; /* when that became known, not before it was sent; 0 = no doubt */
         int64_t late_effect_ms; /* so long after it was sent an effect can still come */
+        int64_t settled_ms; /* until then an older revision, sent and in doubt, can still appear; or 0 */
         bool shown; /* this very rank is what the carrier shows: a second look, or put back */
         bool ended; /* show_until is over: PUBLISH marks it so, EXPIRE takes it down */
         unsigned attempt;      /* from 1 */

@@ -263,14 +263,12 @@ static void check_fetch(const struct config *config, const struct conf *conf,
                                      "value", config->fetch_networks.items[i], NULL);
         }
         line = conf_line(conf, "fetch", "retry");
-        if (retry->n == 0 || retry->n > FETCH_RETRY_MAX)
-                problems_add(problems, config->path, line, MESSAGE_CONFIG_RETRY_LENGTH, NULL);
         for (size_t i = 0; i < retry->n; i++) {
                 int64_t ms;
 
                 if (duration_parse(retry->items[i], &ms) < 0 || ms < FETCH_RETRY_LEAST_MS ||
-                    ms > FETCH_RETRY_MOST_MS)
-                        problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_RETRY,
+                    ms > FETCH_RETRY_MOST_MS || i >= FETCH_RETRY_MAX)
+                        problems_add(problems, config->path, line, MESSAGE_CONFIG_BAD_FETCH_RETRY,
                                      "value", retry->items[i], NULL);
         }
 }

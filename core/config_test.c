@@ -326,15 +326,6 @@ static void every_wrong_thing_is_named_with_its_file_and_line(void **state) {
                   "\n", 2, "40 个字符" },
                 { "a star before the end", "emitters.d/a.conf",
                   "sources = urn:gongkai:530581:oa\nitems = *-01\n", 2, "末尾" },
-                { "an address for a host", "emitters.d/a.conf",
-                  "sources = urn:gongkai:530581:oa\nfetch_from = http://oa/\n", 2, "http://oa/" },
-                { "a whole domain for a host", "emitters.d/a.conf",
-                  "sources = urn:gongkai:530581:oa\nfetch_from = oa, *.gov.cn\n", 2, "“*.gov.cn”" },
-                { "an address that is no network", "gongkai.conf",
-                  "[county]\nregions = 530581\n[fetch]\nnetworks = 10.0.0.0/8, 192.168.1.1/16\n", 4,
-                  "“192.168.1.1/16”不是网段" },
-                { "a wait without a unit", "gongkai.conf",
-                  "[county]\nregions = 530581\n[fetch]\nretry = 5s, 30\n", 4, "“30”" },
         };
 
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
@@ -454,45 +445,6 @@ static void a_credential_of_systemd_comes_first(void **state) {
         configuration_free(c);
 }
 
-static void a_secret_is_read_only_from_a_closed_file(void **state) {
-        static const struct {
-                const char *story, *content;
-                unsigned mode;
-                int r;
-                const char *secret;
-        } rows[] = {
-                { "one line", "s3cret\n", 0600, 0, "s3cret" },
-                { "Windows' line end", "s3cret\r\n", 0640, 0, "s3cret" },
-                { "only one line end goes", " s3cret \n\n", 0400, 0, " s3cret \n" },
-                { "everybody may read it", "s3cret\n", 0644, -EPERM, NULL },
-                { "everybody may write it", "s3cret\n", 0602, -EPERM, NULL },
-                { "empty", "\n", 0600, -ENODATA, NULL },
-        };
-        char path[96], *secret = NULL, *sentence;
-
-        (void) snprintf(path, sizeof(path), "%s/secret", folder);
-        for (size_t i = 0; i < ELEMENTS(rows); i++) {
-                print_message("%s\n", rows[i].story);
-                put("secret", rows[i].content);
-                assert_int_equal(chmod(path, rows[i].mode), 0);
-                assert_int_equal(secret_read(path, &secret), rows[i].r);
-                if (rows[i].r == 0) {
-                        assert_string_equal(secret, rows[i].secret);
-                        free(secret);
-                        secret = NULL;
-                } else {
-                        sentence = secret_error(path, rows[i].r);
-                        assert_non_null(strstr(sentence, path));
-                        assert_null(strstr(sentence, "s3cret"));
-                        free(sentence);
-                }
-        }
-        assert_int_equal(secret_read(folder, &secret), -EISDIR);
-        (void) unlink(path);
-        assert_int_equal(secret_read(path, &secret), -ENOENT);
-        assert_null(secret);
-}
-
 /* The shipped file with every "#key = value" made real, so that what it shows can be trusted. */
 static char *uncommented(const char *path) {
         char *line = NULL;
@@ -597,8 +549,6 @@ int main(void) {
                                                 begin, end),
                 cmocka_unit_test(no_gongkai_conf_is_an_error),
                 cmocka_unit_test_setup_teardown(a_credential_of_systemd_comes_first, begin, end),
-                cmocka_unit_test_setup_teardown(a_secret_is_read_only_from_a_closed_file, begin,
-                                                end),
                 cmocka_unit_test(the_tables_are_whole),
                 cmocka_unit_test_setup_teardown(
                         the_shipped_files_show_every_setting_with_its_default, begin, end),

@@ -36,6 +36,7 @@ struct ledger_row {
         const unsigned char *digest; /* of the event's bytes, when this row brought them; or NULL */
         const char *alg;
         unsigned char hash[LEDGER_HASH];
+        char event_found[ULID_TEXT]; /* where ledger_add() found the event of a row that names none */
 };
 
 /* Up to which record a region has been copied. */
@@ -76,7 +77,8 @@ struct ledger_head ledger_head(const struct ledger *ledger);
 int ledger_begin_era(struct ledger *ledger, const char *region, const char *epoch,
                      const char *adoption, int64_t n);
 /* Adds a record of the region's present era: of `row` everything from n to extra is read, all else
- * is filled in. `bytes` are the event's, for the record that brings them (accepted, held), else
+ * is filled in, and event where it is empty: what came too late for its revision names none.
+ * `bytes` are the event's, for the record that brings them (accepted, held), else
  * NULL. Within a transaction; -EEXIST: this n is in already, and nothing was changed. */
 int ledger_add(struct ledger *ledger, const char *region, struct ledger_row *row, const void *bytes,
                size_t n_bytes);

@@ -428,6 +428,7 @@ static void what_names_no_event_is_told_to_who_sent_its_revision(void **state) {
         assert_int_equal(ledger_begin(ledger), 0);
         assert_int_equal(ledger_add(ledger, "530581", &late, NULL, 0), 0);
         assert_string_equal(late.source, OA);
+        assert_string_equal(late.event, EVENT_A);
         assert_int_equal(late.receipt, 7);
         late = record(9, "uncertain", "unheard-of", "", "hall");
         assert_int_equal(ledger_add(ledger, "530581", &late, NULL, 0), 0);

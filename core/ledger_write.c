@@ -5,43 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/ledger_parts.h"
+#include "core/ledger_writer.h"
 #include "core/memory.h"
-
-enum { RECENT = 8192 };
-
-/* Stages of an event, as in the schema. */
-enum { STAGE_HELD, STAGE_IN_STORE, STAGE_LEDGER_ONLY };
-
-struct recent { /* who sent an event: most records are about recent ones */
-        char ulid[ULID_TEXT];
-        int64_t source;
-};
-
-struct region {
-        char code[7];
-        int64_t era;
-        struct ledger_position position;
-        struct region *next;
-};
-
-enum statement {
-        ADD_ENTRY,
-        ADD_EVENT,
-        ADD_SOURCE,
-        ADD_ERA,
-        SET_POSITION,
-        SET_STAGE,
-        END_HELD,
-        SOURCE_OF_EVENT,
-        SOURCE_OF_REVISION,
-        ADD_TROUBLE,
-        END_TROUBLE,
-        FIND,
-        IN_STORE,
-        ALL_IN_STORE,
-        N_STATEMENTS,
-};
 
 static const char *const sql[N_STATEMENTS] = {
         [ADD_ENTRY] = "INSERT INTO entry (seq, era, n, at, state, document, revision, level, event, channel,"
@@ -58,9 +23,13 @@ static const char *const sql[N_STATEMENTS] = {
         [SET_STAGE] = "UPDATE event SET stage = ?2 WHERE ulid = ?1 AND stage <> 0",
         [END_HELD] = "UPDATE event SET stage = 1 WHERE ulid = ?1 AND stage = 0",
         [SOURCE_OF_EVENT] = "SELECT source FROM event WHERE ulid = ?1",
-        [SOURCE_OF_REVISION] =
+        [EVENT_OF_REVISION] =
+                "SELECT entry.event FROM entry JOIN era ON era.id = entry.era AND era.region = ?1 WHERE"
+                " document = ?2 AND state = 'accepted' AND revision = ?3 ORDER BY level = ?4 DESC, seq DESC"
+                " LIMIT 1",
+        [SOURCE_OF_DOCUMENT] =
                 "SELECT entry.source FROM entry JOIN era ON era.id = entry.era AND era.region = ?1 WHERE"
-                " document = ?2 AND state = 'accepted' ORDER BY revision = ?3 DESC, seq DESC LIMIT 1",
+                " document = ?2 AND state = 'accepted' ORDER BY seq DESC LIMIT 1",
         [ADD_TROUBLE] = "INSERT INTO trouble (region, document, channel, state, since, seq)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (region, document, channel) DO UPDATE"
                         " SET since = CASE WHEN state = ?4 THEN since ELSE ?5 END, state = ?4, seq = ?6",
@@ -73,21 +42,11 @@ static const char *const sql[N_STATEMENTS] = {
                          " (region, document) > (?1, ?2) ORDER BY region, document LIMIT ?3",
 };
 
-struct ledger {
-        struct ledger_db db;
-        struct chain chain;
-        sqlite3_stmt *statements[N_STATEMENTS];
-        struct region *regions;
-        struct ledger_head head;
-        bool has_trouble; /* any row in `trouble`: most of the time there is none to look for */
-        struct recent recent[RECENT];
-};
-
 /* -- opening -------------------------------------------------------------------------------------- */
 
 static void regions_drop(struct ledger *ledger) {
         while (ledger->regions) {
-                struct region *region = ledger->regions;
+                struct ledger_region *region = ledger->regions;
 
                 ledger->regions = region->next;
                 free(region);
@@ -157,20 +116,20 @@ struct ledger_head ledger_head(const struct ledger *ledger) {
 
 /* -- statements ----------------------------------------------------------------------------------- */
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text) {
+void writer_bind_text(sqlite3_stmt *statement, int at, const char *text) {
         (void) sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
 }
 
-static void done(sqlite3_stmt *statement) {
+void writer_done(sqlite3_stmt *statement) {
         (void) sqlite3_reset(statement);
         (void) sqlite3_clear_bindings(statement);
 }
 
 /* A statement without rows. */
-static int run(struct ledger *ledger, sqlite3_stmt *statement) {
+int writer_run(struct ledger *ledger, sqlite3_stmt *statement) {
         int r = sqlite3_step(statement) == SQLITE_DONE ? 0 : db_error(&ledger->db);
 
-        done(statement);
+        writer_done(statement);
         return r;
 }
 
@@ -198,8 +157,8 @@ int ledger_commit(struct ledger *ledger) {
 
 /* -- regions -------------------------------------------------------------------------------------- */
 
-static int region_get(struct ledger *ledger, const char *code, struct region **ret) {
-        struct region *region freed_by(freep) = NULL;
+static int region_get(struct ledger *ledger, const char *code, struct ledger_region **ret) {
+        struct ledger_region *region freed_by(freep) = NULL;
         int r;
 
         for (region = ledger->regions; region; region = region->next)
@@ -228,7 +187,7 @@ static int region_get(struct ledger *ledger, const char *code, struct region **r
 }
 
 int ledger_position(struct ledger *ledger, const char *code, struct ledger_position *ret) {
-        struct region *region;
+        struct ledger_region *region;
         int r = region_get(ledger, code, &region);
 
         if (r == 0)
@@ -240,29 +199,29 @@ static int write_position(struct ledger *ledger, const char *code, int64_t era,
                           const struct ledger_position *position) {
         sqlite3_stmt *set = ledger->statements[SET_POSITION];
 
-        bind_text(set, 1, code);
+        writer_bind_text(set, 1, code);
         (void) sqlite3_bind_int64(set, 2, era);
         (void) sqlite3_bind_int64(set, 3, position->n);
-        bind_text(set, 4, position->id);
+        writer_bind_text(set, 4, position->id);
         (void) sqlite3_bind_int64(set, 5, position->receipt);
-        return run(ledger, set);
+        return writer_run(ledger, set);
 }
 
 int ledger_begin_era(struct ledger *ledger, const char *code, const char *epoch,
                      const char *adoption, int64_t n) {
         sqlite3_stmt *add = ledger->statements[ADD_ERA];
         struct ledger_position position = { .n = n, .id = "0-0" };
-        struct region *region = NULL;
+        struct ledger_region *region = NULL;
         int r = region_get(ledger, code, &region);
 
         if (r < 0 && r != -ENOENT)
                 return r;
         if (region)
                 position.receipt = region->position.receipt;
-        bind_text(add, 1, code);
-        bind_text(add, 2, epoch);
-        bind_text(add, 3, adoption);
-        r = run(ledger, add);
+        writer_bind_text(add, 1, code);
+        writer_bind_text(add, 2, epoch);
+        writer_bind_text(add, 3, adoption);
+        r = writer_run(ledger, add);
         if (r == 0)
                 r = write_position(ledger, code, sqlite3_last_insert_rowid(ledger->db.db), &position);
         if (r == 0)
@@ -272,7 +231,7 @@ int ledger_begin_era(struct ledger *ledger, const char *code, const char *epoch,
 }
 
 int ledger_advance(struct ledger *ledger, const char *code, int64_t n, const char *id) {
-        struct region *region;
+        struct ledger_region *region;
         int r = region_get(ledger, code, &region);
 
         if (r < 0)
@@ -284,7 +243,7 @@ int ledger_advance(struct ledger *ledger, const char *code, int64_t n, const cha
 
 /* -- who sent it ---------------------------------------------------------------------------------- */
 
-static struct recent *recent_slot(struct ledger *ledger, const char *ulid) {
+static struct ledger_recent *recent_slot(struct ledger *ledger, const char *ulid) {
         uint32_t hash = 2166136261u;
 
         for (const char *at = ulid; *at; at++)
@@ -293,7 +252,7 @@ static struct recent *recent_slot(struct ledger *ledger, const char *ulid) {
 }
 
 static void remember(struct ledger *ledger, const char *ulid, int64_t source) {
-        struct recent *slot = recent_slot(ledger, ulid);
+        struct ledger_recent *slot = recent_slot(ledger, ulid);
 
         if (strlen(ulid) >= sizeof(slot->ulid))
                 return;
@@ -307,8 +266,8 @@ static int source_get(struct ledger *ledger, const char *name, int64_t *ret) {
         int r = 0;
 
         if (!source) {
-                bind_text(add, 1, name);
-                r = run(ledger, add);
+                writer_bind_text(add, 1, name);
+                r = writer_run(ledger, add);
                 if (r == 0)
                         r = db_add_source(&ledger->db, sqlite3_last_insert_rowid(ledger->db.db), name);
                 source = r == 0 ? db_source_named(&ledger->db, name) : NULL;
@@ -326,14 +285,37 @@ static int look_up(struct ledger *ledger, sqlite3_stmt *statement, int64_t *ret)
                 *ret = sqlite3_column_int64(statement, 0);
         else if (step != SQLITE_DONE)
                 r = db_error(&ledger->db);
-        done(statement);
+        writer_done(statement);
+        return r;
+}
+
+/* What came too late for its revision names no event: it is that of the revision. */
+static int find_event(struct ledger *ledger, struct ledger_row *row) {
+        sqlite3_stmt *find = ledger->statements[EVENT_OF_REVISION];
+        const unsigned char *event;
+        int step, r = 0;
+
+        if (*row->event || !*row->document || !*row->channel)
+                return 0;
+        writer_bind_text(find, 1, row->region);
+        writer_bind_text(find, 2, row->document);
+        (void) sqlite3_bind_int64(find, 3, row->revision);
+        (void) sqlite3_bind_int64(find, 4, row->level);
+        step = sqlite3_step(find);
+        if (step == SQLITE_ROW && (event = sqlite3_column_text(find, 0)) != NULL &&
+            strlen((const char *) event) < sizeof(row->event_found)) {
+                memcpy(row->event_found, event, strlen((const char *) event) + 1);
+                row->event = row->event_found;
+        } else if (step != SQLITE_ROW && step != SQLITE_DONE)
+                r = db_error(&ledger->db);
+        writer_done(find);
         return r;
 }
 
 static int source_of(struct ledger *ledger, const struct ledger_row *row, int64_t *ret) {
-        const struct recent *slot = recent_slot(ledger, row->event);
+        const struct ledger_recent *slot = recent_slot(ledger, row->event);
         sqlite3_stmt *by_event = ledger->statements[SOURCE_OF_EVENT];
-        sqlite3_stmt *by_revision = ledger->statements[SOURCE_OF_REVISION];
+        sqlite3_stmt *by_document = ledger->statements[SOURCE_OF_DOCUMENT];
         int r = 0;
 
         *ret = 0;
@@ -342,17 +324,15 @@ static int source_of(struct ledger *ledger, const struct ledger_row *row, int64_
                 return 0;
         }
         if (*row->event) {
-                bind_text(by_event, 1, row->event);
+                writer_bind_text(by_event, 1, row->event);
                 r = look_up(ledger, by_event, ret);
                 if (r == 0 && *ret)
                         remember(ledger, row->event, *ret);
         }
-        /* What came too late for its revision names no event. */
         if (r == 0 && !*ret && *row->document) {
-                bind_text(by_revision, 1, row->region);
-                bind_text(by_revision, 2, row->document);
-                (void) sqlite3_bind_int64(by_revision, 3, row->revision);
-                r = look_up(ledger, by_revision, ret);
+                writer_bind_text(by_document, 1, row->region);
+                writer_bind_text(by_document, 2, row->document);
+                r = look_up(ledger, by_document, ret);
         }
         return r;
 }
@@ -388,15 +368,15 @@ static int add_event(struct ledger *ledger, const struct ledger_row *row, int64_
         bool held = strcmp(row->state, "held") == 0;
 
         (void) sqlite3_bind_int64(add, 1, row->seq);
-        bind_text(add, 2, row->event);
-        bind_text(add, 3, row->region);
+        writer_bind_text(add, 2, row->event);
+        writer_bind_text(add, 3, row->region);
         (void) sqlite3_bind_int64(add, 4, source);
-        bind_text(add, 5, identity ? identity + n_source + 1 : "");
-        bind_text(add, 6, row->document);
+        writer_bind_text(add, 5, identity ? identity + n_source + 1 : "");
+        writer_bind_text(add, 6, row->document);
         (void) sqlite3_bind_int(add, 7, held ? STAGE_HELD : STAGE_IN_STORE);
         if (bytes)
                 (void) sqlite3_bind_blob64(add, 8, bytes, n_bytes, SQLITE_STATIC);
-        return run(ledger, add);
+        return writer_run(ledger, add);
 }
 
 static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
@@ -406,16 +386,16 @@ static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
 
         if (!*row->channel || !*row->document || (!is_bad && !ledger->has_trouble))
                 return 0;
-        bind_text(statement, 1, row->region);
-        bind_text(statement, 2, row->document);
-        bind_text(statement, 3, row->channel);
+        writer_bind_text(statement, 1, row->region);
+        writer_bind_text(statement, 2, row->document);
+        writer_bind_text(statement, 3, row->channel);
         if (is_bad) {
-                bind_text(statement, 4, row->state);
+                writer_bind_text(statement, 4, row->state);
                 (void) sqlite3_bind_int64(statement, 5, row->at_ms);
                 (void) sqlite3_bind_int64(statement, 6, row->seq);
                 ledger->has_trouble = true;
         }
-        return run(ledger, statement);
+        return writer_run(ledger, statement);
 }
 
 static int add_entry(struct ledger *ledger, const struct ledger_row *row, int64_t era, int64_t source) {
@@ -425,28 +405,28 @@ static int add_entry(struct ledger *ledger, const struct ledger_row *row, int64_
         (void) sqlite3_bind_int64(add, 2, era);
         (void) sqlite3_bind_int64(add, 3, row->n);
         (void) sqlite3_bind_int64(add, 4, row->at_ms);
-        bind_text(add, 5, row->state);
-        bind_text(add, 6, row->document);
+        writer_bind_text(add, 5, row->state);
+        writer_bind_text(add, 6, row->document);
         (void) sqlite3_bind_int64(add, 7, row->revision);
         (void) sqlite3_bind_int64(add, 8, row->level);
-        bind_text(add, 9, row->event);
-        bind_text(add, 10, row->channel);
+        writer_bind_text(add, 9, row->event);
+        writer_bind_text(add, 10, row->channel);
         if (row->attempt >= 0)
                 (void) sqlite3_bind_int64(add, 11, row->attempt);
-        bind_text(add, 12, row->code);
-        bind_text(add, 13, row->reference);
-        bind_text(add, 14, row->url);
-        bind_text(add, 15, row->sentence);
-        bind_text(add, 16, row->extra);
+        writer_bind_text(add, 12, row->code);
+        writer_bind_text(add, 13, row->reference);
+        writer_bind_text(add, 14, row->url);
+        writer_bind_text(add, 15, row->sentence);
+        writer_bind_text(add, 16, row->extra);
         if (source)
                 (void) sqlite3_bind_int64(add, 17, source);
         if (row->receipt)
                 (void) sqlite3_bind_int64(add, 18, row->receipt);
         if (row->digest)
                 (void) sqlite3_bind_blob(add, 19, row->digest, LEDGER_HASH, SQLITE_STATIC);
-        bind_text(add, 20, row->alg);
+        writer_bind_text(add, 20, row->alg);
         (void) sqlite3_bind_blob(add, 21, row->hash, LEDGER_HASH, SQLITE_STATIC);
-        return run(ledger, add);
+        return writer_run(ledger, add);
 }
 
 static int find_source(struct ledger *ledger, const struct ledger_row *row, int64_t *ret) {
@@ -471,7 +451,7 @@ static int is_known(struct ledger *ledger, const struct ledger_row *row, bool *r
         int r = 0;
 
         if (brings_event(row->state)) {
-                bind_text(ledger->statements[SOURCE_OF_EVENT], 1, row->event);
+                writer_bind_text(ledger->statements[SOURCE_OF_EVENT], 1, row->event);
                 r = look_up(ledger, ledger->statements[SOURCE_OF_EVENT], &source);
         }
         *ret = source != 0;
@@ -482,7 +462,7 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
                size_t n_bytes) {
         unsigned char digest[LEDGER_HASH];
         const struct ledger_source *source;
-        struct region *region;
+        struct ledger_region *region;
         int64_t source_id = 0;
         bool known = false;
         int r = region_get(ledger, code, &region);
@@ -495,7 +475,9 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
         row->seq = ledger->head.seq + 1;
         row->alg = CHAIN_ALGORITHM;
         row->digest = NULL;
-        r = is_known(ledger, row, &known);
+        r = find_event(ledger, row);
+        if (r == 0)
+                r = is_known(ledger, row, &known);
         if (r == 0 && known)
                 bytes = NULL; /* it was held, and brought them then */
         if (r == 0)
@@ -519,8 +501,8 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
                 r = add_event(ledger, row, source_id, bytes, n_bytes);
         if (r == 0 && *row->event && !*row->channel &&
             (strcmp(row->state, "refused") == 0 || strcmp(row->state, "superseded") == 0)) {
-                bind_text(ledger->statements[END_HELD], 1, row->event);
-                r = run(ledger, ledger->statements[END_HELD]);
+                writer_bind_text(ledger->statements[END_HELD], 1, row->event);
+                r = writer_run(ledger, ledger->statements[END_HELD]);
         }
         if (r == 0)
                 r = add_trouble(ledger, row);
@@ -539,8 +521,8 @@ int ledger_find(struct ledger *ledger, const char *region, const char *epoch, in
         struct ledger_row row;
         int step, r = 0;
 
-        bind_text(find, 1, region);
-        bind_text(find, 2, epoch);
+        writer_bind_text(find, 1, region);
+        writer_bind_text(find, 2, epoch);
         (void) sqlite3_bind_int64(find, 3, n);
         step = sqlite3_step(find);
         if (step == SQLITE_ROW) {
@@ -548,67 +530,6 @@ int ledger_find(struct ledger *ledger, const char *region, const char *epoch, in
                 r = on_row(&row, userdata);
         } else
                 r = step == SQLITE_DONE ? -ENOENT : db_error(&ledger->db);
-        done(find);
+        writer_done(find);
         return r;
-}
-
-/* -- what the store still has ----------------------------------------------------------------------- */
-
-static int each_event(struct ledger *ledger, sqlite3_stmt *statement, ledger_event_fn *on_event,
-                      void *userdata) {
-        int step, r = 0;
-
-        while (r == 0 && (step = sqlite3_step(statement)) != SQLITE_DONE) {
-                const struct ledger_source *source;
-                struct ledger_event event;
-
-                if (step != SQLITE_ROW) {
-                        r = db_error(&ledger->db);
-                        break;
-                }
-                source = db_source(&ledger->db, sqlite3_column_int64(statement, 3));
-                event = (struct ledger_event) {
-                        .seq = sqlite3_column_int64(statement, 0),
-                        .ulid = (const char *) sqlite3_column_text(statement, 1),
-                        .region = (const char *) sqlite3_column_text(statement, 2),
-                        .source = source ? source->name : "",
-                        .id = (const char *) sqlite3_column_text(statement, 4),
-                        .document = (const char *) sqlite3_column_text(statement, 5),
-                };
-                if (!event.ulid || !event.region || !event.id || !event.document)
-                        r = -ENOMEM;
-                else
-                        r = on_event(&event, userdata);
-        }
-        done(statement);
-        return r;
-}
-
-int ledger_events_in_store(struct ledger *ledger, const char *region, const char *document,
-                           ledger_event_fn *on_event, void *userdata) {
-        bind_text(ledger->statements[IN_STORE], 1, region);
-        bind_text(ledger->statements[IN_STORE], 2, document);
-        return each_event(ledger, ledger->statements[IN_STORE], on_event, userdata);
-}
-
-int ledger_all_in_store(struct ledger *ledger, const char *region, const char *document, size_t most,
-                        ledger_event_fn *on_event, void *userdata) {
-        sqlite3_stmt *all = ledger->statements[ALL_IN_STORE];
-
-        bind_text(all, 1, region);
-        bind_text(all, 2, document);
-        (void) sqlite3_bind_int64(all, 3, (sqlite3_int64) most);
-        return each_event(ledger, all, on_event, userdata);
-}
-
-int ledger_set_in_store(struct ledger *ledger, const char *ulid, bool in_store) {
-        sqlite3_stmt *set = ledger->statements[SET_STAGE];
-
-        bind_text(set, 1, ulid);
-        (void) sqlite3_bind_int(set, 2, in_store ? STAGE_IN_STORE : STAGE_LEDGER_ONLY);
-        return run(ledger, set);
-}
-
-int ledger_bytes(struct ledger *ledger, const char *ulid, char **ret, size_t *ret_n) {
-        return db_bytes(&ledger->db, ulid, ret, ret_n);
 }

@@ -45,6 +45,7 @@ local SUM, WAIT, SINCE, UNTIL = 12, 13, 14, 15
 --   G generation of put-back wanted g the one put back last
 --   o ms to wait for channel a at most (none: for ever)    w what the end of display asks: remove or mark
 --   E revision whose display has ended here
+--   M a revision was overtaken that had a memo: something of it may have been sent
 
 local SPLIT = 1e12        -- below: ready, ordered by class, legal slack and age; above: times
 local CLASS_SPAN = 3e11
@@ -154,6 +155,7 @@ local function succeed(d, r, log, document, leased)
             and not shows(c, before) and not is_dead(c, before) then
             log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
         end
+        if c.m then c.M = true end
         c.n, c.b, c.m = nil, nil, nil
     end
 end
@@ -396,6 +398,8 @@ local function judge(d, e, now, window)
     local greatest = d.t and d.t[e.source]
 
     if d.o and d.o ~= e.source and not may_revise(e.may, d.o) then return 'not_owner', d.o end
+    -- All that came after it would be stale. A clock that is a little ahead happens.
+    if e.time > now + 86400000 then return 'ahead' end
     -- The rank to be beaten. A duplicate by content may have had a higher number than what it equals.
     local number, level = 0, 0
     if newest then number, level = newest[REV], newest[LVL] end
@@ -1011,7 +1015,8 @@ end
 -- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
 -- waits for, shown revision, shown level, in doubt since, digest(raw), class, generation of a put-back or 0,
--- end of display, legal deadline, sum of the bytes}; {"none"}: nothing is to be done now, release
+-- end of display, legal deadline, sum of the bytes, "1" when something of an overtaken revision may have been
+-- sent, when the second look is due if that is still ahead}; {"none"}: nothing is to be done now, release
 -- it; {"poison"}: the same, it has just been given up; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
 -- More than one reference (by blank): those after the first are left over from stale attempts.
 local function gk_load(keys, argv)
@@ -1060,7 +1065,8 @@ local function gk_load(keys, argv)
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
                     other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
                     fmt(cur[CLASS]), fmt(put_back_owed(c) and c.G or 0), is_over(c, cur, s.now) and c.w or '',
-                    fmt(cur[DEADLINE] or 0), cur[SUM],
+                    fmt(cur[DEADLINE] or 0), cur[SUM] or '', c.M and '1' or '',
+                    fmt(c.k and c.k > s.now and c.k or 0),
                 }
             else
                 reply[2 + i] = { c.y == 'poison' and changed and cur and is_dead(c, cur) and 'poison' or 'none' }
@@ -1195,6 +1201,7 @@ local function gk_settle(keys, argv)
                         c.d = nil
                         if bound > 0 then c.k = math.max(c.k or 0, s.now + bound) end
                     end
+                    if not c.d then c.M = nil end
                     c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
                     if verdict == 'ended' or (newest and cur[KIND] == 'X') then state = 'ended' end

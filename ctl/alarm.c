@@ -34,6 +34,13 @@ static enum message severity_word(const json_t *alarm) {
                                                  : MESSAGE_CTL_SEVERITY_WARNING;
 }
 
+/* "2026-11-24 10:18" of a moment as it is written. */
+static void minute_of(const json_t *alarm, const char *name, char ret[static 17]) {
+        (void) snprintf(ret, 17, "%.16s", text_member(alarm, name));
+        if (ret[0] && strlen(ret) > 10)
+                ret[10] = ' ';
+}
+
 void print_alarms(const json_t *alarms) {
         size_t i;
         const json_t *alarm;
@@ -43,9 +50,8 @@ void print_alarms(const json_t *alarms) {
                 char *severity freed_by(freep) = say(severity_word(alarm), NULL);
                 char first[17], last[17], count[24];
 
-                (void) snprintf(first, sizeof(first), "%.16s", text_member(alarm, "first"));
-                (void) snprintf(last, sizeof(last), "%.16s", text_member(alarm, "last"));
-                first[10 * (strlen(first) > 10)] = last[10 * (strlen(last) > 10)] = ' ';
+                minute_of(alarm, "first", first);
+                minute_of(alarm, "last", last);
                 (void) snprintf(count, sizeof(count), "%lld",
                                 (long long) json_integer_value(json_object_get(alarm, "count")));
                 print_line(MESSAGE_CTL_ALARM, "severity", severity, "code", text_member(alarm, "code"),

@@ -45,8 +45,17 @@ static bool may_have_been_sent(const struct delivery *delivery) {
         return delivery->shown || (key && strcmp(key, delivery->key) == 0);
 }
 
+/* What took something away is sent again at the second look: what appeared after it must go too. */
 bool webhook_should_look(const struct delivery *delivery) {
-        return webhook_looks(delivery->options) && delivery->doubt && may_have_been_sent(delivery);
+        return webhook_looks(delivery->options) && delivery->doubt && may_have_been_sent(delivery) &&
+               !(delivery->shown && delivery->kind != DELIVER_PUBLISH);
+}
+
+/* A receiver that must be asked may know no ranks: an older revision that is still on its way would
+ * appear over this one, and stay. What takes away does not wait, and comes again. */
+bool webhook_should_wait(const struct delivery *delivery) {
+        return webhook_looks(delivery->options) && delivery->kind == DELIVER_PUBLISH &&
+               delivery->now_ms < delivery->settled_ms;
 }
 
 bool webhook_is_looking(const struct delivery *delivery) {

@@ -69,6 +69,46 @@ static void what_was_sent_is_looked_for_before_it_is_sent_again(void **state) {
         }
 }
 
+static void an_older_one_on_its_way_is_waited_for(void **state) {
+        static const struct {
+                const char *story;
+                enum delivery_kind kind;
+                int64_t settled_ms;
+                bool shown, has_address, waits;
+        } rows[] = {
+                { "it can still come", DELIVER_PUBLISH, NOON + 1, false, true, true },
+                { "it can come no more", DELIVER_PUBLISH, NOON, false, true, false },
+                { "there is none", DELIVER_PUBLISH, 0, false, true, false },
+                { "a receiver that knows ranks", DELIVER_PUBLISH, NOON + 1, false, false, false },
+                { "a withdrawal goes at once", DELIVER_WITHDRAW, NOON + 1, false, true, false },
+                { "and once more", DELIVER_WITHDRAW, 0, true, true, false },
+                { "an expiry too", DELIVER_EXPIRE, 0, true, true, false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                json_t *event = event_of();
+                struct delivery delivery = doubt(rows[i].kind, event, NULL, 0);
+                struct step step = { 0 };
+
+                print_message("%s\n", rows[i].story);
+                delivery.settled_ms = rows[i].settled_ms;
+                delivery.shown = rows[i].shown;
+                delivery.options = rows[i].has_address ? &asked : &webhook_options;
+                assert_int_equal(webhook_driver.begin(&delivery, &step), 0);
+                if (rows[i].waits) {
+                        assert_int_equal(step.kind, STEP_VERDICT);
+                        assert_int_equal(step.verdict.kind, VERDICT_ASK);
+                        assert_int_equal(step.verdict.at_ms, rows[i].settled_ms);
+                } else {
+                        assert_int_equal(step.kind, STEP_HTTP);
+                        assert_string_equal(step.http.method, "POST");
+                }
+                step_done(&step);
+                json_decref(event);
+        }
+}
+
 static void every_answer_to_the_question_has_one_meaning(void **state) {
         static const struct {
                 const char *story;
@@ -160,6 +200,7 @@ static void an_address_without_the_key_is_none(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_sent_is_looked_for_before_it_is_sent_again),
+                cmocka_unit_test(an_older_one_on_its_way_is_waited_for),
                 cmocka_unit_test(every_answer_to_the_question_has_one_meaning),
                 cmocka_unit_test(an_address_without_the_key_is_none),
         };

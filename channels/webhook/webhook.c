@@ -244,6 +244,9 @@ static int webhook_begin(const struct delivery *delivery, struct step *ret) {
         }
         if (webhook_should_look(delivery))
                 return look(delivery, ret);
+        if (webhook_should_wait(delivery))
+                return step_verdict(ret, VERDICT_ASK, "webhook/older", delivery->settled_ms,
+                                    MESSAGE_WEBHOOK_OLDER, NULL);
         /* In doubt or not, the same request: its key lets the receiver know it again. */
         return deliver(delivery, ret);
 }

@@ -53,6 +53,7 @@ bool webhook_lookup_is_sound(const char *lookup_url);
 void webhook_lookup_address(const char *lookup_url, const char *key, struct buf *ret);
 json_t *webhook_memo(const struct delivery *delivery, bool looks);
 bool webhook_should_look(const struct delivery *delivery);
+bool webhook_should_wait(const struct delivery *delivery);
 bool webhook_is_looking(const struct delivery *delivery);
 /* Fills *ret with a verdict, or says that it is to be sent (*ret_send; *ret is not touched then). */
 int webhook_judge_look(const struct delivery *delivery, const struct http_reply *reply,

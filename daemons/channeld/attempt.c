@@ -11,7 +11,7 @@
 #include "core/memory.h"
 
 /* Broken bytes do not mend themselves; an attempt of so many requests' time goes on in another. */
-enum { BROKEN_MS = 3600000, MISSING_MS = 1000, MISSING_MOST_MS = 60000, LIMIT_REQUESTS = 20 };
+enum { BROKEN_MS = 3600000, LIMIT_REQUESTS = 20 };
 
 void attempt_free(struct attempt *attempt) {
         if (!attempt)
@@ -68,6 +68,10 @@ static void attempt_put_off(struct attempt *attempt, enum verdict_kind kind) {
                 attempt_release(attempt);
         else
                 verdict_conclude(attempt);
+}
+
+void attempt_not_sent(struct attempt *attempt) {
+        attempt_put_off(attempt, VERDICT_WAIT);
 }
 
 /* A request that only looks leaves nothing in doubt. */
@@ -303,10 +307,11 @@ void attempt_begin(struct attempt *attempt) {
                 attempt_go(attempt);
 }
 
-/* How long to wait until the bytes may be there: at first a second, for somebody puts them back. */
+/* How long to wait until the bytes may be there: at first a moment, for the ledger puts them back. */
 static int64_t missing_wait_ms(struct channeld *daemon, const char *document) {
-        int64_t wait = MISSING_MS;
+        static const int64_t waits_ms[] = { 200, 1000, 5000, 30000 };
         struct byteless *slot = NULL;
+        unsigned times;
 
         for (size_t i = 0; i < BYTELESS && !slot; i++)
                 if (strncmp(daemon->byteless[i].document, document,
@@ -317,10 +322,8 @@ static int64_t missing_wait_ms(struct channeld *daemon, const char *document) {
                 *slot = (struct byteless) { 0 };
                 (void) snprintf(slot->document, sizeof(slot->document), "%s", document);
         }
-        for (unsigned i = 0; i < slot->times && wait < MISSING_MOST_MS; i++)
-                wait *= 2;
-        slot->times++;
-        return wait < MISSING_MOST_MS ? wait : MISSING_MOST_MS;
+        times = slot->times++;
+        return waits_ms[times < ELEMENTS(waits_ms) ? times : ELEMENTS(waits_ms) - 1];
 }
 
 void attempt_without_bytes(struct attempt *attempt) {

@@ -74,6 +74,8 @@ struct attempt {
         int64_t revision, generation, deadline_ms, doubt_since_ms;
         unsigned level;
         char kind; /* P W X */
+        bool older_sent; /* something of an overtaken revision may have left */
+        int64_t look_ms; /* when the second look is due, if that is ahead; 0 none */
         bool removes, marks; /* the display is over */
         char *event_id, *evid, *reference, *url, *after_url;
         char *surplus; /* references of stale attempts, by blank; NULL = none */
@@ -203,6 +205,8 @@ void lease_reclaim(struct region *region);
 /* attempt.c: from a loaded document to a verdict. */
 void attempt_begin(struct attempt *attempt);
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
+/* Its request did not leave: the lease was over when it was about to. */
+void attempt_not_sent(struct attempt *attempt);
 /* Goes on where it waited for its lease's renewal. */
 void attempt_renewed(struct attempt *attempt);
 /* The lease is lost, or will be before anybody looks again: what is on its way is cut. */

@@ -143,6 +143,10 @@ int delivery_fill(struct attempt *attempt) {
         delivery->doubt = attempt->doubt && !daemon->driver->local;
         delivery->doubt_since_ms = attempt->doubt_since_ms;
         delivery->late_effect_ms = daemon->channel->late_effect_ms;
+        delivery->settled_ms = attempt->look_ms;
+        if (delivery->doubt && attempt->older_sent &&
+            attempt->doubt_since_ms + delivery->late_effect_ms > delivery->settled_ms)
+                delivery->settled_ms = attempt->doubt_since_ms + delivery->late_effect_ms;
         delivery->now_ms = clock_now_ms();
         delivery->secret = daemon->secret;
         delivery->options = daemon->options;

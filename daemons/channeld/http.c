@@ -136,13 +136,30 @@ static void on_ended(CURL *easy, CURLcode result, void *userdata) {
         (void) easy;
         attempt->transfer = NULL;
         crash_point("channeld/reply-read");
-        attempt_replied(attempt, &reply);
+        if (result == CURLE_ABORTED_BY_CALLBACK && !reply.http.sent) /* on_request() said no */
+                attempt_not_sent(attempt);
+        else
+                attempt_replied(attempt, &reply);
         transfer_rest(http, transfer);
 }
 
 #define SET(option, value) (r = r == CURLE_OK ? curl_easy_setopt(easy, option, value) : r)
 
 /* What is the same for all requests of this form. */
+/* The connection stands, and the request leaves now: a process that stood still since it began must
+ * not send what another has taken over. */
+static int on_request(void *userdata, char *peer, char *own, int peer_port, int own_port) {
+        const struct transfer *transfer = userdata;
+
+        (void) peer;
+        (void) own;
+        (void) peer_port;
+        (void) own_port;
+        if (transfer->attempt && !lease_may_send(transfer->attempt->lease))
+                return CURL_PREREQFUNC_ABORT;
+        return CURL_PREREQFUNC_OK;
+}
+
 static CURLcode set_form(struct transfer *transfer, const struct channeld *daemon,
                          const struct http_request *request) {
         long timeout_ms = (long) daemon->channel->timeout_ms;
@@ -170,6 +187,8 @@ static CURLcode set_form(struct transfer *transfer, const struct channeld *daemo
         SET(CURLOPT_WRITEDATA, transfer);
         SET(CURLOPT_HEADERFUNCTION, on_header);
         SET(CURLOPT_HEADERDATA, transfer);
+        SET(CURLOPT_PREREQFUNCTION, on_request);
+        SET(CURLOPT_PREREQDATA, transfer);
 #ifdef GONGKAI_CRASHPOINTS
         SET(CURLOPT_VERBOSE, 1L);
         SET(CURLOPT_DEBUGFUNCTION, on_debug);

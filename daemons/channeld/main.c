@@ -306,7 +306,7 @@ int main(int argc, char **argv) {
         if (r >= 0)
                 return r;
         r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check,
-                          arguments.test);
+                          arguments.test || arguments.preview);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)

@@ -139,6 +139,8 @@ static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
         attempt->has_sum = reply_length(loaded, 22) == sizeof(attempt->sum);
         if (attempt->has_sum)
                 memcpy(attempt->sum, reply_text(loaded, 22), sizeof(attempt->sum));
+        attempt->older_sent = reply_is(loaded, 23, "1");
+        attempt->look_ms = reply_number(loaded, 24);
         part_surplus(attempt);
         return attempt->event_id && attempt->evid;
 }

@@ -54,20 +54,26 @@ static json_t *sent_of(const struct alarms *alarms, const char *name, const json
         return sent;
 }
 
-static void remember_sent(struct sending *sending) {
+static bool is_what(const struct sending *sending, const char *what) {
+        return strcmp(sending->what, what) == 0;
+}
+
+/* What became of a sending: at_ms is the moment that it was told, 0 that its telling has begun (should
+ * we be killed now, its end is to be told all the same), -1 that nobody is to be told any more. */
+static void remember(const struct sending *sending, int64_t at_ms) {
         struct alarms *alarms = sending->alarms;
-        bool closed = strcmp(sending->what, "closed") == 0;
-        json_t *sent = sent_of(alarms, sending->name, closed ? NULL : sending->alarm);
+        json_t *sent = sent_of(alarms, sending->name,
+                               is_what(sending, "closed") ? NULL : sending->alarm);
         bool left = false;
 
-        if (closed) {
+        if (at_ms < 0) {
                 (void) json_object_del(sent, way_names[sending->way]);
         } else {
                 (void) json_object_set(sent, "first", json_object_get(sending->alarm, "first"));
                 (void) json_object_set(sent, "alarm", sending->alarm);
                 (void) json_object_set_new(sent, way_names[sending->way],
-                                           json_pack("{s:I, s:s}", "at", (json_int_t) clock_now_ms(),
-                                                     "what", sending->what));
+                                           json_pack("{s:I, s:s}", "at", (json_int_t) at_ms, "what",
+                                                     sending->what));
         }
         for (enum way way = 0; way < N_WAYS; way++)
                 left = left || json_object_get(sent, way_names[way]);
@@ -104,10 +110,12 @@ void sending_done(struct sending *sending, const char *failure) {
                         alarm_clear(ALARM_COMMAND, "command");
                 else
                         alarms->channel_told = false;
-                remember_sent(sending);
+                remember(sending, is_what(sending, "closed") ? -1 : clock_now_ms());
                 sending_free(sending);
                 return;
         }
+        if (is_what(sending, "opened"))
+                remember(sending, -1);
         for (unsigned i = 0; i < sending->failures && wait_ms < AGAIN_MOST_MS; i++)
                 wait_ms *= 2;
         sending->failures++;
@@ -167,6 +175,8 @@ static void want(struct alarms *alarms, const char *name, enum way way, const ch
         /* Tells one repetition from the next, and is the same when this one is tried again. */
         (void) json_object_set_new(sending->alarm, "previous", json_integer((json_int_t) previous_ms));
         sending->under_way = true;
+        if (is_what(sending, "opened"))
+                remember(sending, 0);
         r = way == BY_COMMAND ? send_by_command(sending) : send_by_channel(sending);
         if (r < 0)
                 sending_done(sending, strerror(-r));
@@ -190,7 +200,7 @@ static int look_at_open(const char *name, void *userdata) {
 
                 if (!is_used(alarms, way, alarm))
                         continue;
-                if (!before)
+                if (!before || at == 0)
                         want(alarms, name, way, "opened", alarm, 0);
                 else if (!acked && (now - at >= alarms->repeat_ms || at > now + alarms->repeat_ms))
                         want(alarms, name, way, "repeated", alarm, at);

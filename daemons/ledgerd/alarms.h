@@ -3,8 +3,8 @@
  *
  * It watches the folder of alarms, so whoever raised one need not tell. What was sent stands in
  * NAME.sent beside NAME.json: per way the moment, and the alarm itself, which is told once more when
- * its own file is gone. It is written when the way has succeeded, so a kill in between sends twice
- * rather than never. Nothing here waits: the command is a child, the channel is asked by way of
+ * its own file is gone. The moment is written when the way has succeeded, so a kill in between sends
+ * twice rather than never. Nothing here waits: the command is a child, the channel is asked by way of
  * publisherd's control socket. */
 #ifndef DAEMONS_LEDGERD_ALARMS_H
 #define DAEMONS_LEDGERD_ALARMS_H

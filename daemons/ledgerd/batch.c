@@ -86,7 +86,8 @@ static int same_row(const struct ledger_row *ours, void *userdata) {
 
         return ours->at_ms == theirs->at_ms && ours->revision == theirs->revision &&
                ours->level == theirs->level && strcmp(ours->state, theirs->state) == 0 &&
-               strcmp(ours->document, theirs->document) == 0 && strcmp(ours->event, theirs->event) == 0 &&
+               strcmp(ours->document, theirs->document) == 0 &&
+               (!*theirs->event || strcmp(ours->event, theirs->event) == 0) &&
                strcmp(ours->channel, theirs->channel) == 0 && strcmp(ours->code, theirs->code) == 0 &&
                strcmp(ours->extra, theirs->extra) == 0;
 }

@@ -16,7 +16,7 @@
 #include "core/memory.h"
 #include "core/zap.h"
 
-enum { FAIR_SHARE = 64, HWM = 20000, TOPIC_MOST = 512 };
+enum { FAIR_SHARE = 64, HWM = 8000, TOPIC_MOST = 512 };
 
 struct outlet {
         struct ledgerd *daemon;

@@ -12,7 +12,7 @@
 #include "core/crash.h"
 #include "core/memory.h"
 
-enum { COUNT = 64 };
+enum { COUNT = 32 };
 
 /* The disk is ours for a fifth of the time at most; people do not see a hundredth of a second. */
 #define REST_LEAST_USEC UINT64_C(8000)

@@ -12,7 +12,6 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "core/moment.h"
 #include "core/origin.h"
 
 static void event_documents_own(struct job *job, const struct event *event) {
@@ -69,18 +68,6 @@ static void check_rights(struct publisherd *daemon, const struct event *event,
             !source_is_listed(&emitter->items, event->item))
                 findings_add(errors, "/data/item", "not_entitled", MESSAGE_EVENT_ITEM_NOT_YOURS,
                              "item", event->item, "emitter", emitter->name, NULL);
-}
-
-/* A clock that is a little ahead happens; an event of another year would make all that come after it
- * stale. */
-#define AHEAD_MOST_MS (INT64_C(24) * 3600 * 1000)
-
-static void check_time(const struct event *event, struct findings *errors) {
-        char now[MOMENT_TEXT];
-
-        if (event->time_ms - clock_now_ms() > AHEAD_MOST_MS)
-                findings_add(errors, "/time", "date_order", MESSAGE_EVENT_TIME_AHEAD, "value",
-                             event->time, "now", moment_write(clock_now_ms(), now), NULL);
 }
 
 static const struct item *check_item(struct publisherd *daemon, const char *code,
@@ -349,7 +336,6 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         int r;
 
         check_rights(daemon, event, emitter, local, &errors);
-        check_time(event, &errors);
         if (event->type == EVENT_PUBLISH && !job->only_channel) {
                 item = check_item(daemon, event->item, event->region, &errors);
                 check_attachments(daemon, job, event, emitter, frames, n_frames, &errors);

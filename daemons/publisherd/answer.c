@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
+#include "core/moment.h"
 #include "core/template.h"
 
 static void add_string(struct buf *buf, const char *name, const char *value) {
@@ -126,6 +128,13 @@ void answer_committed(struct job *job, const char *line) {
         status = parts[STATUS];
         if (strcmp(status, "too_old") == 0) {
                 reject_one(job, "/time", "too_old", MESSAGE_EVENT_TOO_OLD, "document", job->document);
+                return;
+        }
+        if (strcmp(status, "ahead") == 0) {
+                char now[MOMENT_TEXT];
+
+                reject_one(job, "/time", "date_order", MESSAGE_EVENT_TIME_AHEAD, "now",
+                           moment_write(clock_now_ms(), now));
                 return;
         }
         if (strcmp(status, "not_owner") == 0) {

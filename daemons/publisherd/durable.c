@@ -278,6 +278,7 @@ static void on_loaded(struct store *store, const redisReply *reply, int error, c
         (void) store;
         (void) reply;
         if (error) {
+                /* Only what is no "not now" (loading, read-only, full) is about the library itself. */
                 if (trouble_is_news(daemon, reason))
                         log_say(LOG_ERR,
                                 error == -EBADMSG ? MESSAGE_STORE_LIBRARY_REFUSED

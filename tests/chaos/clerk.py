@@ -76,7 +76,7 @@ class Clerk(Doorstep):
         self.end(chorus)
         known = {row[0]: row[1:] for row in rows(self.one, "SELECT receipt, document, state, event FROM entry")}
         heard = ear.close()
-        assert heard or shot.fault != "stop", "no receipt was heard"
+        assert heard or shot.fault != "stop" or shot.scene == "start", "no receipt was heard"
         wrong = [one for one in heard if known.get(one["sequence"])
                  != (one["data"]["document"], one["data"]["state"], one["data"]["event"] or "")]
         assert not wrong, f"heard, and not in the ledger: {wrong[:3]}"

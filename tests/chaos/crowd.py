@@ -15,7 +15,6 @@ import county as stories
 from county import SHANGHAI, publish, withdraw
 from emitters import Emitter, Letter
 
-ITEMS_PER_DOCUMENT = (3, 14)
 REFUSED_PART = 0.02
 
 
@@ -26,10 +25,11 @@ def moment(ms):
 class Author:
     """Writes the events of one source, in an order that their times tell."""
 
-    def __init__(self, name, seed, clock_ms, hot=6, plain=False, numbered=False):
+    def __init__(self, name, seed, clock_ms, hot=6, plain=False, numbered=False,
+                 life=14):
         self.name, self.source = name, f"urn:gongkai:530581:{name}"
         self.chance, self.clock_ms, self.hot, self.plain = random.Random(seed), clock_ms, hot, plain
-        self.part_numbered = 1 if numbered else 0.5
+        self.life, self.part_numbered = life, 1 if numbered else 0.5
         self.n_documents, self.n_events, self.last_ms, self.documents = 0, 0, 0, []
 
     def now_ms(self):
@@ -41,7 +41,7 @@ class Author:
             self.n_documents += 1
             self.documents.append({"name": f"{self.name}-{self.n_documents}", "revision": 0, "last": None,
                                    "numbered": self.chance.random() < self.part_numbered,
-                                   "left": self.chance.randint(*ITEMS_PER_DOCUMENT)})
+                                   "left": self.chance.randint(1 + self.life // 5, self.life)})
         one = self.chance.choice(self.documents)
         one["left"] -= 1
         if one["left"] <= 0:

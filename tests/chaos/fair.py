@@ -120,6 +120,9 @@ class Fair:
             else:
                 self.forget(stall)
                 self.start_worker(stall)
+        if self.fault == "kill":
+            # The same again is what they have to do; after the other faults newer revisions are there by then.
+            wait_for_quiet(self.one, [stall.name for stall in self.stalls if stall.shot.scene != "blocked"])
         self.chorus.allow(1 << 30)
         if self.fault != "stop":
             return

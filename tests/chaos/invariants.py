@@ -126,6 +126,8 @@ def i4_no_repeat_unadmitted(seen):
         for key, n in sink.posts.items():
             request = next(request for request in sink.requests if request.key == key)
             one = request.document, request.rank
+            if sink.looked and n > 1:
+                found.append(f"{one} took effect {n} times on {channel}, which could have been asked")
             if n - 1 > admitted[one]:
                 found.append(f"{one} took effect {n} times on {channel}, the log admits {admitted[one]} doubts")
     return found
@@ -248,17 +250,17 @@ def assert_well(*arguments, **more):
 
 
 def site_problems(root, files, letters):
-    """I10 for a folder of pages: the newest revision has its page, an older one nowhere."""
+    """I10 for a folder of pages: the newest revision has its page, the text of an older or withdrawn one is nowhere."""
     acks, found = oracle.read_acks(files), []
     pages = {path: path.read_text() for path in root.rglob("*.html")}
     newest = oracle.newest_acked(acks)
     for letter in letters:
-        ack, title = acks.get(letter.id), json.loads(letter.bytes)["data"].get("title")
-        if not title or not ack or ack["status"] not in oracle.TAKEN:
+        ack, data = acks.get(letter.id), json.loads(letter.bytes)["data"]
+        if "body" not in data or not ack or ack["status"] not in oracle.TAKEN:
             continue
         revision, withdrawn = newest[letter.document]
-        shown = [str(path) for path, text in pages.items() if title in text]
-        if ack["revision"] < revision and shown:
+        shown = [str(path) for path, text in pages.items() if data["body"]["content"] in text]
+        if (ack["revision"] < revision or withdrawn) and shown:
             found.append(f"{letter.id} is shown still: {shown}")
         if ack["revision"] == revision and not withdrawn and not shown:
             found.append(f"{letter.id} has no page")

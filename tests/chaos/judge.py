@@ -13,7 +13,8 @@ import sqlite3
 
 TAKEN = ("accepted", "duplicate")
 # What the log calls the end of an attempt in which something may have been sent.
-ATTEMPTS = ("attempted", "uncertain", "deferred", "parked", "published", "withdrawn", "ended", "dead", "superseded")
+ATTEMPTS = ("attempted", "uncertain", "deferred", "parked", "published", "restored", "withdrawn", "ended", "dead",
+            "superseded")
 SLACK_S = 0.5
 # What keeps a request back on its way, and how long after that it may still be under way.
 HOLDS, LATE_S = ("stall", "delay", "drip"), 2.0
@@ -81,11 +82,15 @@ class Judge:
                 self.documents[ack["document"]].events[ack["id"]] = ack
             for note in lines_of(str(file).replace("acks", "sent")):
                 self.notes[note["id"]] = note
-        self.n_late, self.by_ulid, self.holds = 0, {}, collections.defaultdict(list)
+        self.n_late, self.by_ulid = 0, {}
+        self.holds, self.stops = collections.defaultdict(list), collections.defaultdict(list)
         for fault in lines_of(troupe.folder / "faults.jsonl"):
             name = fault["target"].removeprefix("to-")
-            if (fault["fault"] in HOLDS and name != fault["target"]) or fault["fault"] == "stop":
-                self.holds[name.rsplit("-", 1)[0]].append((fault["at"] - fault["took"], fault["at"] + LATE_S))
+            span = fault["at"] - fault["took"], fault["at"] + LATE_S
+            if fault["fault"] in HOLDS and name != fault["target"]:
+                self.holds[name].append(span)
+            elif fault["fault"] == "stop":
+                self.stops[name].append(span)
         for ack in self.acks.values():
             # A repetition is answered as a duplicate of itself, when the first answer was lost.
             if ack["status"] == "duplicate" and ack.get("event") not in self.by_ulid:
@@ -151,12 +156,15 @@ class Judge:
         """docs/queue.md, what stays open: an older one that was held back on its way, whose outcome the ledger
         admits not to know, comes in behind a newer one. Only a fence by rank helps against that."""
         late = self.troupe.channels[name][0] != "ranked" and self.records.doubt[document, name] > 0 \
-            and self.is_held(name, request["t"])
+            and (self.is_held(name, request["t"]) or self.stood_still(request["worker"], request["t"]))
         self.n_late += late
         return late
 
     def is_held(self, name, moment):
         return any(begun <= moment <= ended for begun, ended in self.holds[name])
+
+    def stood_still(self, worker, moment):
+        return any(begun <= moment <= ended for begun, ended in self.stops[worker])
 
     def is_dead(self, name, document, newest, states):
         state = states.get((document, name), {})
@@ -236,10 +244,11 @@ class Judge:
         for name, rows in self.by_document.items():
             for document, requests in rows.items():
                 for first, second in zip(requests, requests[1:]):
-                    if second["t"] < first["end"] - AT_ONCE_S and second["stamp"] != first["stamp"] \
-                            and not (self.records.doubt[document, name] and self.is_held(name, second["t"])):
-                        self.say("doubled", f"{name}: {first['key']} and {second['key']} at once, "
-                                            f"{first['end'] - second['t']:.2f} s")
+                    alone = second["t"] > first["end"] - AT_ONCE_S or second["stamp"] == first["stamp"]
+                    if alone or self.stood_still(first["worker"], second["t"]) or self.is_held(name, second["t"]):
+                        continue
+                    self.say("doubled", f"{name}: {first['key']} by {first['worker']} and {second['key']} by "
+                                        f"{second['worker']} at once, {first['end'] - second['t']:.2f} s")
 
     # -- the books
 

@@ -79,7 +79,7 @@ def plant(patch, healthy):
         if trouble:
             return head["What"], trouble, False
         code, counts, said = storm(folder / "build" / "release", head["Storm"])
-        good = code != 0 and bool(counts) and any(counts[word] for word in head["Red"].split())
+        good = code != 0 and bool(counts) and any(counts.get(word) or f"odd: {word}" in said for word in head["Red"].split(", "))
         outcome = "red" if good else "GREEN" if code == 0 else "red for another reason"
         shutil.rmtree(folder)
     if not good:

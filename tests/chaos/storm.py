@@ -35,6 +35,8 @@ def arguments_of(words=None):
     parser.add_argument("--channels", default="", help="channels to have, by comma (default: all)")
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE for every channel's file")
     parser.add_argument("--hot", type=int, default=6, help="documents that each emitter revises by turns")
+    parser.add_argument("--life", type=int, default=14, help="events of a document at most")
+    parser.add_argument("--slow", type=float, default=0, help="seconds that every endpoint takes to answer")
     parser.add_argument("--numbered", action="store_true", help="every document has numbers of its emitter")
     parser.add_argument("--plain", action="store_true", help="no embargo, no expiry, nothing refused")
     parser.add_argument("--keep", action="store_true", help="leave the folder also when all is well")
@@ -54,7 +56,7 @@ class Storm:
         self.troupe = Troupe({name: CHANNELS[name] for name in wanted},
                              options=dict(word.split("=", 1) for word in options.set))
         self.crowd = Crowd(self.troupe.folder, self.troupe.endpoint, options.seed, self.clock_ms, options.rate,
-                           plain=options.plain, hot=options.hot, numbered=options.numbered)
+                           plain=options.plain, hot=options.hot, numbered=options.numbered, life=options.life)
         self.faults = Faults(self.troupe, self.crowd, self.ended)
         self.rows = [row for row in catalogue(self.troupe) if self.is_wanted(row)]
         self.n_counted, self.n_tried, self.busy, self.threads = 0, 0, set(), []
@@ -180,8 +182,11 @@ class Storm:
             wait_until(lambda: not troupe.left_due(), 120, "nothing is due any more")
         except AssertionError:
             pass  # told below, document by document
-        if troupe.has_ledger:
-            wait_until(self.ledger_is_up, 60, "the ledger has all")
+        try:
+            self.is_behind = False
+            wait_until(lambda: not troupe.has_ledger or self.ledger_is_up(), 60, "the ledger has all")
+        except AssertionError:
+            self.is_behind = True
         return n_late
 
     def ledger_is_up(self):
@@ -217,6 +222,8 @@ class Storm:
             troupe.power.settle()
         troupe.raise_all()
         troupe.begin_watching()
+        for name in troupe.channels if self.options.slow else ():
+            troupe.liars.ask(name=name, behaviour="slow", wait=self.options.slow)
         self.crowd.start()
         self.rage()
         n_late = self.rest()
@@ -226,6 +233,8 @@ class Storm:
         found = judge.judge(self.states(judge.documents), self.ahead_ms / 1000, self.leap_at)
         if n_late:
             found["lost"].append(f"{n_late} events never had a last word")
+        if self.is_behind:
+            found["lost"].append(f"the ledger does not get what is in the log: {troupe.log('ledgerd')[-300:]}")
         if left:
             found["odd"].append(f"{left} are still due")
         if troupe.has_ledger:

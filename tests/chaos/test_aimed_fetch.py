@@ -11,6 +11,7 @@ from aim import PATIENCE
 from county import attachment, publish, wait_until
 from doorstep import Doorstep
 from filehost import FileHost, good
+from knock import until_taken
 
 SEED = int(os.environ.get("GONGKAI_SEED", "20261124"))
 STEPS = {
@@ -46,11 +47,14 @@ class FetchStep(Doorstep):
         victim = self.aim(sight)
         self.one.ready()
         document = f"fetched-{number}"
-        reply = self.one.ask(publish(document, title=f"第 {number} 号", attachments=pieces))
-        assert reply["status"] == "accepted", reply
+        event = publish(document, title=f"第 {number} 号", attachments=pieces)
+        door = self.one.door()
+        door.send(event)  # the answer may die with the daemon
         sight.wait(victim)
         self.recover(shot)
+        door.close()
         self.one.ready()
+        assert until_taken(self.one, event)["status"] == "duplicate"
         self.one.shown(document, "first", timeout=PATIENCE)
         for content in contents:
             digest = hashlib.sha256(content).hexdigest()
@@ -65,9 +69,11 @@ class FetchStep(Doorstep):
         before = {row["document"] for row in self.one.ctl_json("rejected", "list")}
         victim = self.aim(sight)
         self.one.ready()
-        assert self.one.ask(publish(f"bad-{number}", item="none.0000"))["status"] == "rejected"
+        door = self.one.door()
+        door.send(publish(f"bad-{number}", item="none.0000"))
         sight.wait(victim)
         self.recover(shot)
+        door.close()
         self.one.ready()
         assert self.one.ask(publish(f"worse-{number}", item="none.0000"))["status"] == "rejected"
         after = {row["document"] for row in self.one.ctl_json("rejected", "list")}

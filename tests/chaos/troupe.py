@@ -96,7 +96,7 @@ class Troupe(County):
     def prepare(self):
         (self.folder / "ways").mkdir()
         links = [f"{name}={self.folder}/ways/{name},{self.redis_socket}" for name in self.daemons]
-        endpoints, text = [], self.conf.read_text()
+        endpoints = []
         for name, (kind, _, more) in self.channels.items():
             port, way = free_port(), free_port()
             endpoints.append(f"{name}={kind}:{port}")
@@ -111,12 +111,23 @@ class Troupe(County):
                 settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup?key={{key}}"
             self.channel(name, **settings | self.options)
         for name in self.daemons:
-            own = text.replace("socket = redis.sock", f"socket = {self.folder}/ways/{name}")
-            (self.folder / f"gongkai-{name}.conf").write_text(own)
+            self.configure(name)
             self.clocks[name] = Page(self.folder / f"clock.{name}")
         self.clocks["redis"] = Page(self.folder / "clock.redis")
         self.helper("proxy", TESTS / "chaos" / "proxy.py", self.proxy.path, *links)
         self.helper("liars", TESTS / "simulators" / "liars.py", self.liars.path, self.requests, *endpoints)
+
+    def configure(self, name):
+        """The daemon's own configuration: its way to Redis, and addresses that tell who it is."""
+        folder, text = self.folder / f"conf.{name}", self.conf.read_text()
+        (folder / "channels.d").mkdir(parents=True)
+        (folder / "emitters.d").symlink_to(self.folder / "emitters.d")
+        for each in ("catalogue", "state", "run"):
+            text = text.replace(f" = {each}\n", f" = {self.folder}/{each}\n")
+        (folder / "gongkai.conf").write_text(text.replace("socket = redis.sock", f"socket = {self.folder}/ways/{name}"))
+        for path in (self.folder / "channels.d").iterdir():
+            own = path.read_text().replace("/in\n", f"/in?worker={name}\n")
+            (folder / "channels.d" / path.name).write_text(own)
 
     def knows(self, option):
         """Whether the webhook's options know a word: the harness runs older programs too."""
@@ -158,9 +169,9 @@ class Troupe(County):
             for key, value in self.redis_settings.items():
                 command += [f"--{key}", str(value)]
         elif name in ("publisherd", "ledgerd"):
-            command = [stories.PROGRAMS / f"gongkai-{name}", "--config", self.folder / f"gongkai-{name}.conf"]
+            command = [stories.PROGRAMS / f"gongkai-{name}", "--config", self.folder / f"conf.{name}" / "gongkai.conf"]
         else:
-            command = [stories.PROGRAMS / "gongkai-channeld", "--config", self.folder / f"gongkai-{name}.conf",
+            command = [stories.PROGRAMS / "gongkai-channeld", "--config", self.folder / f"conf.{name}" / "gongkai.conf",
                        name.rsplit("-", 1)[0]]
         process = self.start(name, *command, env=self.environment_of(name))
         self.wanted[name] = process

@@ -35,7 +35,7 @@ def opens(town, code, subject, timeout=25):
     assert one["code"] == code and one["subject"] == subject and one["count"] >= 1
     for text in (one["sentence"], one["what_to_do"]):
         assert text and "{" not in text, "no hole is left empty"
-    assert f"警报（{code}）" in town.log("publisherd")
+    wait_until(lambda: f"警报（{code}）" in town.log("publisherd"), 5, "the journal hears of it, behind the file")
     return one
 
 

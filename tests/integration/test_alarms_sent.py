@@ -34,6 +34,14 @@ def told(town):
     return town.told.read_text().splitlines() if town.told.exists() else []
 
 
+def remembered(town):
+    """The ledger's daemon knows that it has told it: what it was killed before that, it tells again."""
+    def there():
+        path = town.folder / "state" / "alarms" / "store-settings--redis.sent"
+        return path.exists() and json.loads(path.read_text()).get("command", {}).get("at", 0) > 0
+    wait_until(there, 10, "it is remembered")
+
+
 def drift(town, how):
     town.redis().config_set("appendfsync", how)
 
@@ -46,6 +54,7 @@ def test_a_program_hears_of_opening_and_closing_once(town):
     first = json.loads((one.folder / "told.json").read_text().splitlines()[0])
     assert first["severity"] == "critical" and "appendfsync" in first["sentence"] and first["what_to_do"]
     wait_until(lambda: "the program spoke" in one.log("ledgerd"), 5, "its output is in the journal")
+    remembered(one)
     one.kill("ledgerd", signal.SIGKILL) # a restart sends nothing again
     one.start_ledgerd()
     one.kill("publisherd", signal.SIGKILL)
@@ -79,6 +88,7 @@ def test_it_closes_while_the_ledger_is_down(town):
     one.start_ledgerd()
     drift(one, "everysec")
     wait_until(lambda: len(told(one)) == 1, 20, "it is told")
+    remembered(one)
     one.kill("ledgerd", signal.SIGKILL)
     drift(one, "always")
     wait_until(lambda: alarm(one, "store-settings", "redis") is None, 20, "it closes")

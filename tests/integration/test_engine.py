@@ -162,6 +162,46 @@ def test_an_effect_that_comes_late_is_found_and_not_repeated(media, sink):
     assert [found for _, _, found in sink.looked][:1] == [False]
 
 
+def test_a_newer_revision_waits_until_the_older_can_come_no_more(media, sink):
+    """Where the receiver knows no ranks, the older one would appear over the newer and stay."""
+    sink.next(Late(1))
+    county = media(**asked(sink))
+    county.ask(publish(title="第一版"))
+    wait_until(lambda: sink.requests)
+    county.ask(publish(title="第二版"))
+    county.shown("doc-1", "media", revision=2)
+    first, second = sink.requests
+    assert second.revision_part == "2" and second.at - first.at >= 2
+    assert list(sink.posts) == [KEY, KEY.replace("/1/", "/2/")] and set(sink.posts.values()) == {1}
+
+
+def test_a_withdrawal_over_one_in_doubt_goes_at_once_and_once_more(media, sink):
+    sink.next(Late(1))
+    county = media(**asked(sink))
+    county.ask(publish())
+    wait_until(lambda: sink.requests)
+    county.ask(withdraw())
+    county.shown("doc-1", "media", state="withdrawn")
+    assert sink.requests[1].at - sink.requests[0].at < 1.5
+    wait_until(lambda: len(sink.of("doc-1", "1w")) == 2, 10)
+    wait_until(lambda: is_quiet(county))
+    assert sink.of("doc-1", "1w")[1].at - sink.requests[0].at >= 2
+
+
+def test_a_refused_connection_leaves_no_doubt(media, sink):
+    """Also on a handle that has sent something before."""
+    county = media(**asked(sink))
+    county.ask(publish("doc-0"))
+    county.shown("doc-0", "media")
+    sink.close()
+    county.ask(publish())
+    wait_until(lambda: len(states(county)) >= 3)
+    assert set(states(county)) == {"attempted"}
+    sink.open()
+    county.shown("doc-1", "media")
+    assert sink.posts[KEY] == 1 and sink.looked == []
+
+
 def test_who_cannot_say_is_asked_again(media, sink):
     sink.next(Reset())
     sink.lookups += [Answer(500), Reset(), Answer(200, "<html>welcome</html>"), Answer(302)]
@@ -227,9 +267,9 @@ def test_a_site_marks_what_is_over_and_keeps_it(county):
     one.ask(publish(show_until=now(seconds=2)))
     page = root / one.shown("doc-1", "portal")["url"].removeprefix("https://x.gov.cn/")
     assert "公示期至" in page.read_text() and "公示已结束" not in page.read_text()
-    wait_until(lambda: "公示已结束" in page.read_text(), 10)
-    assert "第一条 内容" in page.read_text() and "公示已结束" in (root / "index.html").read_text()
     wait_until(lambda: states(one) == ["published", "ended"])
+    assert "公示已结束" in page.read_text()
+    assert "第一条 内容" in page.read_text() and "公示已结束" in (root / "index.html").read_text()
 
 
 def test_who_waits_for_another_waits_no_longer_than_told(county, sink):
@@ -439,8 +479,7 @@ def test_a_document_that_ends_its_workers_is_given_up_and_the_rest_goes_on(media
         county.start_channel("media")
     county.shown("doc-1", "media", state="dead")
     assert len(sink.requests) == 5
-    raised = list((county.folder / "state" / "alarms").glob("poison--*.json"))
-    assert len(raised) == 1
+    raised = wait_until(lambda: list((county.folder / "state" / "alarms").glob("poison--*.json")))
     sink.by_default = Answer(200)
     county.ask(publish("doc-2", title="第二件"))
     county.shown("doc-2", "media")

@@ -293,3 +293,16 @@ def test_bytes_that_were_damaged_in_the_store_do_not_become_the_truth(one):
     assert "原文不对" in one.log("ledgerd")
     assert any("bytes-damaged" in path.name for path in (one.folder / "state" / "alarms").iterdir())
     assert "完好" in one.ctl("ledger", "verify")  # what it has is as it was written
+
+
+def test_it_can_be_verified_while_it_is_written(one):
+    one.start_all(["bin", "hall"])
+    one.start_ledgerd()
+    load = Load(one)
+    load.start()
+    seen = set()
+    for _ in range(8):
+        seen.add(one.ctl_json("ledger", "verify")["rows"])
+    load.end()
+    assert len(seen) > 4, "nothing was written meanwhile"
+    assert_whole(one)

@@ -1,5 +1,6 @@
 """Receipts: each sender hears what became of its documents, once it is in the ledger, without gaps."""
 import json
+import signal
 import socket
 import subprocess
 
@@ -121,6 +122,22 @@ receipts = tcp://0.0.0.0:{port}
                      ("all", b""): {oa, oax, tax}, ("all", b"urn:gongkai:530581:t"): {tax}, ("nobody", b""): set()}
     for listener in sockets.values():
         listener.close()
+    # A key that comes later is known after a reload, one that is revoked hears nothing from its next connection on.
+    new = zmq.curve_keypair()
+    one.emitter("tax", sources="urn:gongkai:530581:tax", key=new[0].decode())
+    (one.folder / "emitters.d" / "oa.conf").unlink()
+    one.processes["ledgerd"].send_signal(signal.SIGHUP)
+    wait_until(lambda: "新配置已生效" in one.log("ledgerd"), 10)
+    taxes, old = subscriber(one, b"", new, server[0], endpoint), subscriber(one, b"", keys["oa"], server[0], endpoint)
+
+    def again():
+        one.ask(publish(document=f"tax-{next(count)}", source="urn:gongkai:530581:tax"))
+        one.ask(publish(document=f"oa-{next(count)}", source="urn:gongkai:530581:oa"))
+        return taxes.poll(200)
+    wait_until(again, 20, "the new key hears of its own")
+    assert {topic for topic, _ in receive(taxes, 1)} == {b"urn:gongkai:530581:tax\n"} and old.poll(200) == 0
+    taxes.close()
+    old.close()
 
 
 def test_a_question_for_receipts_gives_those_of_ones_own_sources(one):

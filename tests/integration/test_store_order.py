@@ -91,6 +91,15 @@ def test_an_identity_older_than_the_window_is_refused_unless_it_has_a_number_or_
     assert store.accept1(publish("3", document="d3", time=old, flags="b")).status == "accepted"
 
 
+def test_a_time_far_ahead_is_refused_and_makes_nothing_stale(store):
+    assert store.accept1(publish("1", time=START)).status == "accepted"
+    assert store.accept1(publish("2", time=START + 2 * DAY, content="y")).status == "ahead"
+    assert store.accept1(publish("3", time=START + 2 * DAY)).status == "ahead", "not as a duplicate either"
+    assert store.accept1(withdraw("4", time=START + 2 * DAY, revision=9)).status == "ahead"
+    assert store.accept1(publish("5", time=START + 1, content="z")).status == "accepted"
+    assert store.accept1(publish("6", time=START + DAY // 2, content="a clock half a day ahead")).status == "accepted"
+
+
 def test_a_withdrawn_notice_does_not_come_back_from_a_spool_after_the_window(store):
     store.accept(publish("1", time=START), withdraw("2", time=START + 1))
     store.wait(WINDOW + DAY)

@@ -70,7 +70,7 @@ class Endpoint:
         self.ranks[document] = rank
         return "effect", answer
 
-    def post(self, headers, body):
+    def post(self, headers, body, worker):
         event = json.loads(body)
         key = headers["idempotency-key"]
         revision, level, kind = headers["gongkai-rank"].split(" ")
@@ -79,7 +79,7 @@ class Endpoint:
         behaviour = self.draw()
         note = {"what": "post", "key": key, "document": urllib.parse.unquote(key.split("/")[1]), "rank": rank,
                 "kind": kind, "id": event["id"], "source": event["source"],
-                "stamp": headers.get("webhook-timestamp"), "body": hashlib.sha256(body).hexdigest()[:16], "behaviour": behaviour}
+                "stamp": headers.get("webhook-timestamp"), "body": hashlib.sha256(body).hexdigest()[:16], "behaviour": behaviour, "worker": worker}
         if "不收" in title:
             done, status, answer = "refused", 422, {"error": "这样的内容不收"}
         elif behaviour and not BEHAVIOURS[behaviour]:
@@ -138,10 +138,10 @@ class Connection(asyncio.Protocol):
             return False
         body, self.buffer = rest[:n], rest[n:]
         method, path, _ = lines[0].split(" ")
+        words = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
         if method == "POST":
-            behaviour, status, answer = self.endpoint.post(headers, body)
+            behaviour, status, answer = self.endpoint.post(headers, body, words.get("worker", [""])[0])
         else:
-            words = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
             behaviour, status, answer = self.endpoint.look(words.get("key", [""])[0])
         if behaviour in ("", "500", "503", "429", "lie"):
             self.answer(status, answer, behaviour)
