@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 #include "core/messages.h"
+#include "core/store_reply.h"
 
 #define USEC_PER_MSEC 1000
 #define RETRY_LEAST_MS 50
@@ -202,6 +203,7 @@ static void store_connect(struct store *store) {
                 return;
         }
         store->redis = redis;
+        store_reply_use(redis->c.reader);
         redis->data = store;
         redis->ev.data = store;
         redis->ev.addRead = add_read;

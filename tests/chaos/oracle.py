@@ -56,7 +56,7 @@ def accepted_in(records):
     accepted = collections.defaultdict(list)
     for _, fields in records:
         if fields[0] == "accepted":
-            _, letter_id = fields[11].rsplit(" ", 2)[-2:]  # ... source id
+            letter_id = fields[11].rsplit(" ", 1)[-1]  # ... source id
             accepted[letter_id].append(fields[4])
     return accepted
 
