@@ -74,7 +74,7 @@ class Evidence:
 
     def accepted(self):
         """ULID -> (source, id) of what is in the log as accepted or held."""
-        return {record.ulid: tuple(record.extra.split(" ", 2)[1:]) for record in self.of("accepted", "held")}
+        return {record.ulid: tuple(record.extra.rsplit(" ", 2)[-2:]) for record in self.of("accepted", "held")}
 
 
 def i1_acked_is_kept(seen):

@@ -215,7 +215,9 @@ class Judge:
                     keys = [key for key, effects in by_key.items() if len(effects) > 1]
                     self.say("doubled", f"{name}: {n_more} repeats of {keys}, the ledger admits {admitted}")
                 for key, effects in by_key.items() if kind == "looked" and self.troupe.can_look else ():
-                    self.looked_before(name, key, effects, looks[key])
+                    # A withdrawal in doubt may simply come again: it does no harm, and takes down what came late.
+                    if effects[0]["kind"] == "publish":
+                        self.looked_before(name, key, effects, looks[key])
 
     def looked_before(self, name, key, effects, looks):
         """It may only be sent again when a look did not find it, because it came in behind the look."""

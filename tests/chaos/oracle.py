@@ -56,7 +56,7 @@ def accepted_in(records):
     accepted = collections.defaultdict(list)
     for _, fields in records:
         if fields[0] == "accepted":
-            _, _, letter_id = fields[11].split(" ", 2)  # emitter source id
+            letter_id = fields[11].rsplit(" ", 1)[-1]  # ... source id
             accepted[letter_id].append(fields[4])
     return accepted
 

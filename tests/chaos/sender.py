@@ -92,7 +92,7 @@ class Sender:
         invariants.assert_well(self.one, [acks], self.letters, channels=("first",))
         mine = [record for record in invariants.Evidence(self.one, [acks]).of("accepted")
                 if record.document.startswith(f"{self.prefix}-")]
-        order = sorted(record.document for record in mine), [record.extra.split(" ", 2)[2] for record in
+        order = sorted(record.document for record in mine), [record.extra.rsplit(" ", 1)[-1] for record in
                                                               sorted(mine, key=lambda record: record.document)]
         assert order == ([letter.document for letter in self.letters], [letter.id for letter in self.letters])
 
