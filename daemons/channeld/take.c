@@ -198,6 +198,24 @@ static int64_t next_look(const struct take *take, int64_t wait) {
         return take->stopped && wait > PAUSED_MS ? PAUSED_MS : wait;
 }
 
+/* A lease of our own that passed under us, as when the store's clock leaps: the attempt that had it
+ * must not speak beside the new one. Cutting ends attempts, so the list is looked at from its start. */
+static void cut_own_before(const struct attempt *attempt) {
+        struct channeld *daemon = attempt->daemon;
+        struct attempt *other = daemon->attempts;
+
+        while (other) {
+                if (other != attempt && other->region == attempt->region && !other->lease->lost &&
+                    strcmp(other->lease->document, attempt->lease->document) == 0) {
+                        other->lease->lost = true;
+                        attempt_cut(other);
+                        other = daemon->attempts;
+                } else {
+                        other = other->next;
+                }
+        }
+}
+
 /* Makes attempts of what was taken and has work; the rest goes back. */
 static void take_attempts(struct take *take, const redisReply *taken, const redisReply *loaded) {
         struct region *region = take->region;
@@ -212,6 +230,8 @@ static void take_attempts(struct take *take, const redisReply *taken, const redi
 
                 if (!attempt)
                         continue;
+                if (reply_is(taken, 4 + 3 * i, "1"))
+                        cut_own_before(attempt);
                 if (attempt_load(attempt, one) && (!take->stopped || attempt->level > 0)) {
                         take->attempts[take->n++] = attempt;
                         continue;
