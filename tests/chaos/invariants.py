@@ -121,11 +121,17 @@ def i3_once_where_the_key_is_known(seen):
 def i4_no_repeat_unadmitted(seen):
     found = []
     for channel, sink in seen.unkeyed.items():
-        admitted = collections.Counter((record.document, rank_of(record)) for record in seen.of("uncertain")
-                                       if record.channel == channel)
+        doubts = [record for record in seen.of("uncertain") if record.channel == channel]
+        admitted = collections.Counter((record.document, rank_of(record)) for record in doubts)
+        of_document = collections.Counter(record.document for record in doubts)
         for key, n in sink.posts.items():
             request = next(request for request in sink.requests if request.key == key)
             one = request.document, request.rank
+            if request.rank[1] > 0:
+                # A withdrawal waits for no answer about what was sent before it: it is said again when that is over.
+                if n - 1 > of_document[request.document]:
+                    found.append(f"{one} was withdrawn {n} times on {channel}")
+                continue
             if sink.looked and n > 1:
                 found.append(f"{one} took effect {n} times on {channel}, which could have been asked")
             if n - 1 > admitted[one]:
