@@ -106,10 +106,10 @@ class Sink:
 class Way:
     """A whole county with `fan_out` webhook channels, as shipped, that post to the sink."""
 
-    def __init__(self, programs, sink, fan_out, **redis_settings):
+    def __init__(self, programs, sink, fan_out, folder=None, **redis_settings):
         stories.PROGRAMS = programs
         self.programs, self.sink, self.fan_out = programs, sink, fan_out
-        self.county = stories.County()
+        self.county = stories.County(folder)
         self.channels = [f"hook{i + 1}" for i in range(fan_out)]
         self.redis_settings = redis_settings
         self.n_floods = 0

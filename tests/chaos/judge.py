@@ -83,12 +83,14 @@ class Judge:
             for note in lines_of(str(file).replace("acks", "sent")):
                 self.notes[note["id"]] = note
         self.n_late, self.by_ulid = 0, {}
-        self.holds, self.stops = collections.defaultdict(list), collections.defaultdict(list)
+        self.holds, self.stops, self.jumps = collections.defaultdict(list), collections.defaultdict(list), []
         for fault in lines_of(troupe.folder / "faults.jsonl"):
             name = fault["target"].removeprefix("to-")
             span = fault["at"] - fault["took"], fault["at"] + LATE_S
             if fault["fault"] in HOLDS and name != fault["target"]:
                 self.holds[name].append(span)
+            elif fault["fault"].startswith("clock"):
+                self.jumps.append(span)  # leases of that moment pass at once
             elif fault["fault"] == "stop":
                 self.stops[name].append(span)
         for ack in self.acks.values():
@@ -162,6 +164,9 @@ class Judge:
 
     def is_held(self, name, moment):
         return any(begun <= moment <= ended for begun, ended in self.holds[name])
+
+    def clock_jumped(self, moment):
+        return any(begun <= moment <= ended for begun, ended in self.jumps)
 
     def stood_still(self, worker, moment):
         return any(begun <= moment <= ended for begun, ended in self.stops[worker])
@@ -248,6 +253,8 @@ class Judge:
                 for first, second in zip(requests, requests[1:]):
                     alone = second["t"] > first["end"] - AT_ONCE_S or second["stamp"] == first["stamp"]
                     if alone or self.stood_still(first["worker"], second["t"]) or self.is_held(name, second["t"]):
+                        continue
+                    if self.records.doubt[document, name] and self.clock_jumped(second["t"]):
                         continue
                     self.say("doubled", f"{name}: {first['key']} by {first['worker']} and {second['key']} by "
                                         f"{second['worker']} at once, {first['end'] - second['t']:.2f} s")

@@ -28,7 +28,7 @@ def arguments_of(words=None):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=60, help="so many that took effect")
     parser.add_argument("--events", type=int, default=0, help="so many taken at least (default: ten for each fault)")
-    parser.add_argument("--rate", type=float, default=40, help="events a second")
+    parser.add_argument("--rate", type=float, default=60, help="events a second")
     parser.add_argument("--most", type=float, default=0, help="seconds until it gives up (default: 5 for each fault)")
     parser.add_argument("--programs", help="folder of the programs")
     parser.add_argument("--only", default="", help="faults to choose from: KIND, KIND:TARGET or KIND:WORD, by comma")
