@@ -16,7 +16,7 @@ from schedules_judge import Carrier, Judge, Wrong
 from storekit import EPOCH, START, WINDOW, Store, Work, encode, publish, text, withdraw
 
 AT_ONCE = 50
-LEASE, BOUND, TIMEOUT = 10_000, 3_000, 1_000  # ms; an effect lands at most BOUND after it was sent
+LEASE, BOUND, TIMEOUT = 10_000, 5_000, 1_000  # ms; an effect lands at most BOUND after it was sent
 FAULTS_END = 45_000
 REST_BY = 1_800_000
 BREAKER = "3,0,2000,8000"
@@ -59,6 +59,8 @@ class Schedule(Judge):
         together = dice.random() < 0.15  # a spool that comes all at once
         orderly = not together and dice.random() < 0.2  # everything once and in time
         apart = dice.choice((8000, 8000, 8000, 1000, 300))
+        if apart < 8000:
+            self.slips = max(self.slips, 0.05)
         for step in range(dice.randrange(1, 6)):
             when = START + apart * step
             if not orderly and dice.random() < 0.3:
@@ -396,7 +398,7 @@ class Schedule(Judge):
             return done, {"reference": work.reference, "bound": BOUND, "health": "1"}
         if self.now > taken + LEASE - BOUND:
             return "release", {}
-        if wanted and event.content.startswith("C") and self.seed % 7 == 0:
+        if wanted and event.content.startswith("C") and self.seed % 3 == 0:
             return "dead", {"code": "refused"}
         if self.slip():
             return "later", {"at": self.now + self.dice.randrange(4000), "sent": self.dice.random() < 0.5,
@@ -416,7 +418,7 @@ class Schedule(Judge):
             yield self.dice.randrange(TIMEOUT)
             if self.dice.random() < 0.4:
                 return None
-            return "uncertain", {"at": self.now + self.dice.randrange(3000), "health": "0"}
+            return "uncertain", {"at": self.now + self.dice.randrange(1500), "health": "0"}
         yield landing + 1
         return done, {"reference": reference if wanted else "", "bound": BOUND, "health": "1"}
 
