@@ -67,7 +67,9 @@ class Records:
             elif channel and state in ATTEMPTS and code != "overtaken":
                 self.attempts[document, channel] += state != "superseded" and code not in ("untouched", "after/dead")
                 # A passed lease is noted under the revision of that moment, not that of the attempt.
-                self.doubt[document, channel] += state == "uncertain" or code == "poison"
+                # The second look of a withdrawal is another withdrawal, and stands there as such.
+                self.doubt[document, channel] += state == "uncertain" or code == "poison" \
+                    or (level > 0 and code == "confirmed")
 
 
 class Judge:
