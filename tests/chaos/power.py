@@ -68,8 +68,15 @@ class Power:
     def unsynced(self):
         """Bytes of Redis' files that a cut would take now; Redis must be stopped."""
         self.read_notes()
-        found = [os.stat(path) for path, is_folder in self.walk("redis") if not is_folder]
-        return sum(max(0, one.st_size - self.sizes.get(one.st_ino, 0)) for one in found)
+        total = 0
+        for path, is_folder in self.walk("redis"):
+            try:
+                one = os.stat(path)
+            except FileNotFoundError:
+                continue  # the child that rewrites its file goes on, and tidies up
+            if not is_folder:
+                total += max(0, one.st_size - self.sizes.get(one.st_ino, 0))
+        return total
 
     def cut(self):
         self.read_notes()

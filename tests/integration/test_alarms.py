@@ -248,6 +248,7 @@ def test_a_channel_that_nothing_can_pass(county):
     assert one.ask(publish())["status"] == "accepted"
     said = wait_until(lambda: alarm(one, "channel-blocked", "hook"), 20, "it is an alarm")
     assert "channel resume hook" in said["what_to_do"] and said["sentence"].count("{") == 0
+    wait_until(lambda: [row for row in one.ctl_json("channel", "list") if row["paused"]], 10, "it is paused")
     # Another process, while it is paused, leaves it open; and resumed while none runs, the next closes it.
     one.kill("channeld-hook")
     one.start_channel("hook")
