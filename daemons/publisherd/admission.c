@@ -249,7 +249,7 @@ static void content_digest(const struct event *event, char ret[static DIGEST_TEX
 /* Enough of a digest to tell contents apart. */
 enum { SAME_BYTES = 16 };
 
-/* The fields of one event, in the order that core/store.lua gives at gk_accept. */
+/* The fields of one event, in the order that core/store_accept.lua gives at gk_accept. */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct emitter_config *emitter, const char *channels) {
         const struct config *config = &daemon->configuration->main;
