@@ -8,7 +8,6 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parents[1]
@@ -162,8 +161,3 @@ class Way:
 
 def load():
     return os.getloadavg()[0]
-
-
-def sleep_until_quiet(seconds=1):
-    """What the run before left to do (a rewrite of the append-only file) is not the next one's."""
-    time.sleep(seconds)

@@ -3,7 +3,6 @@ import itertools
 import json
 import signal
 import threading
-import time
 
 import invariants
 from aim import PATIENCE
@@ -19,7 +18,8 @@ class Ear(threading.Thread):
 
     def __init__(self, county):
         super().__init__(daemon=True)
-        self.socket, self.heard, self.enough = subscriber(county), [], threading.Event()
+        self.socket = subscriber(county, connected_within=PATIENCE)
+        self.heard, self.enough = [], threading.Event()
         self.start()
 
     def run(self):
@@ -74,7 +74,6 @@ class Clerk(Doorstep):
         """Somebody listens to receipts; whatever he hears is what the ledger has under that number."""
         ear = Ear(self.one)
         victim, chorus = self.aim(sight), self.chorus(shot)
-        time.sleep(0.3)  # its subscription has arrived
         chorus.start()
         sight.wait(victim)
         self.recover(shot)

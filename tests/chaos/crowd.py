@@ -184,7 +184,7 @@ class Spooler(threading.Thread):
                 self.sent_file.flush()
                 self.flying = heap
                 while not self.once(heap) and not self.ended.is_set():
-                    time.sleep(0.1)
+                    self.ended.wait(0.1)  # its patience between two tries
                 self.flying = {}
                 self.n_closed += len(heap)
         except Exception as problem:  # told by whoever looks

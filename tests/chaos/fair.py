@@ -126,7 +126,7 @@ class Fair:
         self.chorus.allow(1 << 30)
         if self.fault != "stop":
             return
-        time.sleep(FROZEN)
+        time.sleep(FROZEN)  # how long it stands still is the fault itself
         for stall in self.stalls:
             if stall.victim.poll() is None:
                 stall.victim.send_signal(signal.SIGCONT)

@@ -225,7 +225,7 @@ def i10_published_is_accepted(seen):
 
 
 def i11_no_secret_is_kept(seen):
-    found, store, prefix = [], seen.county.redis(), f"{{{REGION}}}:"
+    store, prefix = seen.county.redis(), f"{{{REGION}}}:"
     texts = {str(path): path.read_bytes() for folder in ("state", "tree", "redis") for path
              in (seen.county.folder / folder).rglob("*") if path.is_file()}
     texts |= {str(path): path.read_bytes() for path in seen.county.folder.glob("*.log")}

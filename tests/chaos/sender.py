@@ -70,7 +70,7 @@ class Sender:
         """True when the program is dead and whoever called it has to act."""
         sight.wait(self.process)
         if shot.fault == "stop":
-            time.sleep(FROZEN)
+            time.sleep(FROZEN)  # how long it stands still is the fault itself
             self.process.send_signal(signal.SIGCONT)
             return False
         self.process.kill()

@@ -47,14 +47,19 @@ def receipts_query(after=0, source="urn:gongkai:530581:oa"):
     return {**query("x", source=source), "type": "cn.gongkai.query.receipts.v1", "data": {"after": after}}
 
 
-def subscriber(county, topic=b"", keys=None, server_key=None, endpoint=None):
+def subscriber(county, topic=b"", keys=None, server_key=None, endpoint=None, connected_within=0):
+    """A SUB socket; with `connected_within` (seconds) ledgerd has answered it."""
     socket = zmq.Context.instance().socket(zmq.SUB)
     socket.setsockopt(zmq.LINGER, 0)
     if keys:
         socket.curve_publickey, socket.curve_secretkey = keys
         socket.curve_serverkey = server_key
-    socket.connect(endpoint or f"ipc://{county.folder}/run/receipts")
     socket.setsockopt(zmq.SUBSCRIBE, topic)
+    monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) if connected_within else None
+    socket.connect(endpoint or f"ipc://{county.folder}/run/receipts")
+    if monitor:
+        assert monitor.poll(connected_within * 1000), "nobody answers at the receipts"
+        socket.disable_monitor()
     return socket
 
 

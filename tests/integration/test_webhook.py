@@ -118,9 +118,11 @@ def test_a_pause_by_a_person_outlasts_a_changed_configuration(media, sink):
     county.ask(publish())
     county.stop("channeld-media")
     (county.folder / "channels.d" / "media.conf").touch()
+    before = county.log("channeld-media").count("暂停：")
     county.start_channel("media")
-    time.sleep(1)
-    assert sink.requests == [] and county.ctl_json("channel", "list")[0]["paused"]
+    wait_until(lambda: county.log("channeld-media").count("暂停：") > before, what="it has looked, and is paused")
+    assert "配置改过了" not in county.log("channeld-media") and county.ctl_json("channel", "list")[0]["paused"]
+    assert sink.requests == []
     county.ctl("channel", "resume", "media")
     county.shown("doc-1", "media", timeout=10)
 
