@@ -118,9 +118,11 @@ int attachment_begin(const char *folder, struct attachment_file **ret) {
         char *unfinished freed_by(freep) = folder_of_unfinished(folder);
         int r;
 
-        if (!file || !unfinished)
+        if (!file)
                 return -ENOMEM;
-        file->fd = -1;
+        file->fd = -1; /* 0 would be closed with it */
+        if (!unfinished)
+                return -ENOMEM;
         file->folder = strdup(folder);
         file->digest = digest_new();
         if (!file->folder || !file->digest || asprintf(&file->path, "%s/XXXXXX", unfinished) < 0) {

@@ -113,7 +113,8 @@ json_t *ctl_ask_quietly(struct ctl *ctl, json_t *question) {
 json_t *ctl_ask_well(struct ctl *ctl, json_t *question, int *ret_code) {
         json_t *answer = ctl_ask(ctl, question);
 
-        *ret_code = answer ? EXIT_WELL : EXIT_NO_DAEMON;
+        /* Without a configuration nobody was asked; that was told. */
+        *ret_code = answer ? EXIT_WELL : ctl->configuration ? EXIT_NO_DAEMON : EXIT_REFUSED;
         if (!answer || json_is_true(json_object_get(answer, "ok")))
                 return answer;
         *ret_code = EXIT_REFUSED;

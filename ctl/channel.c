@@ -108,7 +108,7 @@ int command_status(struct ctl *ctl) {
         } else if (answer) {
                 print_status(answer);
         }
-        if (answer && (any || needs_a_person(answer)))
+        if (answer && (!alarms || any || needs_a_person(answer))) /* unread alarms are no good news */
                 code = EXIT_REFUSED;
         json_decref(answer);
         json_decref(alarms);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +98,8 @@ static char *read_secret(void) {
         if (terminal) {
                 print_error(MESSAGE_CTL_TYPE_SECRET, NULL);
                 silent = before;
-                silent.c_lflag &= ~(tcflag_t) ECHO;
+                /* Ctrl-C comes as a byte: a signal would leave the terminal without its echo. */
+                silent.c_lflag &= ~(tcflag_t) (ECHO | ISIG);
                 (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
         }
         while (secret && n <= SECRET_MOST) {
@@ -110,6 +110,10 @@ static char *read_secret(void) {
                 if (got <= 0)
                         break;
                 n += (size_t) got;
+                if (terminal && memchr(secret, '\3', n)) {
+                        n = 0;
+                        break;
+                }
                 if (terminal && memchr(secret, '\n', n))
                         break;
         }
@@ -126,12 +130,15 @@ static char *read_secret(void) {
         return NULL;
 }
 
-/* The daemon's group reads it, nobody else. Without the right to give it away it stays the owner's,
- * who is then the daemon's user, or reads why in `channel test`. */
-static int give_to_group(const char *path, const char *name) {
-        const struct group *group = getgrnam(name);
+/* The daemon's group reads it, nobody else: the group that its data folder has, since others may use
+ * gongkaictl than it runs as. Without the right to give it away it stays the owner's, who is then the
+ * daemon's user, or reads why in `channel test`. */
+static int give_to_daemon(const char *path, const char *state_dir) {
+        struct stat about;
 
-        return group && chown(path, (uid_t) -1, group->gr_gid) < 0 && errno != EPERM ? -errno : 0;
+        if (stat(state_dir, &about) < 0)
+                return 0; /* no daemon has run here yet */
+        return chown(path, (uid_t) -1, about.st_gid) < 0 && errno != EPERM ? -errno : 0;
 }
 
 /* The channel's file gets a line that names the secret's file. */
@@ -181,7 +188,7 @@ int command_channel_secret(struct ctl *ctl) {
         explicit_bzero(secret, strlen(secret));
         free(secret);
         if (r == 0)
-                r = give_to_group(path, configuration->main.control_group);
+                r = give_to_daemon(path, configuration->main.state_dir);
         if (r == 0 && !channel->secret_file)
                 r = name_secret(channel->path, path);
         if (r < 0)

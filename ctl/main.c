@@ -1,5 +1,6 @@
 #include "ctl/ctl.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -85,6 +86,19 @@ static int dispatch(struct ctl *ctl, char **words, int n) {
         return EXIT_USAGE;
 }
 
+static bool read_number(const char *text, int64_t *ret) {
+        char *end;
+
+        errno = 0;
+        *ret = strtoll(text, &end, 10);
+        return *text && !*end && errno == 0 && *ret >= 0;
+}
+
+static int bad_number(const char *option, const char *text) {
+        print_error(MESSAGE_CTL_BAD_NUMBER, "option", option, "argument", text, NULL);
+        return EXIT_USAGE;
+}
+
 int main(int argc, char **argv) {
         enum { REGION = 256, REASON, REASON_CODE, OUT, SOURCE, ERASE, SERVER, LIMIT, SINCE, JSON, CHANNEL, ALL };
         static const struct option options[] = {
@@ -106,6 +120,7 @@ int main(int argc, char **argv) {
                 { NULL, 0, NULL, 0 },
         };
         struct ctl ctl = { .config_path = GONGKAI_CONFIG };
+        int64_t number;
         int option, code;
 
         messages_set_language_from_environment();
@@ -141,7 +156,9 @@ int main(int argc, char **argv) {
                         ctl.server = true;
                         break;
                 case LIMIT:
-                        ctl.limit = strtol(optarg, NULL, 10);
+                        if (!read_number(optarg, &number))
+                                return bad_number("--limit", optarg);
+                        ctl.limit = (long) number;
                         break;
                 case CHANNEL:
                         ctl.channel = optarg;
@@ -150,7 +167,8 @@ int main(int argc, char **argv) {
                         ctl.all = true;
                         break;
                 case SINCE:
-                        ctl.since = strtoll(optarg, NULL, 10);
+                        if (!read_number(optarg, &ctl.since))
+                                return bad_number("--since", optarg);
                         break;
                 case 'h':
                         help(stdout);

@@ -37,6 +37,7 @@ struct download {
         enum download_end end;
         char *sentence; /* why it will not do; NULL: well so far */
         char closed[ADDRESS_TEXT]; /* an address that it led to and that may not be spoken to */
+        bool open;                 /* it led to another, too, which was tried */
         char error[CURL_ERROR_SIZE];
         download_ended_fn *on_ended;
         void *userdata;
@@ -81,6 +82,7 @@ static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct cu
                 (void) address_text(&address->addr, download->closed);
                 return CURL_SOCKET_BAD;
         }
+        download->open = true;
         return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -179,12 +181,7 @@ static void judge(struct download *download, CURLcode result) {
 
         if (download->sentence)
                 return;
-        if (result == CURLE_FILESIZE_EXCEEDED) {
-                fail(download, DOWNLOAD_WRONG,
-                     say(MESSAGE_FETCH_LONG, "size", number(size, download->size), NULL));
-                return;
-        }
-        if (result != CURLE_OK && download->closed[0]) {
+        if (result != CURLE_OK && download->closed[0] && !download->open) {
                 fail(download, DOWNLOAD_WRONG,
                      say(MESSAGE_FETCH_CLOSED, "host", download->host, "address", download->closed,
                          NULL));
@@ -241,10 +238,6 @@ struct download *download_free(struct download *download) {
 
 static void download_freep(struct download **download) {
         *download = download_free(*download);
-}
-
-const char *download_sha256(const struct download *download) {
-        return download->sha256;
 }
 
 static bool set_options(struct download *download) {

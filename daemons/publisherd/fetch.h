@@ -28,7 +28,6 @@ struct download_request {
 int download_start(struct publisherd *daemon, struct transfers *transfers,
                    const struct download_request *request, download_ended_fn *on_ended,
                    void *userdata, struct download **ret);
-const char *download_sha256(const struct download *download);
 struct download *download_free(struct download *download);
 /* The transfers' callback. */
 transfer_ended_fn download_on_ended;

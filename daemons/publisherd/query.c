@@ -240,17 +240,8 @@ struct receipts {
 
 static bool is_own_source(const char *source, void *userdata) {
         const struct receipts *receipts = userdata;
-        const struct emitter_config *emitter = receipts->emitter;
 
-        for (size_t i = 0; emitter && i < emitter->sources.n; i++) {
-                const char *pattern = emitter->sources.items[i];
-                size_t n = strlen(pattern);
-
-                if (strcmp(pattern, source) == 0 ||
-                    (n > 0 && pattern[n - 1] == '*' && strncmp(pattern, source, n - 1) == 0))
-                        return true;
-        }
-        return !emitter;
+        return !receipts->emitter || source_is_listed(&receipts->emitter->sources, source);
 }
 
 static int on_receipt(const struct ledger_row *row, void *userdata) {

@@ -80,8 +80,6 @@ static struct rejected_file *file_of(struct rejected *rejected) {
         r = rejected_file_open(rejected->daemon->configuration->main.state_dir, &rejected->file);
         if (r < 0)
                 file_failed(rejected, r);
-        else
-                alarms_unwritable("rejected", "", 0);
         return rejected->file;
 }
 
@@ -93,8 +91,6 @@ static int write_left_out(struct rejected *rejected) {
                 if (share->n_left_out == 0)
                         continue;
                 r = rejected_file_count(rejected->file, share->emitter, now, share->n_left_out);
-                if (r == 0)
-                        share->n_left_out = 0;
         }
         return r;
 }
@@ -130,6 +126,9 @@ static int write_some(struct rejected *rejected) {
                 file_failed(rejected, r);
                 return r;
         }
+        alarms_unwritable("rejected", "", 0); /* that it can be opened would not yet say so */
+        for (struct share *share = rejected->shares; share; share = share->next)
+                share->n_left_out = 0;
         while (n-- > 0) {
                 at = rejected->first;
                 rejected->first = at->next;

@@ -159,6 +159,20 @@ def test_a_wrong_command_shows_the_help(one):
     assert "document list" in one.ctl("--help")
 
 
+def test_a_number_that_is_none_is_a_wrong_word(one):
+    for option in ("--limit", "--since"):
+        for value in ("abc", "-1", "7x", ""):
+            assert option in _error(one, 64, "document", "list", option, value)
+
+
+def test_alarms_that_cannot_be_read_are_no_good_news(one):
+    folder = one.folder / "state" / "alarms"
+    if folder.exists():
+        folder.rename(one.folder / "state" / "alarms.away")
+    folder.write_text("")
+    assert "警报" in _error(one, 1, "status")
+
+
 def test_json_is_json_everywhere(one):
     one.ask(publish())
     for command in (["status"], ["document", "list"], ["document", "show", "doc-1"], ["document", "history", "doc-1"],
