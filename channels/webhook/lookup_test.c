@@ -175,6 +175,36 @@ static void every_answer_to_the_question_has_one_meaning(void **state) {
         }
 }
 
+static void what_broke_may_have_taken_it(void **state) {
+        static const struct {
+                long status;
+                enum verdict_kind asked, not_asked;
+        } rows[] = {
+                { 500, VERDICT_UNCERTAIN, VERDICT_LATER }, { 501, VERDICT_LATER, VERDICT_LATER },
+                { 502, VERDICT_UNCERTAIN, VERDICT_LATER }, { 503, VERDICT_LATER, VERDICT_LATER },
+                { 504, VERDICT_UNCERTAIN, VERDICT_LATER }, { 408, VERDICT_LATER, VERDICT_LATER },
+        };
+        struct webhook_options keyed = asked;
+
+        (void) state;
+        keyed.lookup_url = NULL;
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                for (unsigned looks = 0; looks < 2; looks++) {
+                        json_t *event = event_of();
+                        struct delivery delivery = doubt(DELIVER_PUBLISH, event, NULL, 0);
+                        struct http_reply reply = { .status = rows[i].status, .sent = true };
+                        struct step step = { 0 };
+
+                        if (!looks)
+                                delivery.options = &keyed;
+                        assert_int_equal(webhook_judge(&delivery, &reply, &step), 0);
+                        assert_int_equal(step.verdict.kind,
+                                         looks ? rows[i].asked : rows[i].not_asked);
+                        step_done(&step);
+                        json_decref(event);
+                }
+}
+
 static void an_address_without_the_key_is_none(void **state) {
         static const struct {
                 const char *story, *address;
@@ -202,6 +232,7 @@ int main(void) {
                 cmocka_unit_test(what_was_sent_is_looked_for_before_it_is_sent_again),
                 cmocka_unit_test(an_older_one_on_its_way_is_waited_for),
                 cmocka_unit_test(every_answer_to_the_question_has_one_meaning),
+                cmocka_unit_test(what_broke_may_have_taken_it),
                 cmocka_unit_test(an_address_without_the_key_is_none),
         };
 

@@ -218,6 +218,11 @@ int webhook_judge(const struct delivery *delivery, const struct http_reply *repl
         if (status == 429 && webhook_retry_at(reply->retry_after, delivery->now_ms) > 0)
                 return say_verdict(delivery, reply, VERDICT_WAIT, "webhook/busy",
                                    MESSAGE_WEBHOOK_BUSY, ret);
+        /* What broke may have taken it before, and a gateway knows as little as we do. One that honours
+         * the key gets it again; one that does not has to be asked first. */
+        if ((status == 500 || status == 502 || status == 504) && webhook_looks(delivery->options))
+                return say_verdict(delivery, reply, VERDICT_UNCERTAIN, "webhook/unclear",
+                                   MESSAGE_WEBHOOK_BROKE, ret);
         if (is_busy(status))
                 return say_verdict(delivery, reply, VERDICT_LATER, "webhook/busy",
                                    MESSAGE_WEBHOOK_BUSY, ret);

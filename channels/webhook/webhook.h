@@ -14,7 +14,7 @@
  *
  * Gongkai-Rank is "REVISION LEVEL KIND": decimal revision; level 0 for what is to be shown, 1 and
  * more for what is gone (a second withdrawal of the same revision, say erase after mark, is 2);
- * kind publish, withdraw or expire. A receiver compares (revision, level) as a pair of numbers, and
+ * kind publish, withdraw, expire or end. A receiver compares (revision, level) as a pair of numbers, and
  * answers 200 without doing anything to what is lower than what it has: an older request can
  * overtake a newer one on the way. It answers an equal Idempotency-Key as it did the first time. */
 #ifndef CHANNELS_WEBHOOK_WEBHOOK_H

@@ -125,7 +125,7 @@ static void attempt_checkpoint(struct attempt *attempt) {
         words_number(&words, attempt->revision);
         words_number(&words, attempt->level);
         if (!memo || store_command(daemon->store, &words, on_checkpoint, attempt) < 0)
-                attempt_release(attempt);
+                attempt_put_off(attempt, VERDICT_WAIT);
         crash_point_written(daemon->store, "channeld/checkpoint-written");
         words_done(&words);
 }
@@ -203,7 +203,7 @@ static void on_checkpoint(struct store *store, const redisReply *reply, int erro
         (void) reason;
         crash_point("channeld/checkpoint-kept");
         if (error || !reply_is(reply, 0, "ok"))
-                attempt_release(attempt);
+                attempt_put_off(attempt, VERDICT_WAIT);
         else
                 attempt_go(attempt);
 }
@@ -218,8 +218,8 @@ void attempt_replied(struct attempt *attempt, const struct reply *reply) {
                 if (reply->http.sent && attempt_changes(attempt)) {
                         attempt->sent = true;
                         attempt->unclear = reply->http.status == 0;
-                } else if (reply->http.status != 0)
-                        attempt->unclear = false; /* it has looked */
+                } else if (reply->http.status / 100 == 2 || reply->http.status == 404)
+                        attempt->unclear = false; /* it has looked, and was told */
         }
         attempt->delivery.now_ms = clock_now_ms();
         r = attempt->daemon->driver->next(&attempt->delivery, reply, &next);
@@ -307,20 +307,40 @@ void attempt_begin(struct attempt *attempt) {
                 attempt_go(attempt);
 }
 
+/* The slot of the document, or NULL; its sum. */
+static struct byteless *byteless_of(struct attempt *attempt, unsigned char ret_sum[static DIGEST_SUM]) {
+        struct channeld *daemon = attempt->daemon;
+        struct buf name freed_by(buf_done) = { 0 };
+
+        buf_fmt(&name, "%s/%s", attempt->region->code, attempt->lease->document);
+        digest_sum(name.data, name.len, ret_sum);
+        for (size_t i = 0; i < BYTELESS; i++)
+                if (daemon->byteless[i].times > 0 &&
+                    memcmp(daemon->byteless[i].sum, ret_sum, DIGEST_SUM) == 0)
+                        return &daemon->byteless[i];
+        return NULL;
+}
+
+void attempt_got_bytes(struct attempt *attempt) {
+        unsigned char sum[DIGEST_SUM];
+        struct byteless *slot = attempt->daemon->byteless_at > 0 ? byteless_of(attempt, sum) : NULL;
+
+        if (slot)
+                slot->times = 0;
+}
+
 /* How long to wait until the bytes may be there: at first a moment, for the ledger puts them back. */
-static int64_t missing_wait_ms(struct channeld *daemon, const char *document) {
+static int64_t missing_wait_ms(struct attempt *attempt) {
         static const int64_t waits_ms[] = { 200, 1000, 5000, 30000 };
-        struct byteless *slot = NULL;
+        struct channeld *daemon = attempt->daemon;
+        unsigned char sum[DIGEST_SUM];
+        struct byteless *slot = byteless_of(attempt, sum);
         unsigned times;
 
-        for (size_t i = 0; i < BYTELESS && !slot; i++)
-                if (strncmp(daemon->byteless[i].document, document,
-                            sizeof(slot->document) - 1) == 0)
-                        slot = &daemon->byteless[i];
         if (!slot) {
                 slot = &daemon->byteless[daemon->byteless_at++ % BYTELESS];
                 *slot = (struct byteless) { 0 };
-                (void) snprintf(slot->document, sizeof(slot->document), "%s", document);
+                memcpy(slot->sum, sum, sizeof(sum));
         }
         times = slot->times++;
         return waits_ms[times < ELEMENTS(waits_ms) ? times : ELEMENTS(waits_ms) - 1];
@@ -334,7 +354,7 @@ void attempt_without_bytes(struct attempt *attempt) {
         attempt->started_ms = clock_now_ms();
         if (delivery_make_key(attempt) < 0 ||
             step_verdict(&attempt->step, VERDICT_ASK, "bytes/gone",
-                         clock_now_ms() + missing_wait_ms(daemon, document), MESSAGE_BYTES_MISSING,
+                         clock_now_ms() + missing_wait_ms(attempt), MESSAGE_BYTES_MISSING,
                          "channel", daemon->channel->name, "region", attempt->region->code,
                          "document", document, "reason", "-", NULL) < 0)
                 attempt_release(attempt);

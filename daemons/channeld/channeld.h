@@ -15,6 +15,7 @@
 
 #include "channels/driver.h"
 #include "core/config.h"
+#include "core/digest.h"
 #include "core/event.h"
 #include "core/store.h"
 
@@ -46,6 +47,7 @@ struct region {
         struct outcome *first, *last; /* to be settled */
         size_t n_outcomes;
         int64_t first_boot_ms; /* when the first of these came */
+        int64_t settle_boot_ms; /* a settle was refused: not before then */
         struct string_list dependants; /* channels that wait for this one, directly or not */
         bool dependants_known;
 };
@@ -109,7 +111,7 @@ struct attempt {
 /* Documents whose bytes the store did not have, each asked for less and less often. */
 enum { BYTELESS = 64 };
 struct byteless {
-        char document[48]; /* its beginning will do */
+        unsigned char sum[DIGEST_SUM]; /* of region and document */
         unsigned times;
 };
 
@@ -215,6 +217,7 @@ void attempt_cut(struct attempt *attempt);
 void attempt_release(struct attempt *attempt);
 /* The store had no bytes for it: asked again in a second, when they may have been put back. */
 void attempt_without_bytes(struct attempt *attempt);
+void attempt_got_bytes(struct attempt *attempt); /* next time it waits a moment again */
 /* Ends without a word to the store. */
 void attempt_drop(struct attempt *attempt);
 void attempt_free(struct attempt *attempt);

@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 
-enum { BATCH = 256, WORTH_A_CALL = 128, PATIENCE_MS = 25 };
+enum { BATCH = 256, WORTH_A_CALL = 128, PATIENCE_MS = 25, AGAIN_MS = 1000 };
 
 struct settling {
         struct region *region;
@@ -63,8 +63,12 @@ static void on_settled(struct store *store, const redisReply *reply, int error, 
                         put_back(region, settling->list[i]);
                 if (!error)
                         region->ready = false;
+                /* Redis refuses for now: soon again, before the leases pass, but not in a circle. */
+                region->settle_boot_ms = clock_boot_ms() + AGAIN_MS;
+                engine_pump(daemon);
                 return;
         }
+        region->settle_boot_ms = 0;
         trouble_settle(region, NULL);
         crash_point("channeld/settled");
         for (size_t i = 0; i < settling->n; i++) {
@@ -211,6 +215,8 @@ void settle_go(struct region *region) {
 int64_t settle_due(const struct region *region) {
         if (!region->first || region->settling)
                 return INT64_MAX;
+        if (region->settle_boot_ms > clock_boot_ms())
+                return region->settle_boot_ms;
         /* Where the store counts what is under way, only a settle makes room for the next. */
         if (region->n_outcomes >= WORTH_A_CALL || region->daemon->channel->concurrency > 0 ||
             (region->daemon->n_begun == 0 && engine_gap_ms(region->daemon) == 0))

@@ -52,6 +52,7 @@ static void on_bytes(struct store *store, const redisReply *reply, int error, co
                         attempt_without_bytes(attempt);
                 } else {
                         crash_point("channeld/bytes-read");
+                        attempt_got_bytes(attempt);
                         attempt->bytes = malloc(attempt->n_bytes + 1);
                         if (attempt->bytes)
                                 memcpy(attempt->bytes, reply_text(reply, i), attempt->n_bytes + 1);

@@ -13,7 +13,7 @@ import pytest
 from county import now, publish, query, wait_until, withdraw
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
-from sink import Answer, Half, Hang, Late, Reset, Sink # noqa: E402
+from sink import Answer, Gate, Half, Hang, Late, Reset, Sink # noqa: E402
 
 KEY = "530581/doc-1/1/media"
 
@@ -285,6 +285,37 @@ def test_who_waits_for_another_waits_no_longer_than_told(county, sink):
     one.shown("doc-1", "media")
     assert 1.9 <= sink.requests[0].at - asked_at < 4
     assert state_of(one, channel="portal")["state"] == "deferred"
+
+
+def test_a_refused_settle_is_tried_again_before_its_lease_passes(media, sink):
+    """On a quiet channel, with another worker that would find the passed lease, and deliver again."""
+    county = media(lease="30s")
+    county.start_channel("media", "-2")
+    sink.by_default = Gate()
+    county.ask(publish())
+    wait_until(lambda: sink.requests, what="the request is out")
+    county.redis().config_set("min-replicas-to-write", 1)
+    sink.by_default.opened.set()
+    logs = lambda: county.log("channeld-media") + county.log("channeld-media-2")
+    wait_until(lambda: "没有记下" in logs(), what="the outcome is refused")
+    county.redis().config_set("min-replicas-to-write", 0)
+    county.shown("doc-1", "media", timeout=4)
+    wait_until(lambda: is_quiet(county))
+    assert len(sink.requests) == 1 and states(county) == ["published"]
+
+
+def test_a_worker_whose_lease_passed_under_it_does_not_speak_twice_at_once(media, sink):
+    """As when the clock of the store leaps: the same worker finds its own passed lease."""
+    county = media(lease="60s", **asked(sink, timeout="20s"))
+    sink.next(Hang())
+    county.ask(publish())
+    wait_until(lambda: sink.requests, what="the request is out")
+    due = county.redis().zscore("{530581}:due:media", "doc-1")
+    county.redis().zadd("{530581}:due:media", {"doc-1": due - 100_000 * 16})
+    county.ask(publish("doc-2"))  # a nudge
+    wait_until(lambda: "attempt/cut" in county.log("channeld-media"), 10, "the older attempt is cut")
+    county.shown("doc-1", "media", timeout=20)
+    assert "uncertain" in states(county) and sink.posts == {KEY: 1, KEY.replace("doc-1", "doc-2"): 1}
 
 
 # ---- the breaker ----

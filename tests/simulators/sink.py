@@ -91,6 +91,18 @@ class Flood(Hang):
         return False
 
 
+class Gate(Answer):
+    """Takes the event, and answers when it is opened."""
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.opened = threading.Event()
+
+    def speak(self, sink, connection):
+        self.opened.wait(60)
+        return super().speak(sink, connection)
+
+
 class Late(Hang):
     """Reads the request, resets the connection, and takes the event some time later."""
 
