@@ -1,55 +1,24 @@
 """The webhook channel from the door to a receiver that is honest, slow, broken, dead, or back."""
 import datetime
 import json
-import pathlib
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-from county import PROGRAMS, now, publish, query, wait_until, withdraw
+from county import PROGRAMS, now, publish, wait_until, withdraw
+from hookkit import QUICK, is_quiet, media, sink, state_of  # noqa: F401
+from sink import Answer, Drip, Flood, Hang, Reset, Sink, Take
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
-from sink import Answer, Drip, Flood, Hang, Reset, Sink, Take  # noqa: E402
 
-QUICK = {"timeout": "1s", "retry": "50ms, 100ms, 200ms*100", "breaker": "0"}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture
-def sink():
-    made = Sink()
-    yield made
-    made.close()
-    assert made.broken == []
-
-
-@pytest.fixture
-def media(county, sink):
-    """A county whose one channel is the sink."""
-    def make(start=True, **settings):
-        one = county()
-        one.channel("media", **{"driver": "webhook", "url": sink.url, "carrier": "政府网站, 广播, 电视",
-                                **QUICK, **settings})
-        return one.start_all(["media"] if start else [])
-    return make
 
 
 def arrived(sink, n, document="doc-1", key=None, timeout=15):
     return wait_until(lambda: len(sink.of(document, key)) >= n and sink.of(document, key), timeout,
                       f"{n} requests for {document} {key or ''}")
-
-
-def state_of(county, document="doc-1"):
-    return next((c for c in county.ask(query(document))["channels"] if c["channel"] == "media"), None)
-
-
-def is_quiet(county):
-    """Nothing is due any more: what has not been sent by now will not be."""
-    return county.redis().zcard("{530581}:due:media") == 0
 
 
 # ---- one delivery ----
