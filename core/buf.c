@@ -66,6 +66,18 @@ void buf_char(struct buf *buf, char c) {
         buf_add(buf, &c, 1);
 }
 
+void buf_number(struct buf *buf, int64_t number) {
+        char text[24], *at = text + sizeof(text);
+        uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
+
+        do
+                *--at = (char) ('0' + left % 10);
+        while ((left /= 10) > 0);
+        if (number < 0)
+                *--at = '-';
+        buf_add(buf, at, (size_t) (text + sizeof(text) - at));
+}
+
 void buf_fmt(struct buf *buf, const char *format, ...) {
         size_t left = buf->error ? 0 : buf->allocated - buf->len;
         va_list arguments, again;

@@ -27,6 +27,7 @@ void buf_reset(struct buf *buf); /* empty again, keeps the memory, clears the er
 void buf_add(struct buf *buf, const void *bytes, size_t n_bytes);
 void buf_str(struct buf *buf, const char *string);
 void buf_char(struct buf *buf, char c);
+void buf_number(struct buf *buf, int64_t number); /* as %lld writes it */
 __attribute__((format(printf, 2, 3))) void buf_fmt(struct buf *buf, const char *format, ...);
 /* Makes room for n_bytes more and returns where they go, or NULL; add them with buf_grown(). */
 char *buf_room(struct buf *buf, size_t n_bytes);

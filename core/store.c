@@ -420,15 +420,8 @@ void words_str(struct words *words, const char *string) {
 }
 
 void words_number(struct words *words, int64_t number) {
-        char text[24], *at = text + sizeof(text);
-        uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
-
-        do
-                *--at = (char) ('0' + left % 10);
-        while ((left /= 10) > 0);
-        if (number < 0)
-                *--at = '-';
-        words_add(words, at, (size_t) (text + sizeof(text) - at));
+        buf_number(&words->bytes, number);
+        words_end(words);
 }
 
 static void words_format(struct words *words, const char *format, va_list arguments) {

@@ -11,7 +11,7 @@ end
 -- What the event is to the document: a status, and for an accepted one its rank.
 local function judge(d, e, now, window)
     local newest = top(d)
-    local greatest = d.t and d.t[e.source]
+    local greatest = seen_time(d, e.source)
 
     if d.o and d.o ~= e.source and not may_revise(e.may, d.o) then return 'not_owner', d.o end
     -- All that came after it would be stale. A clock that is a little ahead happens.
@@ -48,14 +48,12 @@ end
 
 -- What channels have, or were given, cannot become something that no channel shows: they would go on
 -- with the revision before. It takes a withdrawal to take that down.
-local function is_shut_out(d, e) return e.kind == 'N' and next(d.c) ~= nil end
+local function is_shut_out(d, e) return e.kind == 'N' and #d.c > 0 end
 
 -- A duplicate by content is not entered, but what it tells of order must not be forgotten: A, B, A
 -- resent in another order ends with A. Whether the document changed.
 local function heed(d, e)
-    local changed = false
-    d.t = d.t or {}
-    if e.time > (d.t[e.source] or 0) then d.t[e.source], changed = e.time, true end
+    local changed = note_time(d, e.source, e.time)
     local newest = top(d)
     if e.revision > newest[REV] and e.revision > (d.g or 0) then d.g, changed = e.revision, true end
     return changed
@@ -101,7 +99,7 @@ end
 
 local function joined_channels(d)
     local names = {}
-    for name in pairs(d.c) do names[#names + 1] = name end
+    for i = 1, #d.c, 2 do names[#names + 1] = d.c[i] end
     return joined(names)
 end
 
@@ -122,15 +120,14 @@ end
 -- Puts an accepted event into its document: embargo list, current revision, channels, due entries.
 -- `extra` is the accepted record's; that record stands before all that follows from it.
 local function enter(s, d, e, rev, lvl, document, extra)
-    local now = s.now
+    local now, new = s.now, #d.c == 0
     local embargo = e.kind == 'P' and e.at > now and e.at or 0 -- what is not shown need not wait
     local r = { rev, lvl, e.ulid, e.evid, e.digest, embargo, e.expires, e.kind == 'W' and 0 or e.class,
         e.deadline, now, e.kind, e.sum }
 
     log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil, extra)
     if e.kind ~= 'W' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
-    d.t = d.t or {}
-    d.t[e.source] = math.max(d.t[e.source] or 0, e.time)
+    note_time(d, e.source, e.time)
     d.g = nil -- the rank given is above it
     if d.h and newer_than_held(e, d.h) then
         -- A newer one came while a person was to look at that one.
@@ -154,7 +151,8 @@ local function enter(s, d, e, rev, lvl, document, extra)
         if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
     else
         local leased = {}
-        for name in pairs(d.c) do
+        for i = 1, #d.c, 2 do
+            local name = d.c[i]
             local score = due_score(s.due, s.due_key[name], document)
             leased[name] = score and score % 2 == 1
         end
@@ -164,24 +162,29 @@ local function enter(s, d, e, rev, lvl, document, extra)
     local channels = d.c
     for i = 1, #e.channels do
         local spec = e.channels[i]
-        local c = channels[spec[1]]
+        local c = not new and state_of(d, spec[1])
         if not c then
-            c = {}
-            channels[spec[1]] = c
+            c = (spec[2] or spec[4]) and {} or '' -- the empty one need not be made
+            channels[#channels + 1], channels[#channels + 2] = spec[1], c
         end
-        c.a, c.o, c.w = spec[2], spec[3], spec[4]
+        if c ~= '' then c.a, c.o, c.w = spec[2], spec[3], spec[4] end
+        if spec[2] then d.w = true end
     end
     local alike, waiting -- channels without any state of their own get the same score
-    for name, c in pairs(channels) do
-        if c.a then
-            waiting = waiting or {}
-            waiting[name] = c
-        elseif alike and next(c) == nil and not s.due.known[s.due_key[name]] then
+    for i = 1, #channels, 2 do
+        local name, c = channels[i], channels[i + 1]
+        if c == '' and alike and not s.due.known[s.due_key[name]] then
             due_change(s.due, s.due_key[name], document, alike)
         else
-            local untouched = next(c) == nil
-            local score = due_place(s.due, s.due_key[name], d, name, c, false, now, s.log, document)
-            if untouched and next(c) == nil then alike = score end
+            local untouched = c == ''
+            c = state_at(channels, i + 1)
+            if c.a then
+                waiting = waiting or {}
+                waiting[#waiting + 1], waiting[#waiting + 2] = name, c
+            else
+                local score = due_place(s.due, s.due_key[name], d, name, c, false, now, s.log, document)
+                if untouched and next(c) == nil then alike = score end
+            end
         end
     end
     if waiting then place_waiting(s.due, s.due_key, d, waiting, now, s.log, document) end
@@ -192,7 +195,8 @@ end
 -- ("again", nothing is written), or is of another type ("broken").
 local function lacks_channel(s, d, specs)
     local why, which
-    for name in pairs(d.c) do
+    for i = 1, #d.c, 2 do
+        local name = d.c[i]
         if not s.due_key[name] then return 'again', name end
         if s.spoilt[name] then why, which = 'broken', name end
     end
@@ -216,13 +220,13 @@ end
 -- The values of the events' keys, and which of these keys are of a wrong type: MGET answers nil for
 -- them, and writing would destroy them.
 local function accept_read(wanted)
-    local found, absent, wrong = redis.call('MGET', unpack(wanted)), {}, {}
+    local found, absent, wrong = call('MGET', unpack(wanted)), {}, {}
     for i = 1, #wanted do
         if not found[i] then absent[#absent + 1] = wanted[i] end
     end
-    if #absent > 0 and redis.call('EXISTS', unpack(absent)) > 0 then
+    if #absent > 0 and call('EXISTS', unpack(absent)) > 0 then
         for _, key in ipairs(absent) do
-            if redis.call('EXISTS', key) == 1 then wrong[key] = true end
+            if call('EXISTS', key) == 1 then wrong[key] = true end
         end
     end
     return found, wrong
@@ -236,9 +240,9 @@ local function accept_documents(s, wanted, found, at_doc)
         if found[i] and docs[key] == nil then
             local d = unpack_doc(found[i])
             docs[key] = d
-            for name in pairs(d and d.c or {}) do
-                local due = s.due_key[name]
-                if due and not s.spoilt[name] then
+            for k = 1, d and #d.c or 0, 2 do
+                local due = s.due_key[d.c[k]]
+                if due and not s.spoilt[d.c[k]] then
                     listed[due] = listed[due] or {}
                     table.insert(listed[due], string.sub(key, at_doc))
                 end
@@ -270,13 +274,14 @@ local function hold_event(s, d, e, document, reasons, specs, held)
     return 'held'
 end
 
-local FIELDS = 19
+local EVENT = 'sssnnsnnnnssssssss'
 
 -- KEYS: meta log held, same of now, same of before, then C due keys, then ev doc per event.
--- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then FIELDS per event:
---   kind ulid source time revision digest(raw) publish_at expires class deadline
+-- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then per event the digest of what is
+-- public in it, whatever document it stands in(raw), and a row (EVENT):
+--   ulid kind source time revision digest(raw) publish_at expires class deadline
 --   flags(h hold, s hold when same content, d dry run, b backfill, f attachments are yet to be fetched)
---   may channels extra due reasons, digest of what is public in it, whatever document it stands in(raw),
+--   may channels extra due reasons,
 --   end of display ("", ms, or "d7" "w7": days, working days after the first showing), a sum over the bytes
 -- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
@@ -289,41 +294,41 @@ local function gk_accept(keys, argv)
         s, why = nil, 'type'
     end
     if not s then
-        for i = 6, #argv, FIELDS do redis.call('UNLINK', prefix .. 'body:' .. argv[i]) end
+        for i = 6, #argv, 2 do
+            call('UNLINK', prefix .. 'body:' .. struct.unpack(row_format('s'), argv[i]))
+        end
         return { why }
     end
     local n_due, window = tonumber(argv[2]), tonumber(argv[4])
     local first = 5 + n_due
-    local n_events = (#argv - 4) / FIELDS
+    local n_events = (#argv - 4) / 2
     local at_ev, at_doc = #prefix + 4, #prefix + 5
 
     prepare(s, channel_names(argv[3]), keys, 5)
     local wanted, contents = {}, {}
     for i = 1, 2 * n_events do wanted[i] = keys[first + i] end
-    for i = 1, n_events do contents[i] = argv[2 + FIELDS * i] end
+    for i = 1, n_events do contents[i] = argv[3 + 2 * i] end
     local found, wrong = accept_read(wanted)
-    local same_now = redis.call('HMGET', keys[4], unpack(contents))
-    local same_before = redis.call('HMGET', keys[5], unpack(contents))
+    local same_now = call('HMGET', keys[4], unpack(contents))
+    local same_before = call('HMGET', keys[5], unpack(contents))
     local docs = accept_documents(s, wanted, found, at_doc)
 
     -- What the batch has done so far, so that each event sees what the earlier ones did [8].
     local evs, same, blocked, dirty = {}, {}, {}, {}
     local held, unwanted, specs_seen = {}, {}, {}
+    local format = row_format(EVENT)
     local reply = { 'ok', s.epoch, '' }
     local e = {} -- one table for all events: nothing keeps it
     for i = 1, n_events do
-        local a = 4 + FIELDS * (i - 1)
         local ev_key, doc_key = wanted[2 * i - 1], wanted[2 * i]
         local elsewhere = same[contents[i]] or same_now[i] or same_before[i]
         local document = string.sub(doc_key, at_doc)
-        local flags = argv[a + 11]
+        local flags, specs, reasons
         local dry, hold = false, false
-        e.kind, e.ulid, e.source, e.time = argv[a + 1], argv[a + 2], argv[a + 3], tonumber(argv[a + 4])
-        e.revision, e.digest, e.at = tonumber(argv[a + 5]), argv[a + 6], tonumber(argv[a + 7])
-        e.expires, e.class = tonumber(argv[a + 8]), tonumber(argv[a + 9])
-        e.deadline, e.may, e.extra, e.due = tonumber(argv[a + 10]), argv[a + 12], argv[a + 14], argv[a + 15]
-        e.channels, e.evid = channel_specs(argv[a + 13], specs_seen), string.sub(ev_key, at_ev)
-        e.backfill, e.pending, e.over, e.sum = false, false, argv[a + 18], argv[a + 19]
+        e.ulid, e.kind, e.source, e.time, e.revision, e.digest, e.at, e.expires, e.class, e.deadline, flags, e.may, specs,
+            e.extra, e.due, reasons, e.over, e.sum = struct.unpack(format, argv[4 + 2 * i])
+        e.channels, e.evid = channel_specs(specs, specs_seen), string.sub(ev_key, at_ev)
+        e.backfill, e.pending = false, false
         if flags ~= '' then
             e.pending = e.kind == 'P' and string.find(flags, 'f', 1, true)
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
@@ -375,7 +380,6 @@ local function gk_accept(keys, argv)
             end
             if status == 'accepted' then
                 local other = e.kind ~= 'W' and elsewhere
-                local reasons = argv[a + 16]
                 if other and other ~= document then
                     extra = 'same_content ' .. other
                     if string.find(flags, 's', 1, true) then
@@ -388,7 +392,7 @@ local function gk_accept(keys, argv)
                 if hold then
                     local n = s.log.n
                     local holder
-                    status, holder = hold_event(s, d, e, document, reasons, argv[a + 13], not dry and held)
+                    status, holder = hold_event(s, d, e, document, reasons, specs, not dry and held)
                     if status == 'stale' then extra = holder else ulid = holder or ulid end
                     rev = 0
                     if s.log.n > n then
@@ -396,9 +400,11 @@ local function gk_accept(keys, argv)
                     end
                 elseif dry then
                     local all = {}
-                    for name in pairs(d.c) do all[name] = true end
-                    for _, spec in ipairs(e.channels) do all[spec[1]] = true end
-                    channels = joined_channels({ c = all })
+                    for k = 1, #d.c, 2 do all[#all + 1] = d.c[k] end
+                    for _, spec in ipairs(e.channels) do
+                        if not state_of(d, spec[1]) then all[#all + 1] = spec[1] end
+                    end
+                    channels = joined(all)
                 else
                     local r = enter(s, d, e, rev, lvl, document, e.extra .. ' ' .. e.evid)
                     channels = new and e.channels.joined or joined_channels(d)
@@ -417,24 +423,24 @@ local function gk_accept(keys, argv)
     end
 
     -- Everything is known; from here on only writes, the identities last.
-    if #unwanted > 0 then redis.call('UNLINK', unpack(unwanted)) end
+    if #unwanted > 0 then call('UNLINK', unpack(unwanted)) end
     due_write(s.due)
-    for i = 1, #s.unheld do redis.call('HDEL', keys[3], s.unheld[i]) end
-    if #held > 0 then redis.call('HSET', keys[3], unpack(held)) end
-    if #s.fetch > 0 then redis.call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
+    for i = 1, #s.unheld do call('HDEL', keys[3], s.unheld[i]) end
+    if #held > 0 then call('HSET', keys[3], unpack(held)) end
+    if #s.fetch > 0 then call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
     local marks, n_marks = {}, 0
     for content, document in pairs(same) do
         marks[n_marks + 1], marks[n_marks + 2], n_marks = content, document, n_marks + 2
     end
     if n_marks > 0 then
-        redis.call('HSET', keys[4], unpack(marks))
-        redis.call('PEXPIRE', keys[4], fmt(2 * window))
+        call('HSET', keys[4], unpack(marks))
+        call('PEXPIRE', keys[4], fmt(2 * window))
     end
     reply[3] = fmt(log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now))
     local writes = {}
     local n = 0
     for key, d in pairs(dirty) do
-        writes[n + 1], writes[n + 2], n = key, cmsgpack.pack(d), n + 2
+        writes[n + 1], writes[n + 2], n = key, pack_doc(d), n + 2
     end
     for key, value in pairs(evs) do
         writes[n + 1], writes[n + 2], n = key, value, n + 2
@@ -443,4 +449,4 @@ local function gk_accept(keys, argv)
     return reply
 end
 
-redis.register_function('gk1_accept', gk_accept)
+register('gk1_accept', gk_accept, {})

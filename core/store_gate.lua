@@ -25,7 +25,7 @@ end
 -- with the rest, fresh: of these not leased yet; soon: ms until more}. Pace binds the rest only; of the
 -- day's quota a reserve is kept for the top.
 function gate.room(key, now, limits, count)
-    local f = redis.call('HMGET', key, 'open', 'hold', 'fly', 's', 'm', 'd')
+    local f = call('HMGET', key, 'open', 'hold', 'fly', 's', 'm', 'd')
     local room = { state = 'ok', top = count, all = count, fresh = count, soon = -1, counts = {} }
     local function bound(name, left, again)
         if left < room[name] then
@@ -72,20 +72,20 @@ function gate.handed(key, room, n, fresh, now, probe)
         words[#words + 1] = fmt(c[2]) .. ':' .. fmt(c[3] + n)
     end
     if room.state == 'probe' and probe then
-        local wait = tonumber(redis.call('HGET', key, 'wait') or 0)
+        local wait = tonumber(call('HGET', key, 'wait') or 0)
         words[#words + 1] = 'open'
         words[#words + 1] = fmt(now + wait)
         words[#words + 1] = 'probe'
         words[#words + 1] = probe
     end
-    if #words > 0 then redis.call('HSET', key, unpack(words)) end
-    if fresh > 0 then redis.call('HINCRBY', key, 'fly', fresh) end
+    if #words > 0 then call('HSET', key, unpack(words)) end
+    if fresh > 0 then call('HINCRBY', key, 'fly', fresh) end
 end
 
 -- The gate during one settle call. `breaker`: failures in a row (0: no breaker), failures of late in
 -- percent (0: not looked at), ms between probes at first and at most.
 function gate.settling(key, breaker, now)
-    local f = redis.call('HMGET', key, 'open', 'wait', 'probe', 'run', 'good', 'bad', 'hold', 's', 'm', 'd')
+    local f = call('HMGET', key, 'open', 'wait', 'probe', 'run', 'good', 'bad', 'hold', 's', 'm', 'd')
     local b = gate.numbers(breaker)
     return {
         key = key, now = now, landed = 0, back = 0, windows = { f[8], f[9], f[10] },
@@ -126,24 +126,24 @@ end
 -- `landed` leases ended; `back` of them had sent nothing, which gives their share of the quota back.
 function gate.write(g)
     if g.landed > 0 then
-        local fly = redis.call('HINCRBY', g.key, 'fly', -g.landed)
-        if fly <= 0 then redis.call('HDEL', g.key, 'fly') end
+        local fly = call('HINCRBY', g.key, 'fly', -g.landed)
+        if fly <= 0 then call('HDEL', g.key, 'fly') end
     end
     if g.back > 0 then
         for i, w in ipairs(WINDOWS) do
             local window = math.floor((g.now + w[3]) / w[2])
             local used = window_count(g.windows[i], window)
             if used > 0 then
-                redis.call('HSET', g.key, w[1], fmt(window) .. ':' .. fmt(math.max(0, used - g.back)))
+                call('HSET', g.key, w[1], fmt(window) .. ':' .. fmt(math.max(0, used - g.back)))
             end
         end
     end
     if not g.dirty then return end
-    redis.call('HSET', g.key, 'run', fmt(g.run), 'good', fmt(g.good), 'bad', fmt(g.bad), 'hold', fmt(g.hold),
+    call('HSET', g.key, 'run', fmt(g.run), 'good', fmt(g.good), 'bad', fmt(g.bad), 'hold', fmt(g.hold),
         'wait', fmt(g.wait), 'probe', g.probe)
     if g.open then
-        redis.call('HSET', g.key, 'open', fmt(g.open))
+        call('HSET', g.key, 'open', fmt(g.open))
     else
-        redis.call('HDEL', g.key, 'open')
+        call('HDEL', g.key, 'open')
     end
 end

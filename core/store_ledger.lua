@@ -2,12 +2,19 @@
 -- and what is on its way in, attachments that are fetched. A part of the library that core/store.lua begins.
 
 -- Whether nobody may need the bytes of the current revision: no channel has it due, leased, in doubt,
--- dead or a second look owed [21]. `keys` by channel; one whose key is not known may have it due.
+-- dead or a second look owed [21]. `keys` by channel; one whose key is not known may have it due. A channel
+-- that shows it, and owes nothing, has no entry or one that the holder will release: its score is not looked for.
 local function is_at_rest(d, keys, due, document)
+    local cur = d.C
     if d.P and #d.P > 0 then return false end
-    for name, c in pairs(d.c) do
-        if not keys[name] or due_score(due, keys[name], document) then return false end
-        if c.d or c.k or (d.C and is_dead(c, d.C) and c.y ~= 'dropped') then return false end
+    for i = 1, #d.c, 2 do
+        local key, c = keys[d.c[i]], state_at(d.c, i + 1)
+        if c.d or c.k or (cur and is_dead(c, cur) and c.y ~= 'dropped') then return false end
+        if not key then return false end
+        if not cur or not shows(c, cur) or put_back_owed(c) or cur[EXP] > 0 or (cur[UNTIL] or 0) ~= 0 then
+            if not due.known[key] or due.known[key][document] == nil then due_read(due, key, { document }) end
+            if due_score(due, key, document) then return false end
+        end
     end
     return true
 end
@@ -36,17 +43,10 @@ local function gk_ledgered(keys, argv)
         if not is_type(keys[2 + i], 'zset') then return { 'type' } end
         by_name[names[i]] = keys[2 + i]
     end
-    local wanted, documents, seen = {}, {}, {}
-    for i = first + 1, #keys, 3 do
-        wanted[#wanted + 1] = keys[i]
-        local document = string.sub(keys[i], #prefix + 5)
-        if not seen[document] then documents[#documents + 1], seen[document] = document, true end
-    end
+    local wanted = {}
+    for i = first + 1, #keys, 3 do wanted[#wanted + 1] = keys[i] end
     local found = mget(wanted, 1)
-    for i = 1, n_due do
-        if #documents > 0 then due_read(due, keys[2 + i], documents) end
-    end
-    if argv[2] ~= '' then redis.call('XTRIM', keys[2], 'MINID', argv[2]) end
+    if argv[2] ~= '' then call('XTRIM', keys[2], 'MINID', argv[2]) end
     local gone = {}
     for i = 1, #wanted do
         local ev, body, ulid = keys[first + 3 * i - 1], keys[first + 3 * i], argv[5 + i]
@@ -58,10 +58,10 @@ local function gk_ledgered(keys, argv)
             reply[1 + i] = 'kept'
         else
             gone[#gone + 1] = body
-            reply[1 + i] = redis.call('PEXPIRE', ev, argv[3]) == 1 and 'gone' or 'none'
+            reply[1 + i] = call('PEXPIRE', ev, argv[3]) == 1 and 'gone' or 'none'
         end
     end
-    if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
+    if #gone > 0 then call('UNLINK', unpack(gone)) end
     return reply
 end
 
@@ -73,7 +73,7 @@ local function gk_bytes(keys, argv)
     local d = unpack_doc(mget(keys, 2)[1])
     if not d or not holder_of(d, argv[2]) then return { 'unneeded' } end
     if not is_type(keys[3], 'string') then return { 'type' } end
-    redis.call('SET', keys[3], argv[3])
+    call('SET', keys[3], argv[3])
     return { 'ok' }
 end
 
@@ -97,35 +97,36 @@ local function gk_fetched(keys, argv)
     end
     local held = d and d.h and d.h[1] == ulid and not d.h[7]
     if not r and not held then
-        redis.call('HDEL', keys[3], ulid)
+        call('HDEL', keys[3], ulid)
         return { 'unknown' }
     end
     if argv[3] == 'look' then return { 'ok' } end
     if held then
         d.h[7] = 1
-        mset({ keys[4], cmsgpack.pack(d) })
-        redis.call('HDEL', keys[3], ulid)
+        mset({ keys[4], pack_doc(d) })
+        call('HDEL', keys[3], ulid)
         return { 'ok' }
     end
     local by_name = {}
     for i, name in ipairs(names) do by_name[name] = keys[4 + i] end
-    for name in pairs(d.c) do
+    for i = 1, #d.c, 2 do
+        local name = d.c[i]
         if not by_name[name] then return { 'again', name } end
         due_read(due, by_name[name], { document })
     end
     r[WAIT] = 0
     advance(d, s.now, log, document)
-    for name, c in pairs(d.c) do
-        due_place(due, by_name[name], d, name, c, false, s.now, log, document)
+    for i = 1, #d.c, 2 do
+        due_place(due, by_name[d.c[i]], d, d.c[i], state_at(d.c, i + 1), false, s.now, log, document)
     end
     place_waiting(due, by_name, d, d.c, s.now, log, document)
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[4], cmsgpack.pack(d) })
+    mset({ keys[4], pack_doc(d) })
     due_write(due)
-    redis.call('HDEL', keys[3], ulid)
+    call('HDEL', keys[3], ulid)
     return { 'ok' }
 end
 
-redis.register_function { function_name = 'gk1_ledgered', callback = gk_ledgered, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_bytes', callback = gk_bytes, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_fetched', callback = gk_fetched, flags = { 'allow-oom' } }
+register('gk1_ledgered', gk_ledgered, { 'allow-oom' })
+register('gk1_bytes', gk_bytes, { 'allow-oom' })
+register('gk1_fetched', gk_fetched, { 'allow-oom' })

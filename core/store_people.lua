@@ -12,7 +12,7 @@ local function gk_held(keys, argv)
     if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') or not is_type(prefix .. 'fetch', 'hash') then
         return { 'type' }
     end
-    local packed = redis.call('HGET', keys[3], ulid)
+    local packed = call('HGET', keys[3], ulid)
     if not packed then return { 'unknown' } end
     local h = cmsgpack.unpack(packed)
     if keys[4] ~= prefix .. 'ev:' .. h[1] or keys[5] ~= prefix .. 'doc:' .. h[2] then return { 'keys', h[1], h[2] } end
@@ -44,7 +44,7 @@ local function gk_held(keys, argv)
         if status == 'accepted' then
             local lacking, name = lacks_channel(s, d, e.channels)
             if lacking then return { lacking, name } end
-            for name in pairs(d.c) do due_read(s.due, s.due_key[name], { h[2] }) end
+            for i = 1, #d.c, 2 do due_read(s.due, s.due_key[d.c[i]], { h[2] }) end
             log_add(s.log, 'released', h[2], r, nil, nil, '', nil, nil, argv[5], argv[4])
             r = enter(s, d, e, rev, lvl, h[2], argv[4] .. ' ' .. e.evid)
             channels = joined_channels(d)
@@ -56,10 +56,10 @@ local function gk_held(keys, argv)
         end
     end
     due_write(s.due)
-    if #s.fetch > 0 then redis.call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
-    redis.call('HDEL', keys[3], ulid)
+    if #s.fetch > 0 then call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
+    call('HDEL', keys[3], ulid)
     log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[5], cmsgpack.pack(d), keys[4], ev_value(e, state, r, channels, s.now, h[2]) })
+    mset({ keys[5], pack_doc(d), keys[4], ev_value(e, state, r, channels, s.now, h[2]) })
     return { status, fmt(r[REV]), channels }
 end
 
@@ -76,10 +76,11 @@ local function one_channel(keys, name)
     local document = string.sub(keys[3], #prefix + 5)
     local d = unpack_doc(mget(keys, 3)[1])
     if d == false then return { 'broken' } end
-    if not d or not d.c[name] then return { 'none' } end
+    local c = d and state_of(d, name)
+    if not c then return { 'none' } end
     local due = due_new()
     for i = 4, #keys do due_read(due, keys[i], { document }) end
-    return nil, d, d.c[name], due, document
+    return nil, d, c, due, document
 end
 
 -- A dead document is tried again (replay), or given up for good (drop). Those that died because they
@@ -94,7 +95,8 @@ local function gk_dead(keys, argv)
     if refusal then return refusal end
     local known = {}
     for _, other in ipairs(waiting) do known[other] = true end
-    for other, state in pairs(d.c) do
+    for i = 1, #d.c, 2 do
+        local other, state = d.c[i], state_at(d.c, i + 1)
         if state.a and (state.a == name or known[state.a]) and not known[other] and other ~= name then
             return { 'again', other }
         end
@@ -109,18 +111,19 @@ local function gk_dead(keys, argv)
         log_add(log, 'replayed', document, d.C, name, 0, c.y, nil, nil, argv[5], argv[4])
         c.y, c.z = nil, nil
         for _, other in ipairs(waiting) do
-            local state = d.c[other]
+            local state = state_of(d, other)
             if state and is_dead(state, d.C) and state.y == 'after/dead' then
                 state.e, state.v, state.y, state.z = nil, nil, nil, nil
             end
         end
         due_place(due, keys[4], d, name, c, false, s.now, log, document)
         for i, other in ipairs(waiting) do
-            if d.c[other] then due_place(due, keys[4 + i], d, other, d.c[other], false, s.now, log, document) end
+            local state = state_of(d, other)
+            if state then due_place(due, keys[4 + i], d, other, state, false, s.now, log, document) end
         end
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[3], cmsgpack.pack(d) })
+    mset({ keys[3], pack_doc(d) })
     due_write(due)
     return { 'ok' }
 end
@@ -140,7 +143,7 @@ local function gk_put_back(keys, argv)
     log_add(log, 'missing', document, d.C, name, 0, 'put-back', c.r, c.u, argv[4], argv[3])
     due_place(due, keys[4], d, name, c, false, s.now, log, document)
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[3], cmsgpack.pack(d) })
+    mset({ keys[3], pack_doc(d) })
     due_write(due)
     return { 'ok', fmt(c.G) }
 end
@@ -154,16 +157,16 @@ local function gk_control(keys, argv)
     local log = log_new()
     if not is_type(keys[2], 'stream') then return { 'type' } end
     if argv[3] == '' then
-        redis.call('HDEL', keys[3], argv[2])
+        call('HDEL', keys[3], argv[2])
     else
-        redis.call('HSET', keys[3], argv[2], argv[3])
+        call('HSET', keys[3], argv[2], argv[3])
     end
     log_add(log, argv[5], '', nil, string.match(argv[2], '^pause:(.*)$'), nil, argv[2], nil, nil, argv[3], argv[4])
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     return { 'ok' }
 end
 
-redis.register_function('gk1_held', gk_held)
-redis.register_function { function_name = 'gk1_control', callback = gk_control, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_dead', callback = gk_dead, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_put_back', callback = gk_put_back, flags = { 'allow-oom' } }
+register('gk1_held', gk_held, {})
+register('gk1_control', gk_control, { 'allow-oom' })
+register('gk1_dead', gk_dead, { 'allow-oom' })
+register('gk1_put_back', gk_put_back, { 'allow-oom' })

@@ -1,4 +1,4 @@
--- What can be asked. A part of the library that core/store.lua begins.
+-- What can be asked, and founding. A part of the library that core/store.lua begins.
 
 -- KEYS: documents. Reply per document: {} or {owner, held ULID or "", current, pending..., channels}.
 -- A revision is {rev, lvl, kind, ulid, publish_at, expires, accepted, evid, "1" while it waits for
@@ -12,16 +12,16 @@ local function gk_show(keys, argv)
             waits(r) and '1' or '' }
     end
     for i, key in ipairs(keys) do
-        local d = unpack_doc(redis.call('GET', key))
+        local d = unpack_doc(call('GET', key))
         if not d then
             reply[i] = {}
         else
             local pending, channels, names = {}, {}, {}
             for _, r in ipairs(d.P or {}) do pending[#pending + 1] = record(r) end
-            for name in pairs(d.c) do names[#names + 1] = name end
+            for k = 1, #d.c, 2 do names[#names + 1] = d.c[k] end
             table.sort(names)
             for _, name in ipairs(names) do
-                local c, state = d.c[name], 'waiting'
+                local c, state = state_of(d, name), 'waiting'
                 local cur = d.C
                 if cur and is_dead(c, cur) then
                     state = 'dead'
@@ -42,7 +42,7 @@ local function gk_show(keys, argv)
                     c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), fmt(c.b or 0), c.y or '', c.z or '',
                     c.d and fmt(c.d) or '' }
             end
-            reply[i] = { d.o or '', d.h and d.h[1] or '', record(d.C), pending, channels }
+            reply[i] = { d.o or '', d.h and d.h[1] or '', record(whole_current(d)), pending, channels }
         end
     end
     return reply
@@ -51,7 +51,7 @@ end
 -- KEYS: held. Reply per event: {ULID, evid, document, ms, reasons, channels, source, class}.
 local function gk_held_list(keys, argv)
     local reply = {}
-    local all = redis.call('HGETALL', keys[1])
+    local all = call('HGETALL', keys[1])
     for i = 1, #all, 2 do
         local h = cmsgpack.unpack(all[i + 1])
         reply[#reply + 1] = { all[i], h[1], h[2], fmt(h[3]), h[4], h[5], h[7], fmt(h[12]) }
@@ -63,10 +63,10 @@ end
 -- Reply: {stop or "", held, {waiting, ready now, pause or ""} per due key}.
 local function gk_status(keys, argv)
     local now = now_ms()
-    local reply = { redis.call('HGET', keys[1], 'stop') or '', fmt(redis.call('HLEN', keys[2])) }
+    local reply = { call('HGET', keys[1], 'stop') or '', fmt(call('HLEN', keys[2])) }
     for i = 3, #keys do
-        reply[i] = { fmt(redis.call('ZCARD', keys[i])), fmt(redis.call('ZCOUNT', keys[i], '-inf', fmt(now))),
-            redis.call('HGET', keys[1], 'pause:' .. argv[i - 2]) or '' }
+        reply[i] = { fmt(call('ZCARD', keys[i])), fmt(call('ZCOUNT', keys[i], '-inf', fmt(now))),
+            call('HGET', keys[1], 'pause:' .. argv[i - 2]) or '' }
     end
     return reply
 end
@@ -77,7 +77,7 @@ local function gk_log(keys, argv)
     local states = {}
     for state in string.gmatch(argv[4], '%S+') do states[state] = true end
     local reply = { '' }
-    local entries = redis.call('XREVRANGE', keys[1], argv[1], '-', 'COUNT', argv[2])
+    local entries = call('XREVRANGE', keys[1], argv[1], '-', 'COUNT', argv[2])
     for _, entry in ipairs(entries) do
         local fields, at, records = entry[2], '', ''
         for i = 1, #fields, 2 do
@@ -100,7 +100,21 @@ local function gk_log(keys, argv)
     return reply
 end
 
-redis.register_function { function_name = 'gk1_show', callback = gk_show, flags = { 'no-writes', 'allow-oom' } }
-redis.register_function { function_name = 'gk1_held_list', callback = gk_held_list, flags = { 'no-writes', 'allow-oom' } }
-redis.register_function { function_name = 'gk1_status', callback = gk_status, flags = { 'no-writes', 'allow-oom' } }
-redis.register_function { function_name = 'gk1_log', callback = gk_log, flags = { 'no-writes', 'allow-oom' } }
+-- Founding ---------------------------------------------------------------------------------------
+
+-- KEYS: meta log ctl. ARGV: epoch to found an empty store with, "found" or "look".
+-- Reply: {epoch or "", n, format of the library, stop or "", TIME ms}.
+local function gk_hello(keys, argv)
+    local m = call('HMGET', keys[1], 'epoch', 'n')
+    if not m[1] and argv[2] == 'found' then
+        call('HSET', keys[1], 'epoch', argv[1], 'n', '0')
+        m[1], m[2] = argv[1], '0'
+    end
+    return { m[1] or '', m[2] or '0', fmt(FORMAT), call('HGET', keys[3], 'stop') or '', fmt(now_ms()) }
+end
+
+register('gk1_hello', gk_hello, {})
+register('gk1_show', gk_show, { 'no-writes', 'allow-oom' })
+register('gk1_held_list', gk_held_list, { 'no-writes', 'allow-oom' })
+register('gk1_status', gk_status, { 'no-writes', 'allow-oom' })
+register('gk1_log', gk_log, { 'no-writes', 'allow-oom' })

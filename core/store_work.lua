@@ -8,7 +8,7 @@
 -- gk_load then calls a publication. "open": the breaker is open; "probe": it is tried with one.
 local function gk_take(keys, argv)
     local now = now_ms()
-    local ctl = redis.call('HMGET', keys[3], 'stop', 'pause:' .. argv[1])
+    local ctl = call('HMGET', keys[3], 'stop', 'pause:' .. argv[1])
     if ctl[2] then return { 'paused', ctl[2] } end
     local count = tonumber(argv[2])
     local room = gate.room(keys[4], now, gate.numbers(argv[5]), count)
@@ -17,7 +17,7 @@ local function gk_take(keys, argv)
 
     -- What has come of age moves into the ready zone; a passed lease is handed out at once, since
     -- only the score remembers that its holder may have sent something [2].
-    local aged = redis.call('ZRANGE', keys[1], fmt(SPLIT), fmt(now), 'BYSCORE', 'LIMIT', 0, count * 4,
+    local aged = call('ZRANGE', keys[1], fmt(SPLIT), fmt(now), 'BYSCORE', 'LIMIT', 0, count * 4,
         'WITHSCORES')
     local taken, moves, n_top, n_rest, fresh = {}, {}, 0, 0, 0
     local function may(class)
@@ -29,64 +29,64 @@ local function gk_take(keys, argv)
         local score = tonumber(aged[i + 1])
         local class = class_of_score(score)
         if score % 2 == 1 then
-            if may(class) then taken[#taken + 1] = { aged[i], class, '1' } end
+            if may(class) then taken[#taken + 1], taken[#taken + 2], taken[#taken + 3] = aged[i], class, '1' end
         else
             moves[#moves + 1] = fmt(ready_score(now, class, EPOCH_2020))
             moves[#moves + 1] = aged[i]
         end
     end
-    if #moves > 0 then redis.call('ZADD', keys[1], unpack(moves)) end
+    if #moves > 0 then call('ZADD', keys[1], unpack(moves)) end
     local function ready(from, below, left)
         if left <= 0 then return end
         if room.state == 'probe' then
             -- Any one, not the first: a document that makes the endpoint fail would keep it shut for all.
-            local n = redis.call('ZCOUNT', keys[1], from, '(' .. fmt(below))
+            local n = call('ZCOUNT', keys[1], from, '(' .. fmt(below))
             if n == 0 then return end
-            local list = redis.call('ZRANGE', keys[1], now % n, now % n, 'WITHSCORES')
-            taken[1], fresh, n_top = { list[1], class_of_score(tonumber(list[2])), '0' }, 1, 1
+            local list = call('ZRANGE', keys[1], now % n, now % n, 'WITHSCORES')
+            taken[1], taken[2], taken[3] = list[1], class_of_score(tonumber(list[2])), '0'
+            fresh, n_top = 1, 1
             return
         end
-        local list = redis.call('ZRANGE', keys[1], from, '(' .. fmt(below), 'BYSCORE', 'LIMIT', 0, left, 'WITHSCORES')
+        local list = call('ZRANGE', keys[1], from, '(' .. fmt(below), 'BYSCORE', 'LIMIT', 0, left, 'WITHSCORES')
         for i = 1, #list, 2 do
             local class = class_of_score(tonumber(list[i + 1]))
             if not may(class) then return end
-            taken[#taken + 1] = { list[i], class, '0' }
+            local n = #taken
+            taken[n + 1], taken[n + 2], taken[n + 3] = list[i], class, '0'
             fresh = fresh + 1
         end
     end
     if ctl[1] then
-        ready('-inf', CLASS_SPAN, math.min(room.top - #taken, room.fresh)) -- stopped: withdrawals still go
+        ready('-inf', CLASS_SPAN, math.min(room.top - #taken / 3, room.fresh)) -- stopped: withdrawals still go
     else
-        ready('-inf', SPLIT, math.min(room.top - #taken, room.fresh))
+        ready('-inf', SPLIT, math.min(room.top - #taken / 3, room.fresh))
     end
 
     if #taken > 0 then
         -- A lease is never handed out twice, also when the clock steps back [13].
-        local last = tonumber(redis.call('GET', keys[2]) or 0)
+        local last = tonumber(call('GET', keys[2]) or 0)
         local lease = math.max(math.ceil((now + tonumber(argv[3])) / 16) * 16, last + 16)
-        local adds = {}
-        for _, x in ipairs(taken) do
-            local value = fmt(lease + (x[3] == '1' and 8 or 0) + x[2] * 2 + 1)
-            adds[#adds + 1] = value
-            adds[#adds + 1] = x[1]
-            reply[#reply + 1] = x[1]
-            reply[#reply + 1] = value
-            reply[#reply + 1] = x[3]
+        local adds, n = {}, 2
+        for i = 1, #taken, 3 do
+            local value = fmt(lease + (taken[i + 2] == '1' and 8 or 0) + taken[i + 1] * 2 + 1)
+            adds[n - 1], adds[n] = value, taken[i]
+            n = n + 2
+            reply[i + 2], reply[i + 3], reply[i + 4] = taken[i], value, taken[i + 2]
         end
-        if argv[4] ~= '' then mine_add(keys[5], adds, now) end
-        redis.call('ZADD', keys[1], unpack(adds))
-        redis.call('SET', keys[2], fmt(lease))
+        if argv[4] ~= '' then mine_add(keys[5], adds, lease + 16, now) end
+        call('ZADD', keys[1], unpack(adds))
+        call('SET', keys[2], fmt(lease))
     end
     if #taken > 0 or #room.counts > 0 then
-        gate.handed(keys[4], room, #taken, fresh, now, taken[1] and taken[1][1])
+        gate.handed(keys[4], room, #taken / 3, fresh, now, taken[1])
     end
-    if #taken >= count then
+    if #taken / 3 >= count then
         reply[2] = '0'
     else
         -- The next thing that comes of age, the next window of pace or quota; and what others of this
         -- channel have in hand may end at any time.
         local wait = room.soon
-        local soon = redis.call('ZRANGE', keys[1], '(' .. fmt(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1,
+        local soon = call('ZRANGE', keys[1], '(' .. fmt(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1,
             'WITHSCORES')
         local function sooner(ms) if wait < 0 or ms < wait then wait = ms end end
         if soon[2] then sooner(tonumber(soon[2]) - now) end
@@ -108,7 +108,7 @@ local function gk_renew(keys, argv)
     local documents = {}
     for i = 3, #argv, 3 do documents[#documents + 1] = argv[i] end
     if #documents == 0 then return reply end
-    local scores = redis.call('ZMSCORE', keys[1], unpack(documents))
+    local scores = call('ZMSCORE', keys[1], unpack(documents))
     for i, document in ipairs(documents) do
         local old, new = tonumber(argv[3 * i + 1]), tonumber(argv[3 * i + 2])
         local score = tonumber(scores[i] or 0)
@@ -124,10 +124,10 @@ local function gk_renew(keys, argv)
         end
     end
     if #adds > 0 then
-        local last = tonumber(redis.call('GET', keys[2]) or 0)
-        if argv[1] ~= '' then mine_add(keys[3], adds, now) end
-        redis.call('ZADD', keys[1], unpack(adds))
-        if most > last then redis.call('SET', keys[2], fmt(most)) end
+        local last = tonumber(call('GET', keys[2]) or 0)
+        if argv[1] ~= '' then mine_add(keys[3], adds, most + 16, now) end
+        call('ZADD', keys[1], unpack(adds))
+        if most > last then call('SET', keys[2], fmt(most)) end
     end
     return reply
 end
@@ -138,16 +138,17 @@ end
 local function gk_reclaim(keys, argv)
     local now, moves = now_ms(), {}
     local passed = math.floor(now / 16) * 16
-    local held = redis.call('ZRANGE', keys[2], 0, -1, 'WITHSCORES')
-    for i = 1, #held, 2 do
-        local lease = tonumber(held[i + 1])
-        if lease > now and tonumber(redis.call('ZSCORE', keys[1], held[i]) or 0) == lease then
-            moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 15)
-            moves[#moves + 1] = held[i]
+    for _, entry in ipairs(call('LRANGE', keys[2], 0, -1)) do
+        for word, document in string.gmatch(entry, '\n([^\n]+)\n([^\n]+)') do
+            local lease = tonumber(word)
+            if lease > now and tonumber(call('ZSCORE', keys[1], document) or 0) == lease then
+                moves[#moves + 1] = fmt(passed + class_of_score(lease) * 2 - 15)
+                moves[#moves + 1] = document
+            end
         end
     end
-    for i = 1, #moves, 2000 do redis.call('ZADD', keys[1], unpack(moves, i, math.min(i + 1999, #moves))) end
-    redis.call('UNLINK', keys[2])
+    for i = 1, #moves, 2000 do call('ZADD', keys[1], unpack(moves, i, math.min(i + 1999, #moves))) end
+    call('UNLINK', keys[2])
     return { 'ok', fmt(#moves / 2) }
 end
 
@@ -182,32 +183,31 @@ local function join_references(list, more)
     return list
 end
 
--- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and a word that
--- is not read ("1" where gk_take found a passed one). Reply: {"ok", now, array per document}: {"work", revision, level,
--- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt, memo, url on the channel it
--- waits for, shown revision, shown level, in doubt since, digest(raw), class, generation of a put-back or 0,
--- end of display, legal deadline, sum of the bytes, "1" when something of an overtaken revision may have been
--- sent, when the second look is due if that is still ahead}; {"none"}: nothing is to be done now, release
--- it; {"poison"}: the same, it has just been given up; {"stale"}: the lease has passed and somebody else has it, forget it; or {"broken"}.
+-- What a worker is to do for each of the documents that it has leased: `items` is document, lease and mark of
+-- the take alternating, `scores` (by document; nil: they were written in this call) what the due set has. A
+-- row per document goes to `reply` (WORK): document, lease, mark, and "work", revision, level,
+-- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt(1, 0), memo, url on the channel it
+-- waits for, shown revision, shown level (-1: none), in doubt since, digest(raw), class, generation of a put-back or 0,
+-- end of display, legal deadline, sum of the bytes, 1 when something of an overtaken revision may have been
+-- sent, when the second look is due if that is still ahead; or (NO_WORK) "none": nothing is to be done now, release
+-- it; "poison": the same, it has just been given up; "stale": the lease has passed and somebody else has it, forget it; "broken".
 -- More than one reference (by blank): those after the first are left over from stale attempts.
-local function gk_load(keys, argv)
-    local s, why = open(keys[1], argv[1])
-    if not s then return { why } end
-    local name, prefix = argv[2], string.sub(keys[1], 1, -5)
-    local reply, writes = { 'ok', fmt(s.now) }, {}
-    local log, due, documents = log_new(), due_new(), {}
-    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'zset') then return { 'type' } end
-    for i = 4, #keys do documents[i - 3] = string.sub(keys[i], #prefix + 5) end
-    due_read(due, keys[3], documents)
-    local found = mget(keys, 4)
-    for i = 1, #documents do
-        local lease = tonumber(argv[2 * i + 1])
-        local d, document = unpack_doc(found[i]), documents[i]
-        local c = d and d.c[name]
+local WORK, NO_WORK = 'snssnnsssnssnnnssnnnsnnsnsnn', 'snss'
+local function load(s, keys, name, items, scores, reply)
+    local writes, wanted, log = {}, {}, log_new()
+    local work_format, no_work_format = row_format(WORK), row_format(NO_WORK)
+    local prefix = string.sub(keys[1], 1, -5) .. 'doc:'
+    for i = 1, #items, 3 do wanted[#wanted + 1] = prefix .. items[i] end
+    local found = mget(wanted, 1)
+    for i = 1, #wanted do
+        local document, word, mark = items[3 * i - 2], items[3 * i - 1], items[3 * i]
+        local lease, answer, row = tonumber(word), 'none', nil
+        local d = unpack_doc(found[i], name)
+        local c = d and state_of(d, name)
         if not c then
-            reply[2 + i] = { d == false and 'broken' or 'none' }
-        elseif due_score(due, keys[3], document) ~= lease then
-            reply[2 + i] = { 'stale' } -- what it would note down here is the holder's affair
+            if d == false then answer = 'broken' end
+        elseif scores and scores[document] ~= lease then
+            answer = 'stale' -- what it would note down here is the holder's affair
         else
             local before, n_before = d.C, log.n
             advance(d, s.now, log, document)
@@ -230,53 +230,67 @@ local function gk_load(keys, argv)
                 if c.j then
                     c.r, c.j, changed = join_references(c.r, c.j), nil, true
                 end
-                local other = c.a and d.c[c.a]
-                reply[2 + i] = {
-                    'work', fmt(cur[REV]), fmt(cur[LVL]), cur[KIND], cur[ULID], cur[EVID], fmt(cur[ACC]),
-                    c.r or '', c.u or '', fmt(c.f or 0), fmt(c.n or 0), (c.d or look) and '1' or '0', c.m or '',
-                    other and other.u or '', c.s and fmt(c.s) or '', c.l and fmt(c.l) or '', fmt(c.d or 0), cur[DG],
-                    fmt(cur[CLASS]), fmt(put_back_owed(c) and c.G or 0), is_over(c, cur, s.now) and c.w or '',
-                    fmt(cur[DEADLINE] or 0), cur[SUM] or '', c.M and '1' or '',
-                    fmt(c.k and c.k > s.now and c.k or 0),
-                }
-            else
-                reply[2 + i] = { c.y == 'poison' and changed and cur and is_dead(c, cur) and 'poison' or 'none' }
+                local other = c.a and state_of(d, c.a)
+                whole_current(d)
+                local ref, url, memo, other_url = c.r or '', c.u or '', c.m or '', other and other.u or ''
+                local over = is_over(c, cur, s.now) and c.w or ''
+                row = struct.pack(work_format, #document, document, lease, 1, mark, 4, 'work', cur[REV], cur[LVL], #cur[KIND], cur[KIND],
+                    #cur[ULID], cur[ULID], #cur[EVID], cur[EVID], cur[ACC], #ref, ref, #url, url, c.f or 0, c.n or 0,
+                    (c.d or look) and 1 or 0, #memo, memo, #other_url, other_url, c.s or -1, c.l or -1, c.d or 0, #cur[DG],
+                    cur[DG], cur[CLASS], put_back_owed(c) and c.G or 0, #over, over, cur[DEADLINE] or 0, #cur[SUM], cur[SUM],
+                    c.M and 1 or 0, c.k and c.k > s.now and c.k or 0)
+            elseif c.y == 'poison' and changed and cur and is_dead(c, cur) then
+                answer = 'poison'
             end
             if changed or log.n > n_before then
-                writes[#writes + 1] = keys[3 + i]
-                writes[#writes + 1] = cmsgpack.pack(d)
+                writes[#writes + 1] = wanted[i]
+                writes[#writes + 1] = pack_doc(d)
             end
         end
+        reply[#reply + 1] = row or struct.pack(no_work_format, #document, document, lease, #mark, mark, #answer, answer)
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     mset(writes)
     return reply
 end
 
--- gk_take and gk_load in one, for a store on one node: the documents' keys cannot be declared. Where they
--- could be on another node, the two are called one after the other.
--- KEYS: due lease ctl gate mine meta log. ARGV: epoch, then as gk_take. Reply: {gk_take's, gk_load's or {}}.
-local function gk_work(keys, argv)
-    local s, why = open(keys[6], argv[1])
-    if not s then return { { why }, {} } end
-    if not is_type(keys[7], 'stream') then return { { 'type' }, {} } end
-    local prefix = string.sub(keys[6], 1, -5)
-    local taken = gk_take(keys, { unpack(argv, 2) })
-    if #taken < 3 then return { taken, {} } end
-    local documents, words = { keys[6], keys[7], keys[1] }, { argv[1], argv[2] }
-    for i = 3, #taken, 3 do
-        documents[#documents + 1] = prefix .. 'doc:' .. taken[i]
-        words[#words + 1], words[#words + 2] = taken[i + 1], taken[i + 2]
+-- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and the mark that
+-- gk_take gave with it. Reply: {"ok", now, row of load() per document}.
+local function gk_load(keys, argv)
+    local s, why = open(keys[1], argv[1])
+    if not s then return { why } end
+    local at_doc, items, documents, due = #keys[1] + 1, {}, {}, due_new()
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'zset') then return { 'type' } end
+    for i = 4, #keys do
+        local document = string.sub(keys[i], at_doc)
+        documents[i - 3] = document
+        items[3 * i - 11], items[3 * i - 10], items[3 * i - 9] = document, argv[2 * i - 5], argv[2 * i - 4]
     end
-    return { taken, gk_load(documents, words) }
+    due_read(due, keys[3], documents)
+    return load(s, keys, argv[2], items, due.known[keys[3]], { 'ok', fmt(s.now) })
 end
 
-local SETTLE_FIELDS = 17
+-- gk_take and gk_load in one, for a store on one node: the documents' keys cannot be declared. Where they
+-- could be on another node, the two are called one after the other.
+-- KEYS: due lease ctl gate mine meta log. ARGV: epoch, then as gk_take.
+-- Reply: the first two words of gk_take, then a row of load() per document.
+local function gk_work(keys, argv)
+    local s, why = open(keys[6], argv[1])
+    if not s then return { why } end
+    if not is_type(keys[7], 'stream') then return { 'type' } end
+    local taken = gk_take(keys, { unpack(argv, 2) })
+    local reply = { table.remove(taken, 1), table.remove(taken, 1) }
+    if #taken == 0 then return reply end
+    return load(s, { keys[6], keys[7] }, argv[2], taken, nil, reply)
+end
+
+local OUTCOME = 'nnnsnssssnsnnsnns'
 
 -- KEYS: meta log due gate, then D due keys of the channels that wait for this one (`after`), then one
--- document per item. ARGV: epoch, channel, D, names of the D channels, breaker (gate.settling), then per item:
---   lease revision level verdict sent reference url code sentence at memo bound
---   generation health hold final extra
+-- document per item. ARGV: epoch, channel, D, names of the D channels, breaker (gate.settling), then per item a
+-- row (OUTCOME):
+--   lease revision level verdict sent(1, 0) reference url code sentence at memo bound
+--   generation health hold final(1, 0) extra
 -- verdict: done, ended (the display: gone or marked), later wait ask dead uncertain release. at: ms when to try again. memo: "" forgets,
 -- "-" keeps. bound: ms after which a late effect at the carrier can no longer come; 0 = no second
 -- look is needed.
@@ -288,11 +302,11 @@ local function gk_settle(keys, argv)
     if not s then return { why } end
     local name, n_after = argv[2], tonumber(argv[3])
     local waiting = channel_names(argv[4])
-    local first, n_items = 4 + n_after, (#argv - 5) / SETTLE_FIELDS
+    local first, n_items = 4 + n_after, #argv - 5
     local prefix = string.sub(keys[1], 1, -5)
     local log, due = log_new(), due_new()
     local docs, dirty = {}, {}
-    local reply = { 'ok' }
+    local reply, format = { 'ok' }, row_format(OUTCOME)
 
     if not is_type(keys[2], 'stream') then return { 'type' } end
     for i = 3, first do
@@ -307,8 +321,13 @@ local function gk_settle(keys, argv)
     for i = 1, n_items do
         local key = keys[first + i]
         documents[i] = string.sub(key, #prefix + 5)
-        if docs[key] == nil then docs[key] = unpack_doc(found[i]) or false end
-        for other, c in pairs(docs[key] and docs[key].c or {}) do
+        local d = docs[key]
+        if d == nil then
+            d = unpack_doc(found[i], name) or false
+            docs[key] = d
+        end
+        for k = 1, d and d.w and #d.c or 0, 2 do
+            local other, c = d.c[k], state_at(d.c, k + 1)
             if c.a and (c.a == name or waits[c.a]) and not waits[other] and other ~= name then return { 'again', other } end
         end
     end
@@ -316,14 +335,12 @@ local function gk_settle(keys, argv)
     for i = 5, first do due_read(due, keys[i], documents) end
 
     for i = 1, n_items do
-        local a, key, document = 5 + SETTLE_FIELDS * (i - 1), keys[first + i], documents[i]
-        local lease, rev, lvl = tonumber(argv[a + 1]), tonumber(argv[a + 2]), tonumber(argv[a + 3])
-        local verdict, sent = argv[a + 4], argv[a + 5] == '1'
-        local ref, url, code, sentence = argv[a + 6], argv[a + 7], argv[a + 8], argv[a + 9]
-        local at, memo, bound = tonumber(argv[a + 10]), argv[a + 11], tonumber(argv[a + 12])
-        local generation, extra = tonumber(argv[a + 13]) or 0, argv[a + 17]
+        local key, document = keys[first + i], documents[i]
+        local lease, rev, lvl, verdict, sent, ref, url, code, sentence, at, memo, bound, generation, health, hold, final,
+            extra = struct.unpack(format, argv[5 + i])
+        sent = sent == 1
         local d = docs[key]
-        local c = d and d.c[name]
+        local c = d and state_of(d, name)
 
         if not c then
             reply[1 + i] = 'broken'
@@ -349,7 +366,7 @@ local function gk_settle(keys, argv)
                 if passed_unnoted(c, lease) then note_passed(c, lease, s.now, log, document, before, name) end
                 c.q, c.p, c.x = lease, nil, nil
                 g.landed = g.landed + 1
-                local parked = gate.heard(g, document, argv[a + 14], tonumber(argv[a + 15]) or 0, log, name)
+                local parked = gate.heard(g, document, health, hold, log, name)
                 if sent then c.T = true end
                 local attempt = (c.n or 0) + 1
                 if verdict == 'done' or verdict == 'ended' then
@@ -362,7 +379,7 @@ local function gk_settle(keys, argv)
                     if verdict == 'ended' then
                         c.E = rev
                     elseif newest and type(cur[UNTIL]) == 'string' then
-                        cur[UNTIL] = end_of_display(cur[UNTIL], s.now)
+                        change_current(d)[UNTIL] = end_of_display(cur[UNTIL], s.now)
                     end
                     if c.k == 0 then c.k = nil end -- this was the second look
                     if c.G and generation >= c.G then c.g = c.G end -- put back, as far as the holder knew [22]
@@ -389,7 +406,7 @@ local function gk_settle(keys, argv)
                     if counts and parked then
                         -- The endpoint is away, the document is not to blame. Others get their turn before it.
                         counts, at = false, math.max(at, g.open + 1000)
-                    elseif counts and argv[a + 16] == '1' then
+                    elseif counts and final == 1 then
                         counts, verdict = false, newest and 'dead' or verdict
                     end
                     local state = ({ wait = 'parked', ask = 'deferred', dead = newest and 'dead',
@@ -414,7 +431,7 @@ local function gk_settle(keys, argv)
             end
             due_place(due, keys[3], d, name, c, own, s.now, log, document)
             for k = 1, n_after do
-                local other = d.c[waiting[k]]
+                local other = state_of(d, waiting[k])
                 if other then
                     due_place(due, keys[4 + k], d, waiting[k], other, false, s.now, log, document)
                 end
@@ -424,7 +441,7 @@ local function gk_settle(keys, argv)
     local writes = {}
     for key in pairs(dirty) do
         writes[#writes + 1] = key
-        writes[#writes + 1] = cmsgpack.pack(docs[key])
+        writes[#writes + 1] = pack_doc(docs[key])
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     gate.write(g)
@@ -442,22 +459,22 @@ local function gk_checkpoint(keys, argv)
     if not s then return { why } end
     local prefix = string.sub(keys[1], 1, -5)
     local document = string.sub(keys[3], #prefix + 5)
-    if tonumber(redis.call('ZSCORE', keys[2], document) or 0) ~= tonumber(argv[3]) then return { 'stale' } end
-    local d = unpack_doc(redis.call('GET', keys[3]))
-    local c = d and d.c[argv[2]]
+    if tonumber(call('ZSCORE', keys[2], document) or 0) ~= tonumber(argv[3]) then return { 'stale' } end
+    local d = unpack_doc(call('GET', keys[3]), argv[2])
+    local c = d and state_of(d, argv[2])
     if not c then return { 'broken' } end
     c.T = true
     if not argv[5] or (d.C and d.C[REV] == tonumber(argv[5]) and d.C[LVL] == tonumber(argv[6])) then
         c.m = argv[4]
     end
-    redis.call('SET', keys[3], cmsgpack.pack(d))
+    call('SET', keys[3], pack_doc(d))
     return { 'ok' }
 end
 
-redis.register_function { function_name = 'gk1_take', callback = gk_take, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_renew', callback = gk_renew, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_reclaim', callback = gk_reclaim, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_load', callback = gk_load, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_work', callback = gk_work, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_settle', callback = gk_settle, flags = { 'allow-oom' } }
-redis.register_function { function_name = 'gk1_checkpoint', callback = gk_checkpoint, flags = { 'allow-oom' } }
+register('gk1_take', gk_take, { 'allow-oom' })
+register('gk1_renew', gk_renew, { 'allow-oom' })
+register('gk1_reclaim', gk_reclaim, { 'allow-oom' })
+register('gk1_load', gk_load, { 'allow-oom' })
+register('gk1_work', gk_work, { 'allow-oom' })
+register('gk1_settle', gk_settle, { 'allow-oom' })
+register('gk1_checkpoint', gk_checkpoint, { 'allow-oom' })

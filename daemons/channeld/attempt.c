@@ -19,12 +19,7 @@ void attempt_free(struct attempt *attempt) {
         step_done(&attempt->step);
         lease_free(attempt->lease);
         free(attempt->bytes);
-        free(attempt->event_id);
-        free(attempt->evid);
-        free(attempt->reference);
-        free(attempt->url);
-        free(attempt->after_url);
-        free(attempt->surplus);
+        free(attempt->row);
         free(attempt->key);
         free(attempt->revision_part);
         free(attempt->attachments);

@@ -69,18 +69,19 @@ struct outcome {
 struct attempt {
         struct channeld *daemon;
         struct region *region;
-        struct attempt *next;
+        struct attempt *next, *previous;
         struct lease *lease;  /* goes to the outcome */
 
-        /* from gk1_load */
+        /* from gk1_work */
         int64_t revision, generation, deadline_ms, doubt_since_ms;
         unsigned level;
         char kind; /* P W X */
         bool older_sent; /* something of an overtaken revision may have left */
         int64_t look_ms; /* when the second look is due, if that is ahead; 0 none */
         bool removes, marks; /* the display is over */
-        char *event_id, *evid, *reference, *url, *after_url;
-        char *surplus; /* references of stale attempts, by blank; NULL = none */
+        char *row; /* as the store gave it; these point into it */
+        const char *event_id, *evid, *url, *after_url;
+        char *reference, *surplus; /* surplus: references of stale attempts, by blank; NULL = none */
         unsigned char sum[DIGEST_SUM];
         bool has_sum;
         char digest[32]; /* of the event's content, raw */

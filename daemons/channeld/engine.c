@@ -17,7 +17,7 @@ enum { BUSY_RATE = 700, WORTH_A_TAKE = 96, GAP_MOST_MS = 20 };
 enum { FALLBACK_MS = 30000, ANEW_MS = 500, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
 /* Of the library: what its functions take and answer. */
-static const char our_format[] = "1";
+static const char our_format[] = "2";
 
 void engine_ignore_reply(struct store *store, const redisReply *reply, int error, const char *reason,
                          void *userdata) {

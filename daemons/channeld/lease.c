@@ -163,7 +163,7 @@ static void renew(struct region *region) {
         words_number(&words, 3);
         words_key(&words, region->code, "due:%s", daemon->channel->name);
         words_key(&words, region->code, "lease:%s", daemon->channel->name);
-        words_key(&words, region->code, "mine:%s:%s", daemon->channel->name, daemon->worker);
+        words_key(&words, region->code, "hand:%s:%s", daemon->channel->name, daemon->worker);
         words_str(&words, daemon->worker);
         words_number(&words, daemon->channel->lease_ms);
         collect(renewal, &words);
@@ -307,7 +307,7 @@ void lease_reclaim(struct region *region) {
         words_str(&words, "gk1_reclaim");
         words_number(&words, 2);
         words_key(&words, region->code, "due:%s", daemon->channel->name);
-        words_key(&words, region->code, "mine:%s:%s", daemon->channel->name, daemon->worker);
+        words_key(&words, region->code, "hand:%s:%s", daemon->channel->name, daemon->worker);
         region->greeting = true;
         if (store_command(daemon->store, &words, on_reclaimed, region) < 0)
                 region->greeting = false;

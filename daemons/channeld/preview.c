@@ -178,8 +178,8 @@ static int preview(struct channeld *daemon, struct attempt *attempt, struct find
         attempt->level = attempt->event->type == EVENT_WITHDRAW;
         attempt->kind = attempt->level ? 'W' : 'P';
         attempt->lease->document = strdup(attempt->event->document);
-        attempt->event_id = strdup("00000000000000000000000000");
-        if (!attempt->region || !attempt->lease->document || !attempt->event_id)
+        attempt->event_id = "00000000000000000000000000";
+        if (!attempt->region || !attempt->lease->document)
                 return attempt->region ? -ENOMEM : -EINVAL;
         r = delivery_fill(attempt);
         if (r == 0) {

@@ -10,6 +10,7 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/row.h"
 
 enum { BATCH = 256, WORTH_A_CALL = 128, PATIENCE_MS = 25, AGAIN_MS = 1000 };
 
@@ -118,25 +119,35 @@ static size_t add_dependants(const struct channeld *daemon, struct region *regio
         return list->n;
 }
 
+/* A row as gk1_settle reads it (OUTCOME in core/store_work.lua). */
 static void add_outcome(struct words *words, const struct outcome *outcome, const char *worker) {
-        words_number(words, outcome->lease->value);
-        words_number(words, outcome->revision);
-        words_number(words, outcome->level);
-        words_str(words, outcome->verdict);
-        words_str(words, outcome->sent ? "1" : "0");
-        words_str(words, outcome->reference ? outcome->reference : "");
-        words_str(words, outcome->url ? outcome->url : "");
-        words_str(words, outcome->code ? outcome->code : "");
-        words_str(words, outcome->sentence ? outcome->sentence : "");
-        words_number(words, outcome->at_ms);
-        words_str(words, outcome->memo ? outcome->memo : outcome->forget_memo ? "" : "-");
-        words_number(words, outcome->bound_ms);
-        words_number(words, outcome->generation);
-        words_str(words, outcome->health ? outcome->health : "");
-        words_number(words, outcome->hold_ms);
-        words_str(words, outcome->final ? "1" : "");
-        words_fmt(words, "%lld %lld %s", (long long) outcome->started_ms,
-                  (long long) outcome->took_ms, worker[0] ? worker : "-");
+        struct buf *row = &words->bytes;
+        size_t extra;
+
+        row_number(row, outcome->lease->value);
+        row_number(row, outcome->revision);
+        row_number(row, outcome->level);
+        row_text(row, outcome->verdict);
+        row_number(row, outcome->sent);
+        row_text(row, outcome->reference);
+        row_text(row, outcome->url);
+        row_text(row, outcome->code);
+        row_text(row, outcome->sentence);
+        row_number(row, outcome->at_ms);
+        row_text(row, outcome->memo ? outcome->memo : outcome->forget_memo ? "" : "-");
+        row_number(row, outcome->bound_ms);
+        row_number(row, outcome->generation);
+        row_text(row, outcome->health);
+        row_number(row, outcome->hold_ms);
+        row_number(row, outcome->final);
+        extra = row_open(row);
+        buf_number(row, outcome->started_ms);
+        buf_char(row, ' ');
+        buf_number(row, outcome->took_ms);
+        buf_char(row, ' ');
+        buf_str(row, worker[0] ? worker : "-");
+        row_close(row, extra);
+        words_end(words);
 }
 
 /* Those whose lease is being renewed wait: it is not known by which value the store knows it. */

@@ -10,6 +10,7 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/row.h"
 
 /* Without any word the store is asked so often: a nudge may be lost. */
 enum { FALLBACK_MS = 30000, LIVELY_MS = 500, PAUSED_MS = 2000, RETRY_MS = 1000 };
@@ -91,59 +92,71 @@ static void take_bytes(struct take *take) {
 
 /* -- what is to be shown ---------------------------------------------------------------------------- */
 
-static char *copy_or_null(const redisReply *reply, size_t i) {
-        return *reply_text(reply, i) ? strdup(reply_text(reply, i)) : NULL;
-}
-
 /* More than one reference: those behind the first were left by stale attempts. */
 static void part_surplus(struct attempt *attempt) {
         char *blank = attempt->reference ? strchr(attempt->reference, ' ') : NULL;
 
         if (!blank)
                 return;
-        attempt->surplus = strdup(blank + 1);
+        attempt->surplus = blank + 1;
         *blank = '\0';
 }
 
-/* The fields of gk1_load: "work" rev lvl kind ulid evid accepted reference url first-shown attempts
- * doubt memo after-url shown-rev shown-lvl in-doubt-since digest class generation end deadline sum.
- * False: nothing is to be done. */
-static bool attempt_load(struct attempt *attempt, const redisReply *loaded) {
-        if (!reply_is(loaded, 0, "work"))
-                return false;
+static char *text_or_null(struct row *row) {
+        char *text = row_read_text(row, NULL);
+
+        /* Its NUL is written when the next value is read. */
+        return row->open == text ? NULL : text;
+}
+
+/* The rest of a row that says "work" (WORK in core/store_work.lua). */
+static bool attempt_load(struct attempt *attempt, struct row *row) {
+        int64_t shown_revision, shown_level;
+        const char *memo, *over, *digest, *sum, *kind;
+        size_t n_digest, n_sum;
+
         attempt->lease->loaded = true;
-        attempt->revision = reply_number(loaded, 1);
-        attempt->level = (unsigned) reply_number(loaded, 2);
-        attempt->kind = reply_text(loaded, 3)[0];
-        attempt->event_id = strdup(reply_text(loaded, 4));
-        attempt->evid = strdup(reply_text(loaded, 5));
-        attempt->delivery.accepted_ms = reply_number(loaded, 6);
-        attempt->reference = copy_or_null(loaded, 7);
-        attempt->url = copy_or_null(loaded, 8);
-        attempt->delivery.first_shown_ms = reply_number(loaded, 9);
-        attempt->delivery.attempt = (unsigned) reply_number(loaded, 10) + 1;
-        attempt->doubt = reply_is(loaded, 11, "1");
-        if (*reply_text(loaded, 12))
-                attempt->memo = json_loads(reply_text(loaded, 12), 0, NULL);
-        attempt->after_url = copy_or_null(loaded, 13);
-        attempt->delivery.shown = *reply_text(loaded, 14) &&
-                                  reply_number(loaded, 14) == attempt->revision &&
-                                  reply_number(loaded, 15) == (int64_t) attempt->level;
-        attempt->doubt_since_ms = reply_number(loaded, 16);
-        if (reply_length(loaded, 17) == sizeof(attempt->digest))
-                memcpy(attempt->digest, reply_text(loaded, 17), sizeof(attempt->digest));
-        attempt->delivery.urgent = attempt->kind == 'P' && reply_is(loaded, 18, "1");
-        attempt->generation = reply_number(loaded, 19);
-        attempt->removes = reply_is(loaded, 20, "remove");
-        attempt->marks = reply_is(loaded, 20, "mark");
-        attempt->deadline_ms = reply_number(loaded, 21);
-        attempt->has_sum = reply_length(loaded, 22) == sizeof(attempt->sum);
+        attempt->revision = row_read_number(row);
+        attempt->level = (unsigned) row_read_number(row);
+        kind = row_read_text(row, NULL);
+        attempt->event_id = row_read_text(row, NULL);
+        attempt->evid = row_read_text(row, NULL);
+        attempt->delivery.accepted_ms = row_read_number(row);
+        attempt->reference = text_or_null(row);
+        attempt->url = text_or_null(row);
+        attempt->delivery.first_shown_ms = row_read_number(row);
+        attempt->delivery.attempt = (unsigned) row_read_number(row) + 1;
+        attempt->doubt = row_read_number(row) == 1;
+        memo = text_or_null(row);
+        attempt->after_url = text_or_null(row);
+        shown_revision = row_read_number(row);
+        shown_level = row_read_number(row);
+        attempt->doubt_since_ms = row_read_number(row);
+        digest = row_read_text(row, &n_digest);
+        attempt->delivery.urgent = row_read_number(row) == 1;
+        attempt->generation = row_read_number(row);
+        over = row_read_text(row, NULL);
+        attempt->deadline_ms = row_read_number(row);
+        sum = row_read_text(row, &n_sum);
+        attempt->older_sent = row_read_number(row) == 1;
+        attempt->look_ms = row_read_number(row);
+        if (!row_read_end(row))
+                return false;
+        attempt->kind = *kind;
+        attempt->delivery.urgent &= attempt->kind == 'P';
+        attempt->delivery.shown = shown_revision == attempt->revision &&
+                                  shown_level == (int64_t) attempt->level;
+        attempt->removes = strcmp(over, "remove") == 0;
+        attempt->marks = strcmp(over, "mark") == 0;
+        if (memo)
+                attempt->memo = json_loads(memo, 0, NULL);
+        if (n_digest == sizeof(attempt->digest))
+                memcpy(attempt->digest, digest, sizeof(attempt->digest));
+        attempt->has_sum = n_sum == sizeof(attempt->sum);
         if (attempt->has_sum)
-                memcpy(attempt->sum, reply_text(loaded, 22), sizeof(attempt->sum));
-        attempt->older_sent = reply_is(loaded, 23, "1");
-        attempt->look_ms = reply_number(loaded, 24);
+                memcpy(attempt->sum, sum, sizeof(attempt->sum));
         part_surplus(attempt);
-        return attempt->event_id && attempt->evid;
+        return true;
 }
 
 static struct attempt *attempt_new(struct region *region, const char *document, int64_t lease,
@@ -162,6 +175,8 @@ static struct attempt *attempt_new(struct region *region, const char *document, 
         }
         attempt->lease->attempt = attempt;
         attempt->next = daemon->attempts;
+        if (attempt->next)
+                attempt->next->previous = attempt;
         daemon->attempts = attempt;
         daemon->n_attempts++;
         return attempt;
@@ -217,35 +232,46 @@ static void cut_own_before(const struct attempt *attempt) {
         }
 }
 
-/* Makes attempts of what was taken and has work; the rest goes back. */
-static void take_attempts(struct take *take, const redisReply *taken, const redisReply *loaded) {
+/* One row of what was taken; an attempt with work joins the take, the rest goes back. */
+static void take_row(struct take *take, const redisReply *reply, size_t i) {
         struct region *region = take->region;
-        size_t n = taken && taken->elements > 2 ? (taken->elements - 2) / 3 : 0;
+        size_t n = reply_length(reply, i);
+        char *bytes = malloc(n + 1);
+        struct row row = { .at = bytes, .end = bytes ? bytes + n : NULL };
+        struct attempt *attempt;
+        const char *document, *mark, *word;
+        int64_t lease;
+        bool passed, works;
 
-        take->attempts = n > 0 ? calloc(n, sizeof(*take->attempts)) : NULL;
-        for (size_t i = 0; take->attempts && i < n; i++) {
-                const redisReply *one = reply_at(loaded, 2 + i);
-                struct attempt *attempt = attempt_new(region, reply_text(taken, 2 + 3 * i),
-                                                      reply_number(taken, 3 + 3 * i),
-                                                      take->since_boot_ms);
-
-                if (!attempt)
-                        continue;
-                if (reply_is(taken, 4 + 3 * i, "1"))
-                        cut_own_before(attempt);
-                if (attempt_load(attempt, one) && (!take->stopped || attempt->level > 0)) {
-                        take->attempts[take->n++] = attempt;
-                        continue;
-                }
-                if (reply_is(one, 0, "poison"))
-                        trouble_poison(region, attempt->lease->document);
-                if (reply_is(one, 0, "stale"))
-                        attempt_drop(attempt); /* somebody else has it */
-                else
-                        attempt_release(attempt);
+        if (!bytes)
+                return; /* the lease passes by itself */
+        memcpy(bytes, reply_text(reply, i), n);
+        document = row_read_text(&row, NULL);
+        lease = row_read_number(&row);
+        mark = row_read_text(&row, NULL);
+        word = row_read_text(&row, NULL);
+        works = row.open == word + 4 && memcmp(word, "work", 4) == 0;
+        passed = *mark == '1';
+        attempt = row.broken ? NULL : attempt_new(region, document, lease, take->since_boot_ms);
+        if (!attempt) {
+                free(bytes);
+                return;
         }
-        if (n > 0 && !reply_is(loaded, 0, "ok")) /* another epoch, say: greet it anew */
-                region->ready = false;
+        attempt->row = bytes;
+        if (passed)
+                cut_own_before(attempt);
+        if (works && attempt_load(attempt, &row) && (!take->stopped || attempt->level > 0)) {
+                take->attempts[take->n++] = attempt;
+                return;
+        }
+        if (!works)
+                (void) row_read_end(&row);
+        if (strcmp(word, "poison") == 0)
+                trouble_poison(region, attempt->lease->document);
+        if (strcmp(word, "stale") == 0)
+                attempt_drop(attempt); /* somebody else has it */
+        else
+                attempt_release(attempt);
 }
 
 /* What the store says of the channel as a whole; false: nothing was handed out. */
@@ -287,16 +313,18 @@ static void on_work(struct store *store, const redisReply *reply, int error, con
                     void *userdata) {
         struct take *take = userdata;
         struct region *region = take->region;
-        const redisReply *taken = reply_at(reply, 0);
 
         (void) store;
         region->taking = false;
-        if (heed(take, taken, error, reason)) {
-                int64_t wait = next_look(take, reply_number(taken, 1));
+        if (heed(take, reply, error, reason)) {
+                int64_t wait = next_look(take, reply_number(reply, 1));
 
                 region->next_boot_ms = clock_boot_ms() + wait;
-                region->open_until_boot_ms = reply_is(taken, 0, "open") ? region->next_boot_ms : 0;
-                take_attempts(take, taken, reply_at(reply, 1));
+                region->open_until_boot_ms = reply_is(reply, 0, "open") ? region->next_boot_ms : 0;
+                if (reply->elements > 2)
+                        take->attempts = calloc(reply->elements - 2, sizeof(*take->attempts));
+                for (size_t i = 2; take->attempts && i < reply->elements; i++)
+                        take_row(take, reply, i);
                 if (take->n > 0)
                         crash_point("channeld/taken");
                 /* A nudge that came while this was under way may speak of what it did not see. */
@@ -324,7 +352,7 @@ void take_go(struct region *region, size_t room) {
         words_key(&words, region->code, "lease:%s", channel->name);
         words_key(&words, region->code, "ctl");
         words_key(&words, region->code, "gate:%s", channel->name);
-        words_key(&words, region->code, "mine:%s:%s", channel->name, daemon->worker);
+        words_key(&words, region->code, "hand:%s:%s", channel->name, daemon->worker);
         words_key(&words, region->code, "meta");
         words_key(&words, region->code, "log");
         words_str(&words, region->epoch);

@@ -19,11 +19,13 @@ enum { BLOCKED_MS = 2000, HOLD_MOST_MS = 24 * 3600 * 1000, TOLD_PER_SECOND = 20 
 
 void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         struct channeld *daemon = attempt->daemon;
-        struct attempt **at = &daemon->attempts;
 
-        while (*at != attempt)
-                at = &(*at)->next;
-        *at = attempt->next;
+        if (attempt->previous)
+                attempt->previous->next = attempt->next;
+        else
+                daemon->attempts = attempt->next;
+        if (attempt->next)
+                attempt->next->previous = attempt->previous;
         daemon->n_attempts--;
         daemon->n_ended++;
         if (attempt->begun)

@@ -12,6 +12,7 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/row.h"
 #include "core/origin.h"
 
 static void event_documents_own(struct job *job, const struct event *event) {
@@ -249,14 +250,16 @@ static void content_digest(const struct event *event, char ret[static DIGEST_TEX
 /* Enough of a digest to tell contents apart. */
 enum { SAME_BYTES = 16 };
 
-/* The fields of one event, in the order that core/store_accept.lua gives at gk_accept. */
+/* What gk_accept wants of one event: the digest of its content, and a row (EVENT in core/store_accept.lua). */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct emitter_config *emitter, const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
+        struct buf *row = &words->bytes;
         unsigned char digest[32], same[32], sum[DIGEST_SUM];
         char content[DIGEST_TEXT];
         struct buf may = { 0 };
+        size_t at;
         bool urgent = event->urgent && emitter && emitter->may_urgent;
 
         job->urgent = urgent && !event->dry_run;
@@ -267,42 +270,50 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
                 for (size_t i = 0; i < emitter->may_revise.n; i++)
                         buf_fmt(&may, "%s%s", i ? " " : "", emitter->may_revise.items[i]);
 
-        words_str(words, event->type == EVENT_WITHDRAW ? "W" : job->not_for_all ? "N" : "P");
-        words_str(words, job->ulid);
-        words_str(words, event->source);
-        words_number(words, event->time_ms);
-        words_number(words, event->revision);
-        words_add(words, digest, sizeof(digest));
-        words_number(words, event->publish_at_ms);
-        words_number(words, event->expires_ms);
-        words_number(words, urgent ? 1 : 2);
-        words_number(words, 0);
-        words_fmt(words, "%s%s%s%s%s", job->reasons ? "h" : "", event->dry_run ? "d" : "",
-                  config->hold_same_content && !job->only_channel ? "s" : "",
-                  emitter && emitter->may_backfill ? "b" : "", job->to_fetch ? "f" : "");
-        words_str(words, buf_text(&may));
-        words_str(words, channels);
+        words_add(words, same, SAME_BYTES);
+        row_text(row, job->ulid);
+        row_text(row, event->type == EVENT_WITHDRAW ? "W" : job->not_for_all ? "N" : "P");
+        row_text(row, event->source);
+        row_number(row, event->time_ms);
+        row_number(row, event->revision);
+        row_bytes(row, digest, sizeof(digest));
+        row_number(row, event->publish_at_ms);
+        row_number(row, event->expires_ms);
+        row_number(row, urgent ? 1 : 2);
+        row_number(row, 0); /* the legal deadline: with the catalogue's */
+        at = row_open(row);
+        buf_str(row, job->reasons ? "h" : "");
+        buf_str(row, event->dry_run ? "d" : "");
+        buf_str(row, config->hold_same_content && !job->only_channel ? "s" : "");
+        buf_str(row, emitter && emitter->may_backfill ? "b" : "");
+        buf_str(row, job->to_fetch ? "f" : "");
+        row_close(row, at);
+        row_text(row, buf_text(&may));
+        row_text(row, channels);
         digest_sum(job->bytes, job->n_bytes, sum);
         /* The ledger looks whether the bytes that it copies are these. */
-        words_fmt(words, "%s #%02x%02x%02x%02x%02x%02x%02x%02x", emitter ? emitter->name : "local", sum[0],
-                  sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7]);
-        words_str(words, ""); /* due: with the catalogue's deadlines */
+        at = row_open(row);
+        buf_fmt(row, "%s #%02x%02x%02x%02x%02x%02x%02x%02x", emitter ? emitter->name : "local", sum[0], sum[1], sum[2],
+                sum[3], sum[4], sum[5], sum[6], sum[7]);
+        row_close(row, at);
+        row_text(row, ""); /* due: with the catalogue's deadlines */
+        at = row_open(row);
         if (job->reasons) {
                 size_t i;
                 json_t *reason;
 
                 json_array_foreach(job->reasons, i, reason) {
                         if (i > 0)
-                                buf_char(&words->bytes, ' ');
-                        buf_str(&words->bytes,
-                                json_string_value(json_object_get(reason, "code")));
+                                buf_char(row, ' ');
+                        buf_str(row, json_string_value(json_object_get(reason, "code")));
                 }
         }
+        row_close(row, at);
+        at = row_open(row);
+        specs_end(event, row);
+        row_close(row, at);
+        row_bytes(row, sum, sizeof(sum));
         words_end(words);
-        words_add(words, same, SAME_BYTES);
-        specs_end(event, &words->bytes);
-        words_end(words);
-        words_add(words, sum, sizeof(sum));
         buf_done(&may);
 }
 

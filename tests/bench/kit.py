@@ -102,6 +102,17 @@ class Sink:
         self.process.wait()
 
 
+def shipped_redis_settings():
+    """Those of conf/redis.conf that say how it works, and not where."""
+    settings = {}
+    for line in (TREE / "conf" / "redis.conf").read_text().splitlines():
+        name, _, value = line.strip().partition(" ")
+        if name and not name.startswith("#") and name not in (
+                "port", "unixsocket", "unixsocketperm", "dir", "daemonize", "supervised", "logfile", "maxmemory"):
+            settings[name] = value
+    return settings
+
+
 class Way:
     """A whole county with `fan_out` webhook channels, as shipped, that post to the sink."""
 
@@ -110,7 +121,7 @@ class Way:
         self.programs, self.sink, self.fan_out = programs, sink, fan_out
         self.county = stories.County(folder)
         self.channels = [f"hook{i + 1}" for i in range(fan_out)]
-        self.redis_settings = redis_settings
+        self.redis_settings = {**shipped_redis_settings(), **redis_settings}
         self.n_floods = 0
         for name in self.channels:
             self.county.channel(name, driver="webhook", carrier="政府网站", url=f"{sink.url}/{name}")

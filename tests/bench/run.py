@@ -12,7 +12,7 @@ import pathlib
 import signal
 import sys
 
-from kit import HERE, QUICK, Sink, cpu_seconds, figure, load, median, resident_mib, rounds, run_json, say, short, stories
+from kit import HERE, QUICK, Sink, cpu_seconds, figure, load, median, resident_mib, rounds, run_json, say, shipped_redis_settings, short, stories
 from deliver import end_to_end
 from trouble import again_after_kills, backlog, share_with_failures
 
@@ -35,7 +35,7 @@ def door(programs, sink):
     rates, accept, plain, used = [], [], [], []
     try:
         # A rewrite of the file in the middle would be paid by whichever happens to run.
-        redis = one.start_redis(**{"auto-aof-rewrite-percentage": 0})
+        redis = one.start_redis(**{**shipped_redis_settings(), "auto-aof-rewrite-percentage": 0})
         publisherd = one.start_publisherd()
         one.ready()
         for i in range(rounds(2, 5)):

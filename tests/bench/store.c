@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/memory.h"
+#include "core/row.h"
 #include "core/store.h"
 
 #define REGION "539999" /* not one that a publisherd on the same Redis serves */
@@ -89,25 +90,26 @@ static char *accept_command(size_t *ret_n) {
                 for (int k = 0; k < 32; k++)
                         digest[k] = (unsigned char) (hex[2 * k] * 16 + hex[2 * k + 1]);
                 ulid_new(clock_now_ms(), ulid);
-                words_str(&words, "P");
-                words_str(&words, ulid);
-                words_str(&words, "urn:gongkai:530581:bench");
-                words_number(&words, clock_now_ms());
-                words_number(&words, 0);
-                words_add(&words, digest, 32);
-                words_number(&words, 0);
-                words_number(&words, 0);
-                words_number(&words, 2);
-                words_number(&words, 0);
-                words_str(&words, "");
-                words_str(&words, "");
-                words_str(&words, "portal,hall,press,archive");
-                words_str(&words, "bench");
-                words_str(&words, "");
-                words_str(&words, "");
                 words_add(&words, digest, 16);
-                words_str(&words, "");
-                words_str(&words, "");
+                row_text(&words.bytes, ulid);
+                row_text(&words.bytes, "P");
+                row_text(&words.bytes, "urn:gongkai:530581:bench");
+                row_number(&words.bytes, clock_now_ms());
+                row_number(&words.bytes, 0);
+                row_bytes(&words.bytes, digest, 32);
+                row_number(&words.bytes, 0);
+                row_number(&words.bytes, 0);
+                row_number(&words.bytes, 2);
+                row_number(&words.bytes, 0);
+                row_text(&words.bytes, "");
+                row_text(&words.bytes, "");
+                row_text(&words.bytes, "portal,hall,press,archive");
+                row_text(&words.bytes, "bench");
+                row_text(&words.bytes, "");
+                row_text(&words.bytes, "");
+                row_text(&words.bytes, "");
+                row_text(&words.bytes, "");
+                words_end(&words);
                 words_key(&bodies, REGION, "body:%s", ulid);
                 words_add(&bodies, bytes, BYTES);
         }

@@ -274,9 +274,11 @@ class Troupe(County):
     def n_leased(self, worker):
         """Leases of a worker (of its channel, where the store does not say whose they are)."""
         store, channel = self.redis(), worker.rsplit("-", 1)[0]
-        mine = [store.zcard(key) for key in store.scan_iter(f"{{{REGION}}}:mine:{channel}:*")]
-        if mine:
-            return sum(mine)
+        entries = [entry.decode().split("\n")[1:] for key in store.scan_iter(f"{{{REGION}}}:hand:{channel}:*")
+                   for entry in store.lrange(key, 0, -1)]
+        if entries:
+            return sum(store.zscore(f"{{{REGION}}}:due:{channel}", document) == int(lease)
+                       for words in entries for lease, document in zip(words[::2], words[1::2]))
         rows = store.zrange(f"{{{REGION}}}:due:{channel}", 10 ** 12, "+inf", byscore=True, withscores=True)
         return sum(1 for _, score in rows if score % 2 == 1)
 

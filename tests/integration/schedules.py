@@ -150,7 +150,6 @@ class Schedule(Judge):
             events = [copy.copy(event) for event in events]  # whoever comes again gets another ULID
             for event in events:
                 event.ulid = "U%d" % len(self.sent)
-                event.fields = [event.fields[0], event.ulid, *event.fields[2:]]
                 self.sent.append(event)
                 yield ("SET", self.store.key("body:" + event.ulid), event.bytes)
             reply = yield self.store.accept_words(events, known=list(self.carriers))
@@ -159,7 +158,7 @@ class Schedule(Judge):
             for event, answer in zip(events, self.store.accept_of(reply)):
                 if answer.status == "accepted" or event.ulid == answer.ulid:
                     self.bodies[event.ulid] = event
-                    if "f" in event.fields[10]:
+                    if "f" in event.flags:
                         self.start(self.fetcher(event), self.dice.randrange(20_000))
                 self.story.append((self.now, "accept", event.evid, answer.status, answer.revision))
                 if answer.status == "accepted":
@@ -292,9 +291,9 @@ class Schedule(Judge):
             more = {"count": dice.choice((1, 2, 5)), "lease": LEASE, "worker": who, "limits": self.limits}
             works = None
             if dice.random() < 0.3:
-                reply, loaded = yield self.store.work_words(name, **more)
-                status, soon, items = self.store.take_of(reply)
-                works = self.store.load_of(loaded, items) if items else []
+                status, soon, *rows = yield self.store.work_words(name, **more)
+                status, soon = text(status), int(soon)
+                items, works = self.store.works_of(rows)
             else:
                 reply = yield self.store.take_words(name, **more)
                 status, soon, items = self.store.take_of(reply)
@@ -317,7 +316,7 @@ class Schedule(Judge):
                         yield from self.settle(name, who, item, ("release", {}))
                     continue
                 reply = yield self.store.load_words(name, items)
-                works = self.store.load_of(reply, items)
+                works = self.store.load_of(reply)
                 for work in works:
                     self.may_be_shown(name, work)
             if self.slip():
@@ -425,7 +424,7 @@ class Schedule(Judge):
     def land(self, carrier, event, effect):
         if event and event.publish_at > self.now:
             raise Wrong("%s is shown before its embargo ends" % event.evid)
-        if event and "f" in event.fields[10] and event.evid not in self.in_time:
+        if event and "f" in event.flags and event.evid not in self.in_time:
             raise Wrong("%s is shown before its attachments are in" % event.evid)
         carrier.apply(*effect)
         self.story.append((self.now, "lands", carrier.kind, effect))

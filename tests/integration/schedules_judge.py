@@ -64,7 +64,7 @@ class Judge:
             raise Wrong("%s is handed out before its embargo ends" % work.evid)
         if event.expires and event.expires + self.back <= self.now:
             raise Wrong("%s is handed out after it expired" % work.evid)
-        if "f" in event.fields[10] and event.evid not in self.in_time:
+        if "f" in event.flags and event.evid not in self.in_time:
             raise Wrong("%s is handed out before its attachments are in" % work.evid)
         over = event.until and event.until <= self.now  # then nobody waits for where it is removed
         if name == self.after and not self.after_most and not over and self.confirmed.get(("portal", work.document)) != (work.rev, work.lvl) \
@@ -96,7 +96,7 @@ class Judge:
 
     def judge_document(self, document, winner, shown):
         whole = winner.content if winner.kind == "P" and not winner.expires else None
-        missing = {spec.split("<")[0].split("!")[0] for spec in winner.fields[12].split(",") if spec} - set(shown.channels)
+        missing = {spec.split("<")[0].split("!")[0] for spec in winner.channels.split(",") if spec} - set(shown.channels)
         if missing:
             raise Wrong("%s does not know of %s" % (document, missing))
         for name, channel in shown.channels.items():
@@ -106,7 +106,7 @@ class Judge:
             carrier = self.carriers[name]
             posts = carrier.shown(document)
             wanted = whole
-            over = self.on_end[name] if whole and winner.until and self.spec(name) in winner.fields[12] else ""
+            over = self.on_end[name] if whole and winner.until and self.spec(name) in winner.channels else ""
             if over:
                 wanted = whole + "!" if over == "mark" else None
             where = "%s on %s (%s): " % (document, name, carrier.kind)

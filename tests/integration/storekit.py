@@ -17,6 +17,8 @@ from collections import namedtuple
 
 import pytest
 
+from rows import pack, unpack
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.join(HERE, "..", "..")
 REGION = "{530581}:"
@@ -26,10 +28,10 @@ DAY = 86_400_000
 WINDOW = 35 * DAY
 CHANNELS = ("portal", "wechat", "weibo")
 
-REAL_CLOCK = """    local t = redis.call('TIME') -- TIME is not frozen in a Function: once per call
+REAL_CLOCK = """    local t = call('TIME') -- TIME is not frozen in a Function: once per call
     return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 """
-TEST_CLOCK = "    return tonumber(redis.call('GET', 'testclock'))\n"
+TEST_CLOCK = "    return tonumber(call('GET', 'testclock'))\n"
 
 
 class Refused(Exception):
@@ -161,8 +163,13 @@ class Event:
         self.content_digest = hashlib.sha256(content.encode()).digest()[:16]
         self.ulid = ulid or ulid_of(self.evid)
         self.bytes = ("bytes of %s: %s" % (self.evid, content)).encode()
-        self.fields = [kind, self.ulid, source, time, revision, self.digest, at, expires, cls,
-                       deadline, flags, may, channels, "emitter", due, reasons, self.content_digest, until, sum]
+        self.flags, self.channels = flags, channels
+        self.rest = (kind, source, time, revision, self.digest, at, expires, cls, deadline, flags, may, channels, "emitter",
+                     due, reasons, str(until), sum)
+
+    @property
+    def row(self):
+        return pack(self.ulid, *self.rest)
 
 
 def publish(id, **more):
@@ -236,7 +243,7 @@ class Store:
         argv = [epoch, len(known), ",".join(known), window]
         for event in events:
             keys += self.keys("ev:" + event.evid, "doc:" + event.document)
-            argv += event.fields
+            argv += [event.content_digest, event.row]
         return self.words("gk1_accept", keys, *argv)
 
     @staticmethod
@@ -260,7 +267,7 @@ class Store:
 
     def take_words(self, channel, count=10, lease=60_000, worker="", limits="0,0,0,0,0"):
         return self.words("gk1_take", self.keys("due:" + channel, "lease:" + channel, "ctl", "gate:" + channel,
-                                                "mine:%s:%s" % (channel, worker)),
+                                                "hand:%s:%s" % (channel, worker)),
                           channel, count, lease, worker, limits)
 
     def take_all(self, channel, **more):
@@ -273,21 +280,20 @@ class Store:
         return self.words("gk1_work", [*words[3:8], *self.keys("meta", "log")], EPOCH, *words[8:])
 
     def take_and_load(self, channel, **more):
-        taken, loaded = self.redis.call(*self.work_words(channel, **more))
-        _, _, items = self.take_of(taken)
-        return items, self.load_of(loaded, items) if items else []
+        _, _, *rows = self.redis.call(*self.work_words(channel, **more))
+        return self.works_of(rows)
 
     def renew_words(self, channel, triples, worker="", lease=60_000):
         """triples: (document, old, new)."""
         return self.words("gk1_renew", self.keys("due:" + channel, "lease:" + channel,
-                                                 "mine:%s:%s" % (channel, worker)),
+                                                 "hand:%s:%s" % (channel, worker)),
                           worker, lease, *[word for triple in triples for word in triple])
 
     def renew(self, channel, *triples, **more):
         return [text(x) for x in self.redis.call(*self.renew_words(channel, triples, **more))]
 
     def reclaim_words(self, channel, worker):
-        return self.words("gk1_reclaim", self.keys("due:" + channel, "mine:%s:%s" % (channel, worker)))
+        return self.words("gk1_reclaim", self.keys("due:" + channel, "hand:%s:%s" % (channel, worker)))
 
     def reclaim(self, channel, worker):
         return int(self.redis.call(*self.reclaim_words(channel, worker))[1])
@@ -307,23 +313,30 @@ class Store:
         return self.words("gk1_load", keys, EPOCH, channel, *leases)
 
     @staticmethod
-    def load_of(reply, items):
-        """A Work per item, or the word that stands for none."""
-        works = []
-        for item, x in zip(items, reply[2:]):
-            if x[0] != b"work":
-                works.append(text(x[0]))
+    def works_of(rows):
+        """An Item and a Work, or the word that stands for none, per document."""
+        items, works = [], []
+        for row in rows:
+            (document, lease, mark, word), at = unpack("snss", row)
+            items.append(Item(text(document), lease, mark == b"1"))
+            if word != b"work":
+                works.append(text(word))
                 continue
-            works.append(Work(item.document, item.lease, int(x[1]), int(x[2]), text(x[3]), text(x[4]),
-                              text(x[5]), int(x[6]), text(x[7]), text(x[8]), int(x[9]), int(x[10]),
-                              x[11] == b"1", text(x[12]), text(x[13]), text(x[14]), text(x[15]),
-                              int(x[16]), int(x[18]), int(x[19]), text(x[20]), int(x[21]), text(x[22])))
-        return works
+            x, end = unpack("nnsssnssnnnssnnnsnnsnsnn", row, at)
+            assert end == len(row)
+            works.append(Work(items[-1].document, lease, *[text(value) for value in x[:10]], x[10] == 1,
+                              *[text(value) for value in x[11:13]],
+                              *["" if value < 0 else str(value) for value in x[13:15]],
+                              x[15], x[17], x[18], text(x[19]), x[20], text(x[21])))
+        return items, works
+
+    def load_of(self, reply):
+        return self.works_of(reply[2:])[1]
 
     def load(self, channel, items):
         reply = self.redis.call(*self.load_words(channel, items))
         assert reply[0] == b"ok", reply
-        return self.load_of(reply, items)
+        return self.load_of(reply)
 
     def work(self, channel, after=(), **more):
         """Take and load; what is no work is released, as a worker does, and left out."""
@@ -344,17 +357,16 @@ class Store:
                    memo="-", bound=0, health="", hold=0, final=False, extra=""):
         if sent is None:
             sent = verdict in ("done", "ended", "uncertain")
-        return [item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, int(sent),
-                reference, url, code, sentence, at, memo, bound, getattr(item, "generation", 0), health, hold,
-                "1" if final else "", extra]
+        return pack(item.lease, getattr(item, "rev", 0), getattr(item, "lvl", 0), verdict, bool(sent),
+                    reference, url, code, sentence, at, memo, bound, getattr(item, "generation", 0), health, hold,
+                    bool(final), extra)
 
     def settle_words(self, channel, pairs, after=(), breaker="0,0,0,0"):
         """pairs: (document, settlement)."""
         keys = self.keys("meta", "log", "due:" + channel, "gate:" + channel, *["due:" + name for name in after],
                          *["doc:" + document for document, _ in pairs])
         argv = [EPOCH, channel, len(after), ",".join(after), breaker]
-        for _, fields in pairs:
-            argv += fields
+        argv += [row for _, row in pairs]
         return self.words("gk1_settle", keys, *argv)
 
     def settle(self, channel, item, verdict, after=(), breaker="0,0,0,0", **more):

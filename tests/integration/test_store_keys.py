@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from rows import pack
+
 from storekit import (CHANNELS, EPOCH, Redis, Refused, START, Store, library, publish, store,
                       store_redis, withdraw)
 
@@ -106,7 +108,7 @@ def prepared(store):
 
 def calls(store, items):
     held = publish("h", document="dh")
-    settlement = [("d1", [items[0].lease, 1, 0, "done", 1, "r", "u", "c", "", 0, "-", 0, 0, "0", 0, "", "x"])]
+    settlement = [("d1", pack(items[0].lease, 1, 0, "done", 1, "r", "u", "c", "", 0, "-", 0, 0, "0", 0, 0, "x"))]
     return {
         "accept": store.accept_words([publish("2", content="y", time=START + 1),
                                       publish("3", document="d3", content="z")]),
@@ -141,7 +143,7 @@ def test_a_function_never_half_writes_whatever_key_is_of_the_wrong_type(store, f
             key = words[position]
             own = store.redis.call("TYPE", key).decode()
             if own == kind or (own == "none" and kind == {"due": "zset", "log": "stream", "ctl": "hash",
-                                                         "held": "hash", "gate": "hash", "mine": "zset"}.get(key.split("}:")[1].split(":")[0],
+                                                         "held": "hash", "gate": "hash", "hand": "list"}.get(key.split("}:")[1].split(":")[0],
                                                                              "string")):
                 continue
             store.redis.call("DEL", key)

@@ -58,7 +58,7 @@ LEFT_OUT = {
     "a withdrawal uses up no number [6]": (
         "if e.kind == 'W' then return 'accepted', number, level + 1 end", "if e.kind == 'W' then return 'accepted', number + 1, 1 end"),
     "a withdrawal goes to all channels of the document [9]": (
-        "        if c.a then\n            waiting = waiting or {}", "        if e.kind == 'W' and #e.channels == 0 then break end\n        if c.a then\n            waiting = waiting or {}"),
+        "local name, c = channels[i], channels[i + 1]\n", "if e.kind == 'W' and #e.channels == 0 then break end\n        local name, c = channels[i], channels[i + 1]\n"),
     "waiting ends when the other is dead [10]": ("    if is_dead(other, cur) then\n", "    if false then\n"),
     "waiting ends at its limit [10]": ("return at <= now, at", "return false"),
     "the lease last settled is known again [11]": ("elseif c.q == lease then", "elseif false then"),
