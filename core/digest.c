@@ -82,19 +82,23 @@ static void draw(void *bytes, size_t n_bytes) {
 
 /* Each step can be undone when the word is known, and tells words apart when the sum is: what differs
  * in one word only can come to nothing by no later one. */
+static uint64_t sum_step(uint64_t sum, uint64_t word) {
+        sum = (sum ^ le64toh(word)) * UINT64_C(0x9e3779b97f4a7c15);
+        return sum ^ sum >> 32;
+}
+
 void digest_sum(const void *bytes, size_t n_bytes, unsigned char ret[static DIGEST_SUM]) {
-        const unsigned char *at = bytes;
+        const unsigned char *at = bytes, *end = at + n_bytes;
         uint64_t sum = n_bytes, word;
 
-        for (size_t left = n_bytes; left > 0;) {
-                size_t part = left < sizeof(word) ? left : sizeof(word);
-
+        for (; (size_t) (end - at) >= sizeof(word); at += sizeof(word)) {
+                memcpy(&word, at, sizeof(word));
+                sum = sum_step(sum, word);
+        }
+        if (at < end) {
                 word = 0;
-                memcpy(&word, at, part);
-                sum = (sum ^ le64toh(word)) * UINT64_C(0x9e3779b97f4a7c15);
-                sum ^= sum >> 32;
-                at += part;
-                left -= part;
+                memcpy(&word, at, (size_t) (end - at));
+                sum = sum_step(sum, word);
         }
         sum = htole64(sum);
         memcpy(ret, &sum, DIGEST_SUM);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/event_check.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 
 #define FEW 32 /* members that are sorted without asking for memory */
@@ -18,6 +19,21 @@ static bool is_special(unsigned char c) {
         return c < 0x20 || c == '"' || c == '\\';
 }
 
+/* Where the first of them stands, or `end`. */
+static const char *find_special(const char *at, const char *end) {
+        for (; end - at >= LANES; at += LANES) {
+                lanes bytes = lanes_load(at);
+                lanes special = lanes_within(bytes, 0x00, 0x1f) | lanes_equal(bytes, '"') |
+                                lanes_equal(bytes, '\\');
+
+                if (lanes_any(special))
+                        return at + lanes_first(special);
+        }
+        while (at < end && !is_special((unsigned char) *at))
+                at++;
+        return at;
+}
+
 static void write_string(struct buf *buf, const char *text, size_t n) {
         const char *end = text + n;
 
@@ -25,8 +41,7 @@ static void write_string(struct buf *buf, const char *text, size_t n) {
         while (text < end) {
                 const char *run = text;
 
-                while (text < end && !is_special((unsigned char) *text))
-                        text++;
+                text = find_special(text, end);
                 buf_add(buf, run, (size_t) (text - run));
                 if (text == end)
                         break;

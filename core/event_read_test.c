@@ -133,6 +133,50 @@ static void what_json_is_reads_as_jansson_reads_it(void **state) {
         }
 }
 
+/* What is passed over in sixteens against jansson, which looks at each byte: whole and broken
+ * sequences at each place of two sixteens, with the string's end close behind and far. */
+static void a_sequence_is_read_wherever_it_stands(void **state) {
+        static const char *const pieces[] = {
+                "", "\x01", "\x1f", " ", "\x7f", "\\n", "\\\"", "\\\\", "\\u516c", "\\x", "\"", "\n",
+                "é", "\xc2\x80", "\xdf\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\xc2", "\xc2z",
+                "\xe0\xa0\x80", "\xe0\x9f\xbf", "\xe1\x80\x80", "\xed\x9f\xbf", "\xed\xa0\x80",
+                "\xee\x80\x80", "\xef\xbf\xbf", "\xe5", "\xe5\x85", "\xe5\x85z", "\xe5zz",
+                "\xe5\xe5\x85", "\xe5\x85\xac\xac", "\xe5\x85\xe5\x85\xac", "\x80", "\xbf\xbf",
+                "\xf0\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf4\x8f\xbf\xbf",
+                "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe", "\xff\x80\x80", "😀", "“公”", "བོད",
+        };
+        static const char *const fillers[] = { "a", "é", "公", "😀", "\\t", "a公" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(pieces) * ELEMENTS(fillers) * 40; i++) {
+                const char *filler = fillers[i / 40 % ELEMENTS(fillers)];
+                struct findings errors = { 0 };
+                struct buf text = { 0 };
+                char *exact freed_by(freep) = NULL;
+                json_t *ours, *theirs;
+
+                buf_str(&text, "{\"a\":\"");
+                for (size_t k = 0; k < i % 40; k++)
+                        buf_str(&text, filler);
+                buf_str(&text, pieces[i / 40 / ELEMENTS(fillers)]);
+                for (size_t k = 0; k < 40; k += 1 + i % 40)
+                        buf_str(&text, filler);
+                buf_str(&text, "\"}");
+                exact = malloc(text.len); /* so that a byte behind it would be seen */
+                assert_non_null(exact);
+                memcpy(exact, text.data, text.len);
+
+                ours = event_read(exact, text.len, &errors);
+                theirs = json_loadb(exact, text.len, JSON_REJECT_DUPLICATES, NULL);
+                if (!ours != !theirs || (ours && !json_equal(ours, theirs)))
+                        fail_msg("%s", text.data);
+                json_decref(ours);
+                json_decref(theirs);
+                findings_done(&errors);
+                buf_done(&text);
+        }
+}
+
 static void what_is_wrong_is_said_with_its_place(void **state) {
         static const struct {
                 const char *story, *bytes;
@@ -367,6 +411,7 @@ static void sentences_come_in_english_too(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_json_is_reads_as_jansson_reads_it),
+                cmocka_unit_test(a_sequence_is_read_wherever_it_stands),
                 cmocka_unit_test(what_is_wrong_is_said_with_its_place),
                 cmocka_unit_test(a_byte_order_mark_does_no_harm),
                 cmocka_unit_test(depth_has_a_limit),
