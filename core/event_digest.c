@@ -69,18 +69,6 @@ static void write_string(struct buf *buf, const char *text, size_t n) {
         buf_char(buf, '"');
 }
 
-static void write_integer(struct buf *buf, json_int_t value) {
-        char digits[24], *at = digits + sizeof(digits);
-        uint64_t n = value < 0 ? -(uint64_t) value : (uint64_t) value;
-
-        do
-                *--at = (char) ('0' + n % 10);
-        while ((n /= 10) > 0);
-        if (value < 0)
-                *--at = '-';
-        buf_add(buf, at, (size_t) (digits + sizeof(digits) - at));
-}
-
 static void write_value(struct buf *buf, const json_t *value, bool sorted);
 
 static void write_real(struct buf *buf, const json_t *value) {
@@ -178,7 +166,7 @@ static void write_value(struct buf *buf, const json_t *value, bool sorted) {
                 write_string(buf, json_string_value(value), json_string_length(value));
                 break;
         case JSON_INTEGER:
-                write_integer(buf, json_integer_value(value));
+                buf_number(buf, json_integer_value(value));
                 break;
         case JSON_REAL:
                 write_real(buf, value);
