@@ -22,24 +22,28 @@ static void open_once(void) {
                 abort();
 }
 
-static void write_hex(const unsigned char raw[static 32], char ret[static DIGEST_TEXT]) {
+void digest_hex(const unsigned char digest[static DIGEST_BYTES], char ret[static DIGEST_TEXT]) {
         static const char hex[] = "0123456789abcdef";
 
-        for (size_t i = 0; i < 32; i++) {
-                ret[2 * i] = hex[raw[i] >> 4];
-                ret[2 * i + 1] = hex[raw[i] & 15];
+        for (size_t i = 0; i < DIGEST_BYTES; i++) {
+                ret[2 * i] = hex[digest[i] >> 4];
+                ret[2 * i + 1] = hex[digest[i] & 15];
         }
-        ret[64] = '\0';
+        ret[DIGEST_TEXT - 1] = '\0';
+}
+
+void digest_raw(const void *bytes, size_t n_bytes, unsigned char ret[static DIGEST_BYTES]) {
+        open_once();
+        if (!EVP_DigestInit_ex2(context, sha256, NULL) ||
+            !EVP_DigestUpdate(context, bytes, n_bytes) || !EVP_DigestFinal_ex(context, ret, NULL))
+                abort();
 }
 
 void digest_bytes(const void *bytes, size_t n_bytes, char ret[static DIGEST_TEXT]) {
-        unsigned char raw[32];
+        unsigned char raw[DIGEST_BYTES];
 
-        open_once();
-        if (!EVP_DigestInit_ex2(context, sha256, NULL) ||
-            !EVP_DigestUpdate(context, bytes, n_bytes) || !EVP_DigestFinal_ex(context, raw, NULL))
-                abort();
-        write_hex(raw, ret);
+        digest_raw(bytes, n_bytes, raw);
+        digest_hex(raw, ret);
 }
 
 struct digest *digest_new(void) {
@@ -57,11 +61,11 @@ void digest_add(struct digest *digest, const void *bytes, size_t n_bytes) {
 }
 
 void digest_end(struct digest *digest, char ret[static DIGEST_TEXT]) {
-        unsigned char raw[32];
+        unsigned char raw[DIGEST_BYTES];
 
         if (!EVP_DigestFinal_ex((EVP_MD_CTX *) digest, raw, NULL))
                 abort();
-        write_hex(raw, ret);
+        digest_hex(raw, ret);
 }
 
 struct digest *digest_free(struct digest *digest) {
@@ -102,6 +106,29 @@ void digest_sum(const void *bytes, size_t n_bytes, unsigned char ret[static DIGE
         }
         sum = htole64(sum);
         memcpy(ret, &sum, DIGEST_SUM);
+}
+
+void digest_mark(const char *key, const char *text, const void *bytes, size_t n_bytes,
+                 unsigned char ret[static DIGEST_MARK]) {
+        static EVP_MAC_CTX *siphash;
+        unsigned char key_bytes[DIGEST_MARK] = { 0 };
+        size_t n = strlen(key), n_written;
+
+        if (!siphash) { /* as above: once is enough */
+                EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+
+                siphash = mac ? EVP_MAC_CTX_new(mac) : NULL;
+                EVP_MAC_free(mac);
+                if (!siphash)
+                        abort();
+        }
+        memcpy(key_bytes, key + (n > DIGEST_MARK ? n - DIGEST_MARK : 0),
+               n < DIGEST_MARK ? n : DIGEST_MARK);
+        if (!EVP_MAC_init(siphash, key_bytes, sizeof(key_bytes), NULL) ||
+            !EVP_MAC_update(siphash, (const unsigned char *) text, strlen(text) + 1) ||
+            !EVP_MAC_update(siphash, bytes, n_bytes) ||
+            !EVP_MAC_final(siphash, ret, &n_written, DIGEST_MARK) || n_written != DIGEST_MARK)
+                abort();
 }
 
 /* Adds one to a big-endian number; false when it went round to zero. */

@@ -54,6 +54,30 @@ static void a_sum_sees_every_bit_and_the_length(void **state) {
         assert_memory_not_equal(sum, other, DIGEST_SUM);
 }
 
+static void a_mark_tells_key_text_and_bytes_apart(void **state) {
+        static const struct {
+                const char *key, *text, *bytes;
+        } rows[] = {
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "title", "body" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRT", "title", "body" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "titl", "ebody" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "titlebody", "" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "", "titlebody" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "title", "Body" },
+                { "", "title", "body" },
+        };
+        unsigned char marks[ELEMENTS(rows)][DIGEST_MARK];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                digest_mark(rows[i].key, rows[i].text, rows[i].bytes, strlen(rows[i].bytes), marks[i]);
+                for (size_t k = 0; k < i; k++)
+                        assert_memory_not_equal(marks[i], marks[k], DIGEST_MARK);
+        }
+        /* openssl mac -macopt hexkey:(of the key's last 16) -macopt size:16 SIPHASH: it is stored. */
+        assert_memory_equal(marks[0], "\x95\x51\x3d\x74\xee\x7f\xc7\x73\x08\x6f\xf7\x3e\x55\xc0\xe1\x64", DIGEST_MARK);
+}
+
 static void identifiers_tell_their_time(void **state) {
         char id[ULID_TEXT];
 
@@ -93,6 +117,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(digests_agree_with_the_published_ones),
                 cmocka_unit_test(a_sum_sees_every_bit_and_the_length),
+                cmocka_unit_test(a_mark_tells_key_text_and_bytes_apart),
                 cmocka_unit_test(identifiers_tell_their_time),
                 cmocka_unit_test(later_identifiers_sort_later),
                 cmocka_unit_test(identifiers_of_two_milliseconds_share_no_random_part),

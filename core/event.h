@@ -67,7 +67,9 @@ struct event {
         struct event_attachment *attachments; /* owned */
         size_t n_attachments;
         bool composed;            /* a name became NFC: the bytes it was read from say it otherwise */
-        char digest[DIGEST_TEXT]; /* of the canonical form: type, and data without revision */
+        /* of the canonical form: type, and data without revision */
+        unsigned char digest_raw[DIGEST_BYTES];
+        char digest[DIGEST_TEXT];
 };
 
 /* One entry of a reply's `errors` or `warnings`. */

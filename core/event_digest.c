@@ -244,8 +244,10 @@ bool event_digest(struct event *event) {
         buf_reset(&canonical);
         write_canonical(&canonical, event, json_string_value(json_object_get(event->json, "type")));
         done = canonical.error == 0;
-        if (done)
-                digest_bytes(buf_text(&canonical), canonical.len, event->digest);
+        if (done) {
+                digest_raw(buf_text(&canonical), canonical.len, event->digest_raw);
+                digest_hex(event->digest_raw, event->digest);
+        }
         if (canonical.allocated > 65536)
                 buf_done(&canonical);
         return done;

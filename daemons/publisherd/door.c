@@ -195,6 +195,13 @@ void job_answered(struct job *job) {
                 peer_flush(peer);
 }
 
+void job_name_emitter(struct job *job, const char *name) {
+        size_t n = strnlen(name, sizeof(job->emitter) - 1);
+
+        memcpy(job->emitter, name, n);
+        job->emitter[n] = '\0';
+}
+
 /* -- messages ------------------------------------------------------------------------------------- */
 
 static const struct emitter_config *emitter_by_key(const struct publisherd *daemon,
@@ -250,8 +257,7 @@ static void reject_message(struct door *door, struct peer *peer, const struct fi
                 job->raw = zmq_msg_data(bytes);
                 job->n_raw = zmq_msg_size(bytes);
         }
-        (void) snprintf(job->emitter, sizeof(job->emitter), "%s",
-                        emitter ? emitter->name : door->curve ? "" : "local");
+        job_name_emitter(job, emitter ? emitter->name : door->curve ? "" : "local");
         door->daemon->n_rejected++;
         answer_rejected(job, errors);
 }
