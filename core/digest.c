@@ -108,26 +108,43 @@ void digest_sum(const void *bytes, size_t n_bytes, unsigned char ret[static DIGE
         memcpy(ret, &sum, DIGEST_SUM);
 }
 
+/* The key of the last call is kept: a county has one. */
+static const unsigned char *mark_key(const char *key) {
+        static unsigned char made[DIGEST_BYTES];
+        static char of[ULID_TEXT];
+        static bool is_made;
+        size_t n = strnlen(key, sizeof(of) - 1);
+
+        if (!is_made || strncmp(of, key, n + 1) != 0) {
+                memcpy(of, key, n);
+                of[n] = '\0';
+                digest_raw(of, n, made);
+                is_made = true;
+        }
+        return made;
+}
+
+static EVP_MAC_CTX *open_poly1305(void) {
+        EVP_MAC *mac = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+        EVP_MAC_CTX *opened = mac ? EVP_MAC_CTX_new(mac) : NULL;
+
+        EVP_MAC_free(mac);
+        if (!opened)
+                abort();
+        return opened;
+}
+
 void digest_mark(const char *key, const char *text, const void *bytes, size_t n_bytes,
                  unsigned char ret[static DIGEST_MARK]) {
-        static EVP_MAC_CTX *siphash;
-        unsigned char key_bytes[DIGEST_MARK] = { 0 };
-        size_t n = strlen(key), n_written;
+        static EVP_MAC_CTX *poly1305; /* as above: once is enough */
+        size_t n_written;
 
-        if (!siphash) { /* as above: once is enough */
-                EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-
-                siphash = mac ? EVP_MAC_CTX_new(mac) : NULL;
-                EVP_MAC_free(mac);
-                if (!siphash)
-                        abort();
-        }
-        memcpy(key_bytes, key + (n > DIGEST_MARK ? n - DIGEST_MARK : 0),
-               n < DIGEST_MARK ? n : DIGEST_MARK);
-        if (!EVP_MAC_init(siphash, key_bytes, sizeof(key_bytes), NULL) ||
-            !EVP_MAC_update(siphash, (const unsigned char *) text, strlen(text) + 1) ||
-            !EVP_MAC_update(siphash, bytes, n_bytes) ||
-            !EVP_MAC_final(siphash, ret, &n_written, DIGEST_MARK) || n_written != DIGEST_MARK)
+        if (!poly1305)
+                poly1305 = open_poly1305();
+        if (!EVP_MAC_init(poly1305, mark_key(key), DIGEST_BYTES, NULL) ||
+            !EVP_MAC_update(poly1305, (const unsigned char *) text, strlen(text) + 1) ||
+            !EVP_MAC_update(poly1305, bytes, n_bytes) ||
+            !EVP_MAC_final(poly1305, ret, &n_written, DIGEST_MARK) || n_written != DIGEST_MARK)
                 abort();
 }
 
