@@ -45,15 +45,20 @@ char *buf_grow(struct buf *buf, size_t n_bytes) {
 }
 
 void buf_number(struct buf *buf, int64_t number) {
-        char digits[24], *at = digits + sizeof(digits);
         uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
+        size_t n = number < 0 ? 2 : 1;
+        char *room;
 
+        for (uint64_t rest = left; rest >= 10; rest /= 10)
+                n++;
+        room = buf_room(buf, n);
+        if (!room)
+                return;
+        buf_grown(buf, n);
+        room[0] = '-';
         do
-                *--at = (char) ('0' + left % 10);
+                room[--n] = (char) ('0' + left % 10);
         while ((left /= 10) > 0);
-        if (number < 0)
-                *--at = '-';
-        buf_add(buf, at, (size_t) (digits + sizeof(digits) - at));
 }
 
 void buf_fmt(struct buf *buf, const char *format, ...) {

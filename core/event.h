@@ -101,6 +101,10 @@ void findings_done(struct findings *findings);
  * NULL without an error: this machine is short of memory. */
 json_t *event_read(const void *bytes, size_t n_bytes, struct findings *errors);
 
+/* From now on values that event_read() makes lie in one piece of memory, as far as it goes: for a
+ * process that is done with one message before it reads the next. Once, at the start. */
+void event_memory_use(void);
+
 /* One CloudEvent -> a parsed event, or NULL with all its errors. Warnings (unknown members of data,
  * assumed_zone) in both cases. The event takes a reference of its own to `json`, and document names
  * in it become NFC in place. NULL without an error: this machine is short of memory. */

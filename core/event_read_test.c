@@ -396,6 +396,60 @@ static void a_message_over_the_frame_limit_is_not_looked_at(void **state) {
         findings_done(&errors);
 }
 
+/* Runs last: from here on values lie in the room. */
+static void values_live_on_whatever_is_read_meanwhile(void **state) {
+        struct findings errors = { 0 };
+        struct buf large = { 0 }, many = { 0 };
+        json_t *kept[3] = { NULL }, *alike;
+        char *dumped;
+
+        (void) state;
+        event_memory_use();
+        buf_str(&large, "{\"a\":\"");
+        for (int i = 0; i < 10000; i++)
+                buf_str(&large, "公");
+        buf_str(&large, "\",\"b\":1}");
+        buf_str(&many, "{\"a\":[0");
+        for (int i = 0; i < 1500; i++) /* more than there is room for */
+                buf_str(&many, ",{\"b\":[1,0.5,\"c\"]}");
+        buf_str(&many, "]}");
+
+        for (int round = 0; round < 100; round++) {
+                struct buf text = { 0 };
+
+                /* The same as without the room; one is held while two others come and go. */
+                buf_fmt(&text, "{\"round\":%d,\"of\":{\"many\":[\"公开\",null,true,%d]}}", round, round);
+                json_decref(kept[round % 3]);
+                kept[round % 3] = read_text(text.data, &errors);
+                assert_non_null(kept[round % 3]);
+                alike = json_loads(text.data, 0, NULL);
+                assert_true(json_equal(kept[round % 3], alike));
+                json_decref(alike);
+
+                alike = read_text(round % 2 ? large.data : many.data, &errors);
+                assert_non_null(alike);
+                assert_int_equal(json_object_set_new(alike, "round", json_integer(round)), 0);
+                dumped = json_dumps(alike, JSON_COMPACT);
+                assert_non_null(dumped);
+                free(dumped); /* as everywhere: it is malloc()'s */
+                json_decref(alike);
+                assert_null(read_text("{\"a\":[1,2,{\"b\":}]}", &errors));
+                findings_done(&errors);
+
+                dumped = json_dumps(kept[round % 3], JSON_COMPACT);
+                assert_string_equal(dumped, text.data);
+                free(dumped);
+                if (round % 10 == 9) /* nothing is held: the room is empty again */
+                        for (size_t i = 0; i < ELEMENTS(kept); i++) {
+                                json_decref(kept[i]);
+                                kept[i] = NULL;
+                        }
+                buf_done(&text);
+        }
+        buf_done(&large);
+        buf_done(&many);
+}
+
 static void sentences_come_in_english_too(void **state) {
         struct findings errors = { 0 };
 
@@ -421,6 +475,7 @@ int main(void) {
                 cmocka_unit_test(the_number_of_values_has_a_limit),
                 cmocka_unit_test(a_message_over_the_frame_limit_is_not_looked_at),
                 cmocka_unit_test(sentences_come_in_english_too),
+                cmocka_unit_test(values_live_on_whatever_is_read_meanwhile),
         };
 
         return cmocka_run_group_tests_name("event_read", tests, NULL, NULL);
