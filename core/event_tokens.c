@@ -139,11 +139,11 @@ static const char *skip_plain(const char *at, const char *end) {
                 lanes bytes = lanes_load(at);
                 lanes begun = lanes_within(lanes_load(at - 1), 0xe1, 0xff) |
                               lanes_within(lanes_load(at - 2), 0xe1, 0xff);
-                lanes inner = lanes_within(bytes, 0x80, 0xbf);
-                lanes wrong = lanes_within(bytes, 0x00, 0x1f) | lanes_equal(bytes, '"') |
-                              lanes_equal(bytes, '\\') | lanes_within(bytes, 0xc0, 0xe0) |
-                              lanes_equal(bytes, 0xed) | lanes_within(bytes, 0xf0, 0xff) |
-                              (begun ^ inner);
+                lanes inner = lanes_below(bytes, 0xc0);
+                lanes wrong = lanes_equal(bytes, '"') | lanes_equal(bytes, '\\') |
+                              lanes_equal(bytes, 0xed) | (lanes_below(bytes, 0xe1) ^ inner) |
+                              (lanes_below(bytes, 0x20) & ~lanes_below(bytes, 0xf0)) |
+                              (begun ^ inner); /* the middle two: C0 to E0, F0 to FF and 00 to 1F */
 
                 if (lanes_any(wrong)) {
                         at += lanes_first(wrong);

@@ -38,6 +38,14 @@ static inline lanes lanes_within(lanes bytes, uint8_t first, uint8_t last) {
         return (lanes) (bytes - lanes_of(first) <= lanes_of((uint8_t) (last - first)));
 }
 
+/* In the order of signed bytes, where 80 to FF come before 00: one instruction, where the order of
+ * unsigned ones takes two or three. */
+static inline lanes lanes_below(lanes bytes, uint8_t bound) {
+        typedef int8_t signed_lanes __attribute__((vector_size(LANES)));
+
+        return (lanes) ((signed_lanes) bytes < (signed_lanes) lanes_of(bound));
+}
+
 static inline bool lanes_any(lanes found) {
         uint64_t half[2];
 

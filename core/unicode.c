@@ -170,7 +170,7 @@ static const char *skip_unsuspected(const char *at, const char *end, enum unicod
                         if (lanes_any(rule == UNICODE_NAME ? suspects_in_name(bytes)
                                                            : suspects_in_text(bytes, at)))
                                 break;
-                        inner -= lanes_within(bytes, 0x80, 0xbf);
+                        inner -= lanes_below(bytes, 0xc0); /* 80 to BF */
                         at += LANES;
                         if (++n == 255 || end - at < LANES + 2)
                                 break;

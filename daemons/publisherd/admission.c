@@ -242,6 +242,8 @@ static void add_sum(struct buf *buf, const unsigned char sum[static DIGEST_SUM])
         }
 }
 
+enum { WORDS_USUAL = 500 }; /* bytes that most events' fields keep within */
+
 /* The fields of one event, in the order that core/store_accept.lua gives at gk_accept. */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct emitter_config *emitter, const char *channels) {
@@ -253,6 +255,7 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         job->urgent = urgent && !event->dry_run;
         content_mark(event, job->region, same);
 
+        (void) buf_room(&words->bytes, WORDS_USUAL);
         words_str(words, event->type == EVENT_WITHDRAW ? "W" : job->not_for_all ? "N" : "P");
         words_str(words, job->ulid);
         words_str(words, event->source);

@@ -9,6 +9,8 @@
 #include "core/moment.h"
 #include "core/template.h"
 
+enum { ANSWER_USUAL = 500 }; /* bytes that most answers keep within */
+
 static void add_string(struct buf *buf, const char *name, const char *value) {
         buf_char(buf, '"');
         buf_str(buf, name);
@@ -32,6 +34,7 @@ static void add_json(struct buf *buf, const char *name, const json_t *value) {
 
 /* {"source":..,"id":..,"status":..  left open */
 static void begin(struct buf *buf, const struct job *job, const char *status) {
+        (void) buf_room(buf, ANSWER_USUAL);
         buf_char(buf, '{');
         add_string(buf, "source", job->source);
         buf_char(buf, ',');
