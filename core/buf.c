@@ -17,7 +17,7 @@ void buf_reset(struct buf *buf) {
                 buf->data[0] = '\0';
 }
 
-char *buf_room(struct buf *buf, size_t n_bytes) {
+char *buf_grow(struct buf *buf, size_t n_bytes) {
         size_t max = buf->max ? buf->max : BUF_DEFAULT_MAX;
 
         if (buf->error)
@@ -32,6 +32,7 @@ char *buf_room(struct buf *buf, size_t n_bytes) {
 
                 while (wanted < buf->len + n_bytes + 1)
                         wanted *= 2;
+                wanted = wanted <= max ? wanted : max + 1;
                 data = realloc(buf->data, wanted);
                 if (!data) {
                         buf->error = -ENOMEM;
@@ -43,39 +44,21 @@ char *buf_room(struct buf *buf, size_t n_bytes) {
         return buf->data + buf->len;
 }
 
-void buf_grown(struct buf *buf, size_t n_bytes) {
-        buf->len += n_bytes;
-        buf->data[buf->len] = '\0';
-}
+void buf_number(struct buf *buf, int64_t number) {
+        uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
+        size_t n = number < 0 ? 2 : 1;
+        char *room;
 
-void buf_add(struct buf *buf, const void *bytes, size_t n_bytes) {
-        char *room = buf_room(buf, n_bytes);
-
+        for (uint64_t rest = left; rest >= 10; rest /= 10)
+                n++;
+        room = buf_room(buf, n);
         if (!room)
                 return;
-        if (n_bytes)
-                memcpy(room, bytes, n_bytes);
-        buf_grown(buf, n_bytes);
-}
-
-void buf_str(struct buf *buf, const char *string) {
-        buf_add(buf, string, strlen(string));
-}
-
-void buf_char(struct buf *buf, char c) {
-        buf_add(buf, &c, 1);
-}
-
-void buf_number(struct buf *buf, int64_t number) {
-        char text[24], *at = text + sizeof(text);
-        uint64_t left = number < 0 ? -(uint64_t) number : (uint64_t) number;
-
+        buf_grown(buf, n);
+        room[0] = '-';
         do
-                *--at = (char) ('0' + left % 10);
+                room[--n] = (char) ('0' + left % 10);
         while ((left /= 10) > 0);
-        if (number < 0)
-                *--at = '-';
-        buf_add(buf, at, (size_t) (text + sizeof(text) - at));
 }
 
 void buf_fmt(struct buf *buf, const char *format, ...) {

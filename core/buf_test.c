@@ -5,6 +5,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +49,28 @@ static void a_format_that_does_not_fit_the_cap_leaves_what_was_there(void **stat
         buf_done(&buf);
 }
 
+static void numbers_are_written_as_printf_writes_them(void **state) {
+        int64_t number = 1;
+
+        (void) state;
+        for (int i = 0; i < 3 * 20; i++) {
+                int64_t tried = i % 3 == 0 ? number : i % 3 == 1 ? number - 1 : -number;
+                struct buf buf = { 0 };
+                char wanted[24];
+
+                (void) snprintf(wanted, sizeof(wanted), "%" PRId64, tried);
+                buf_number(&buf, tried);
+                assert_string_equal(buf_text(&buf), wanted);
+                buf_reset(&buf);
+                buf_number(&buf, i % 2 ? INT64_MIN + i : INT64_MAX - i);
+                (void) snprintf(wanted, sizeof(wanted), "%" PRId64, i % 2 ? INT64_MIN + i : INT64_MAX - i);
+                assert_string_equal(buf_text(&buf), wanted);
+                buf_done(&buf);
+                if (i % 3 == 2 && number < INT64_MAX / 10)
+                        number *= 10;
+        }
+}
+
 static void an_empty_buffer_is_an_empty_string(void **state) {
         struct buf buf = { 0 };
         char *taken;
@@ -63,6 +87,7 @@ int main(void) {
                 cmocka_unit_test(text_grows_and_ends_in_a_nul),
                 cmocka_unit_test(the_cap_holds_and_the_error_stays),
                 cmocka_unit_test(a_format_that_does_not_fit_the_cap_leaves_what_was_there),
+                cmocka_unit_test(numbers_are_written_as_printf_writes_them),
                 cmocka_unit_test(an_empty_buffer_is_an_empty_string),
         };
 

@@ -22,24 +22,28 @@ static void open_once(void) {
                 abort();
 }
 
-static void write_hex(const unsigned char raw[static 32], char ret[static DIGEST_TEXT]) {
+void digest_hex(const unsigned char digest[static DIGEST_BYTES], char ret[static DIGEST_TEXT]) {
         static const char hex[] = "0123456789abcdef";
 
-        for (size_t i = 0; i < 32; i++) {
-                ret[2 * i] = hex[raw[i] >> 4];
-                ret[2 * i + 1] = hex[raw[i] & 15];
+        for (size_t i = 0; i < DIGEST_BYTES; i++) {
+                ret[2 * i] = hex[digest[i] >> 4];
+                ret[2 * i + 1] = hex[digest[i] & 15];
         }
-        ret[64] = '\0';
+        ret[DIGEST_TEXT - 1] = '\0';
+}
+
+void digest_raw(const void *bytes, size_t n_bytes, unsigned char ret[static DIGEST_BYTES]) {
+        open_once();
+        if (!EVP_DigestInit_ex2(context, sha256, NULL) ||
+            !EVP_DigestUpdate(context, bytes, n_bytes) || !EVP_DigestFinal_ex(context, ret, NULL))
+                abort();
 }
 
 void digest_bytes(const void *bytes, size_t n_bytes, char ret[static DIGEST_TEXT]) {
-        unsigned char raw[32];
+        unsigned char raw[DIGEST_BYTES];
 
-        open_once();
-        if (!EVP_DigestInit_ex2(context, sha256, NULL) ||
-            !EVP_DigestUpdate(context, bytes, n_bytes) || !EVP_DigestFinal_ex(context, raw, NULL))
-                abort();
-        write_hex(raw, ret);
+        digest_raw(bytes, n_bytes, raw);
+        digest_hex(raw, ret);
 }
 
 struct digest *digest_new(void) {
@@ -57,11 +61,11 @@ void digest_add(struct digest *digest, const void *bytes, size_t n_bytes) {
 }
 
 void digest_end(struct digest *digest, char ret[static DIGEST_TEXT]) {
-        unsigned char raw[32];
+        unsigned char raw[DIGEST_BYTES];
 
         if (!EVP_DigestFinal_ex((EVP_MD_CTX *) digest, raw, NULL))
                 abort();
-        write_hex(raw, ret);
+        digest_hex(raw, ret);
 }
 
 struct digest *digest_free(struct digest *digest) {
@@ -82,22 +86,66 @@ static void draw(void *bytes, size_t n_bytes) {
 
 /* Each step can be undone when the word is known, and tells words apart when the sum is: what differs
  * in one word only can come to nothing by no later one. */
+static uint64_t sum_step(uint64_t sum, uint64_t word) {
+        sum = (sum ^ le64toh(word)) * UINT64_C(0x9e3779b97f4a7c15);
+        return sum ^ sum >> 32;
+}
+
 void digest_sum(const void *bytes, size_t n_bytes, unsigned char ret[static DIGEST_SUM]) {
-        const unsigned char *at = bytes;
+        const unsigned char *at = bytes, *end = at + n_bytes;
         uint64_t sum = n_bytes, word;
 
-        for (size_t left = n_bytes; left > 0;) {
-                size_t part = left < sizeof(word) ? left : sizeof(word);
-
+        for (; (size_t) (end - at) >= sizeof(word); at += sizeof(word)) {
+                memcpy(&word, at, sizeof(word));
+                sum = sum_step(sum, word);
+        }
+        if (at < end) {
                 word = 0;
-                memcpy(&word, at, part);
-                sum = (sum ^ le64toh(word)) * UINT64_C(0x9e3779b97f4a7c15);
-                sum ^= sum >> 32;
-                at += part;
-                left -= part;
+                memcpy(&word, at, (size_t) (end - at));
+                sum = sum_step(sum, word);
         }
         sum = htole64(sum);
         memcpy(ret, &sum, DIGEST_SUM);
+}
+
+/* The key of the last call is kept: a county has one. */
+static const unsigned char *mark_key(const char *key) {
+        static unsigned char made[DIGEST_BYTES];
+        static char of[ULID_TEXT];
+        static bool is_made;
+        size_t n = strnlen(key, sizeof(of) - 1);
+
+        if (!is_made || strncmp(of, key, n + 1) != 0) {
+                memcpy(of, key, n);
+                of[n] = '\0';
+                digest_raw(of, n, made);
+                is_made = true;
+        }
+        return made;
+}
+
+static EVP_MAC_CTX *open_poly1305(void) {
+        EVP_MAC *mac = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+        EVP_MAC_CTX *opened = mac ? EVP_MAC_CTX_new(mac) : NULL;
+
+        EVP_MAC_free(mac);
+        if (!opened)
+                abort();
+        return opened;
+}
+
+void digest_mark(const char *key, const char *text, const void *bytes, size_t n_bytes,
+                 unsigned char ret[static DIGEST_MARK]) {
+        static EVP_MAC_CTX *poly1305; /* as above: once is enough */
+        size_t n_written;
+
+        if (!poly1305)
+                poly1305 = open_poly1305();
+        if (!EVP_MAC_init(poly1305, mark_key(key), DIGEST_BYTES, NULL) ||
+            !EVP_MAC_update(poly1305, (const unsigned char *) text, strlen(text) + 1) ||
+            !EVP_MAC_update(poly1305, bytes, n_bytes) ||
+            !EVP_MAC_final(poly1305, ret, &n_written, DIGEST_MARK) || n_written != DIGEST_MARK)
+                abort();
 }
 
 /* Adds one to a big-endian number; false when it went round to zero. */

@@ -47,9 +47,40 @@ static void a_sum_sees_every_bit_and_the_length(void **state) {
         assert_memory_equal(sum, other, DIGEST_SUM);
         digest_sum(text, 39, other);
         assert_memory_not_equal(sum, other, DIGEST_SUM);
+        digest_sum("{\"specversion\":\"1.0\"}", 21, sum); /* stored and compared: it stays what it is */
+        assert_memory_equal(sum, "\x3a\x4c\x2f\xaa\x8a\x5d\x59\x99", DIGEST_SUM);
         digest_sum("\0", 1, sum);
         digest_sum("", 0, other);
         assert_memory_not_equal(sum, other, DIGEST_SUM);
+}
+
+static void a_mark_tells_key_text_and_bytes_apart(void **state) {
+        static const struct {
+                const char *key, *text, *bytes;
+        } rows[] = {
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "title", "body" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRT", "title", "body" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "titl", "ebody" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "titlebody", "" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "", "titlebody" },
+                { "01KQ4W0000ABCDEFGHJKMNPQRS", "title", "Body" },
+                { "", "title", "body" },
+        };
+        unsigned char marks[ELEMENTS(rows)][DIGEST_MARK];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                digest_mark(rows[i].key, rows[i].text, rows[i].bytes, strlen(rows[i].bytes), marks[i]);
+                for (size_t k = 0; k < i; k++)
+                        assert_memory_not_equal(marks[i], marks[k], DIGEST_MARK);
+        }
+        /* openssl mac -macopt hexkey:(SHA-256 of the key) POLY1305: it is stored. */
+        assert_memory_equal(marks[0], "\xcc\x03\x4d\x40\x6f\x0b\x5a\x44\x87\x0a\xcf\x08\xf0\x77\x53\x93", DIGEST_MARK);
+        /* Another key in between, which begins alike. */
+        digest_mark("01KQ4W0000ABCDEFGHJKMNPQR", "title", "body", 4, marks[1]);
+        assert_memory_not_equal(marks[1], marks[0], DIGEST_MARK);
+        digest_mark(rows[0].key, "title", "body", 4, marks[1]);
+        assert_memory_equal(marks[1], marks[0], DIGEST_MARK);
 }
 
 static void identifiers_tell_their_time(void **state) {
@@ -91,6 +122,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(digests_agree_with_the_published_ones),
                 cmocka_unit_test(a_sum_sees_every_bit_and_the_length),
+                cmocka_unit_test(a_mark_tells_key_text_and_bytes_apart),
                 cmocka_unit_test(identifiers_tell_their_time),
                 cmocka_unit_test(later_identifiers_sort_later),
                 cmocka_unit_test(identifiers_of_two_milliseconds_share_no_random_part),

@@ -67,7 +67,9 @@ struct event {
         struct event_attachment *attachments; /* owned */
         size_t n_attachments;
         bool composed;            /* a name became NFC: the bytes it was read from say it otherwise */
-        char digest[DIGEST_TEXT]; /* of the canonical form: type, and data without revision */
+        /* of the canonical form: type, and data without revision */
+        unsigned char digest_raw[DIGEST_BYTES];
+        char digest[DIGEST_TEXT];
 };
 
 /* One entry of a reply's `errors` or `warnings`. */
@@ -98,6 +100,10 @@ void findings_done(struct findings *findings);
  * The path is "", or "/3" where the fourth event of an array is the one that is too large.
  * NULL without an error: this machine is short of memory. */
 json_t *event_read(const void *bytes, size_t n_bytes, struct findings *errors);
+
+/* From now on values that event_read() makes lie in one piece of memory, as far as it goes: for a
+ * process that is done with one message before it reads the next. Once, at the start. */
+void event_memory_use(void);
 
 /* One CloudEvent -> a parsed event, or NULL with all its errors. Warnings (unknown members of data,
  * assumed_zone) in both cases. The event takes a reference of its own to `json`, and document names

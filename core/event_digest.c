@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/event_check.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 
 #define FEW 32 /* members that are sorted without asking for memory */
@@ -18,6 +19,21 @@ static bool is_special(unsigned char c) {
         return c < 0x20 || c == '"' || c == '\\';
 }
 
+/* Where the first of them stands, or `end`. */
+static const char *find_special(const char *at, const char *end) {
+        for (; end - at >= LANES; at += LANES) {
+                lanes bytes = lanes_load(at);
+                lanes special = lanes_within(bytes, 0x00, 0x1f) | lanes_equal(bytes, '"') |
+                                lanes_equal(bytes, '\\');
+
+                if (lanes_any(special))
+                        return at + lanes_first(special);
+        }
+        while (at < end && !is_special((unsigned char) *at))
+                at++;
+        return at;
+}
+
 static void write_string(struct buf *buf, const char *text, size_t n) {
         const char *end = text + n;
 
@@ -25,8 +41,7 @@ static void write_string(struct buf *buf, const char *text, size_t n) {
         while (text < end) {
                 const char *run = text;
 
-                while (text < end && !is_special((unsigned char) *text))
-                        text++;
+                text = find_special(text, end);
                 buf_add(buf, run, (size_t) (text - run));
                 if (text == end)
                         break;
@@ -52,18 +67,6 @@ static void write_string(struct buf *buf, const char *text, size_t n) {
                 text++;
         }
         buf_char(buf, '"');
-}
-
-static void write_integer(struct buf *buf, json_int_t value) {
-        char digits[24], *at = digits + sizeof(digits);
-        uint64_t n = value < 0 ? -(uint64_t) value : (uint64_t) value;
-
-        do
-                *--at = (char) ('0' + n % 10);
-        while ((n /= 10) > 0);
-        if (value < 0)
-                *--at = '-';
-        buf_add(buf, at, (size_t) (digits + sizeof(digits) - at));
 }
 
 static void write_value(struct buf *buf, const json_t *value, bool sorted);
@@ -163,7 +166,7 @@ static void write_value(struct buf *buf, const json_t *value, bool sorted) {
                 write_string(buf, json_string_value(value), json_string_length(value));
                 break;
         case JSON_INTEGER:
-                write_integer(buf, json_integer_value(value));
+                buf_number(buf, json_integer_value(value));
                 break;
         case JSON_REAL:
                 write_real(buf, value);
@@ -241,8 +244,10 @@ bool event_digest(struct event *event) {
         buf_reset(&canonical);
         write_canonical(&canonical, event, json_string_value(json_object_get(event->json, "type")));
         done = canonical.error == 0;
-        if (done)
-                digest_bytes(buf_text(&canonical), canonical.len, event->digest);
+        if (done) {
+                digest_raw(buf_text(&canonical), canonical.len, event->digest_raw);
+                digest_hex(event->digest_raw, event->digest);
+        }
         if (canonical.allocated > 65536)
                 buf_done(&canonical);
         return done;

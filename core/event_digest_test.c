@@ -242,6 +242,38 @@ static void what_is_written_reads_back_equal(void **state) {
         }
 }
 
+/* The bytes between runs of what stands as it is, at each place of two sixteens. */
+static void each_sign_is_written_in_its_one_way(void **state) {
+        static const struct {
+                char sign;
+                const char *written;
+        } rows[] = {
+                { '"', "\\\"" },   { '\\', "\\\\" },  { '\n', "\\n" },   { '\r', "\\r" },
+                { '\t', "\\t" },   { '\b', "\\u0008" }, { '\x01', "\\u0001" },
+                { '\x1f', "\\u001f" }, { ' ', " " },     { '!', "!" },      { '#', "#" },
+                { '/', "/" },      { '[', "[" },      { ']', "]" },      { '\x7f', "\x7f" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows) * 40; i++) {
+                static const char filler[] = "公开 and more, 各乡镇人民政府，市直各部门 0123456789";
+                char text[sizeof(filler) + 2], wanted[sizeof(filler) + 16];
+                size_t at = i % 40;
+                struct buf buf = { 0 };
+                json_t *json;
+
+                (void) snprintf(text, sizeof(text), "%.*s%c%s", (int) at, filler,
+                                rows[i / 40].sign, filler + at);
+                (void) snprintf(wanted, sizeof(wanted), "\"%.*s%s%s\"", (int) at, filler,
+                                rows[i / 40].written, filler + at);
+                json = json_stringn_nocheck(text, strlen(text));
+                event_write(json, &buf);
+                assert_string_equal(buf_text(&buf), wanted);
+                buf_done(&buf);
+                json_decref(json);
+        }
+}
+
 /* Objects of more members than are sorted in place. */
 static void many_members_are_sorted_too(void **state) {
         char a[DIGEST_TEXT], b[DIGEST_TEXT];
@@ -269,6 +301,7 @@ int main(void) {
                 cmocka_unit_test(the_canonical_form_stays_what_it_is),
                 cmocka_unit_test(documents_are_compared_in_their_composed_form),
                 cmocka_unit_test(what_is_written_reads_back_equal),
+                cmocka_unit_test(each_sign_is_written_in_its_one_way),
                 cmocka_unit_test(many_members_are_sorted_too),
         };
 

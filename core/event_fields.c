@@ -139,6 +139,8 @@ void field_dates(struct check *check, const struct place *place, json_t *data,
                 return;
         if (formed)
                 field_formed(check, MEMBER(place, "formed"), data, formed);
+        if (json_object_size(value) == (formed ? 1 : 0))
+                return; /* as most are */
         for (size_t i = 0; i < ELEMENTS(others); i++)
                 IF_THERE(value, place, others[i], check_date, &ms);
 }

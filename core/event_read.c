@@ -213,6 +213,7 @@ json_t *event_read(const void *bytes, size_t n_bytes, struct findings *errors) {
                 return NULL;
         }
         is_array = *reader.at == '[';
+        event_memory_open();
         if (is_array)
                 json = read_events(&reader, &n_read);
         else if (*reader.at != '{')
@@ -222,6 +223,7 @@ json_t *event_read(const void *bytes, size_t n_bytes, struct findings *errors) {
                 (void) reader_fail(&reader, MESSAGE_READ_TOO_LARGE, reader.at);
         else
                 json = read_event(&reader);
+        event_memory_close();
 
         if (json) {
                 skip_space(&reader);

@@ -133,6 +133,50 @@ static void what_json_is_reads_as_jansson_reads_it(void **state) {
         }
 }
 
+/* What is passed over in sixteens against jansson, which looks at each byte: whole and broken
+ * sequences at each place of two sixteens, with the string's end close behind and far. */
+static void a_sequence_is_read_wherever_it_stands(void **state) {
+        static const char *const pieces[] = {
+                "", "\x01", "\x1f", " ", "\x7f", "\\n", "\\\"", "\\\\", "\\u516c", "\\x", "\"", "\n",
+                "é", "\xc2\x80", "\xdf\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\xc2", "\xc2z",
+                "\xe0\xa0\x80", "\xe0\x9f\xbf", "\xe1\x80\x80", "\xed\x9f\xbf", "\xed\xa0\x80",
+                "\xee\x80\x80", "\xef\xbf\xbf", "\xe5", "\xe5\x85", "\xe5\x85z", "\xe5zz",
+                "\xe5\xe5\x85", "\xe5\x85\xac\xac", "\xe5\x85\xe5\x85\xac", "\x80", "\xbf\xbf",
+                "\xf0\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf4\x8f\xbf\xbf",
+                "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe", "\xff\x80\x80", "😀", "“公”", "བོད",
+        };
+        static const char *const fillers[] = { "a", "é", "公", "😀", "\\t", "a公" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(pieces) * ELEMENTS(fillers) * 40; i++) {
+                const char *filler = fillers[i / 40 % ELEMENTS(fillers)];
+                struct findings errors = { 0 };
+                struct buf text = { 0 };
+                char *exact freed_by(freep) = NULL;
+                json_t *ours, *theirs;
+
+                buf_str(&text, "{\"a\":\"");
+                for (size_t k = 0; k < i % 40; k++)
+                        buf_str(&text, filler);
+                buf_str(&text, pieces[i / 40 / ELEMENTS(fillers)]);
+                for (size_t k = 0; k < 40; k += 1 + i % 40)
+                        buf_str(&text, filler);
+                buf_str(&text, "\"}");
+                exact = malloc(text.len); /* so that a byte behind it would be seen */
+                assert_non_null(exact);
+                memcpy(exact, text.data, text.len);
+
+                ours = event_read(exact, text.len, &errors);
+                theirs = json_loadb(exact, text.len, JSON_REJECT_DUPLICATES, NULL);
+                if (!ours != !theirs || (ours && !json_equal(ours, theirs)))
+                        fail_msg("%s", text.data);
+                json_decref(ours);
+                json_decref(theirs);
+                findings_done(&errors);
+                buf_done(&text);
+        }
+}
+
 static void what_is_wrong_is_said_with_its_place(void **state) {
         static const struct {
                 const char *story, *bytes;
@@ -352,6 +396,60 @@ static void a_message_over_the_frame_limit_is_not_looked_at(void **state) {
         findings_done(&errors);
 }
 
+/* Runs last: from here on values lie in the room. */
+static void values_live_on_whatever_is_read_meanwhile(void **state) {
+        struct findings errors = { 0 };
+        struct buf large = { 0 }, many = { 0 };
+        json_t *kept[3] = { NULL }, *alike;
+        char *dumped;
+
+        (void) state;
+        event_memory_use();
+        buf_str(&large, "{\"a\":\"");
+        for (int i = 0; i < 10000; i++)
+                buf_str(&large, "公");
+        buf_str(&large, "\",\"b\":1}");
+        buf_str(&many, "{\"a\":[0");
+        for (int i = 0; i < 1500; i++) /* more than there is room for */
+                buf_str(&many, ",{\"b\":[1,0.5,\"c\"]}");
+        buf_str(&many, "]}");
+
+        for (int round = 0; round < 100; round++) {
+                struct buf text = { 0 };
+
+                /* The same as without the room; one is held while two others come and go. */
+                buf_fmt(&text, "{\"round\":%d,\"of\":{\"many\":[\"公开\",null,true,%d]}}", round, round);
+                json_decref(kept[round % 3]);
+                kept[round % 3] = read_text(text.data, &errors);
+                assert_non_null(kept[round % 3]);
+                alike = json_loads(text.data, 0, NULL);
+                assert_true(json_equal(kept[round % 3], alike));
+                json_decref(alike);
+
+                alike = read_text(round % 2 ? large.data : many.data, &errors);
+                assert_non_null(alike);
+                assert_int_equal(json_object_set_new(alike, "round", json_integer(round)), 0);
+                dumped = json_dumps(alike, JSON_COMPACT);
+                assert_non_null(dumped);
+                free(dumped); /* as everywhere: it is malloc()'s */
+                json_decref(alike);
+                assert_null(read_text("{\"a\":[1,2,{\"b\":}]}", &errors));
+                findings_done(&errors);
+
+                dumped = json_dumps(kept[round % 3], JSON_COMPACT);
+                assert_string_equal(dumped, text.data);
+                free(dumped);
+                if (round % 10 == 9) /* nothing is held: the room is empty again */
+                        for (size_t i = 0; i < ELEMENTS(kept); i++) {
+                                json_decref(kept[i]);
+                                kept[i] = NULL;
+                        }
+                buf_done(&text);
+        }
+        buf_done(&large);
+        buf_done(&many);
+}
+
 static void sentences_come_in_english_too(void **state) {
         struct findings errors = { 0 };
 
@@ -367,6 +465,7 @@ static void sentences_come_in_english_too(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_json_is_reads_as_jansson_reads_it),
+                cmocka_unit_test(a_sequence_is_read_wherever_it_stands),
                 cmocka_unit_test(what_is_wrong_is_said_with_its_place),
                 cmocka_unit_test(a_byte_order_mark_does_no_harm),
                 cmocka_unit_test(depth_has_a_limit),
@@ -376,6 +475,7 @@ int main(void) {
                 cmocka_unit_test(the_number_of_values_has_a_limit),
                 cmocka_unit_test(a_message_over_the_frame_limit_is_not_looked_at),
                 cmocka_unit_test(sentences_come_in_english_too),
+                cmocka_unit_test(values_live_on_whatever_is_read_meanwhile),
         };
 
         return cmocka_run_group_tests_name("event_read", tests, NULL, NULL);

@@ -42,6 +42,10 @@ bool read_string(struct reader *reader, struct slice *ret);
 json_t *read_number(struct reader *reader);
 json_t *read_word(struct reader *reader); /* true false null */
 
+/* event_memory.c: between the two, values are made in the room, where event_memory_use() was called. */
+void event_memory_open(void);
+void event_memory_close(void);
+
 /* The failure as one error; `index` is the event's where the message is an array. */
 void reader_report(struct reader *reader, bool is_array, size_t index, struct findings *errors);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/event_reader.h"
+#include "core/lanes.h"
 #include "core/memory.h"
 #include "core/unicode.h"
 
@@ -128,16 +129,36 @@ static bool unescape(struct reader *reader, struct slice *string) {
         return true;
 }
 
-/* Eight bytes that are printable ASCII, and neither quote nor backslash. The usual arithmetic on
- * all bytes at once: a byte's high bit is set in the sum where the byte is one of those sought. */
-static bool eight_are_plain(const char *at) {
-        const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-        uint64_t eight, quote, backslash;
+/* Passes over what is surely well-formed and stand for themselves: printable ASCII but
+ * quote and backslash, and sequences of three bytes but those that begin with E0 or ED, where the
+ * second byte's bounds are others. Each byte has to be of one of these kinds, and one of 80 to BF
+ * exactly where one or two bytes before it a sequence begins. Two bytes before `at` are looked at,
+ * and are no such beginning: a string has at least a brace and its quote before it. */
+static const char *skip_plain(const char *at, const char *end) {
+        for (; end - at >= LANES; at += LANES) {
+                lanes bytes = lanes_load(at);
+                lanes begun = lanes_within(lanes_load(at - 1), 0xe1, 0xff) |
+                              lanes_within(lanes_load(at - 2), 0xe1, 0xff);
+                lanes inner = lanes_below(bytes, 0xc0);
+                lanes wrong = lanes_equal(bytes, '"') | lanes_equal(bytes, '\\') |
+                              lanes_equal(bytes, 0xed) | (lanes_below(bytes, 0xe1) ^ inner) |
+                              (lanes_below(bytes, 0x20) & ~lanes_below(bytes, 0xf0)) |
+                              (begun ^ inner); /* the middle two: C0 to E0, F0 to FF and 00 to 1F */
 
-        memcpy(&eight, at, sizeof(eight));
-        quote = eight ^ (ones * '"');
-        backslash = eight ^ (ones * '\\');
-        return ((eight | (eight - ones * 0x20) | (quote - ones) | (backslash - ones)) & highs) == 0;
+                if (lanes_any(wrong)) {
+                        at += lanes_first(wrong);
+                        break;
+                }
+        }
+        /* A sequence that is not whole is left to the byte-wise way. */
+        if ((unsigned char) at[-1] >= 0xe1)
+                return at - 1;
+        return (unsigned char) at[-2] >= 0xe1 ? at - 2 : at;
+}
+
+/* The first byte of a sequence that skip_plain() does not pass over. */
+static bool begins_rare(unsigned char lead) {
+        return lead >= 0x80 && (lead <= 0xe0 || lead == 0xed || lead >= 0xf0);
 }
 
 bool read_string(struct reader *reader, struct slice *ret) {
@@ -145,12 +166,10 @@ bool read_string(struct reader *reader, struct slice *ret) {
         bool escapes = false;
 
         for (;;) {
-                size_t n, room = (size_t) (end - at);
+                size_t n, room;
 
-                while (room >= 8 && eight_are_plain(at)) {
-                        at += 8;
-                        room -= 8;
-                }
+                at = skip_plain(at, end);
+                room = (size_t) (end - at);
                 if (room == 0)
                         return reader_fail(reader, MESSAGE_READ_CUT_SHORT, at);
                 if (*at == '"')
@@ -172,13 +191,13 @@ bool read_string(struct reader *reader, struct slice *ret) {
                         at++;
                         continue;
                 }
-                /* Han comes in runs, three bytes each */
+                /* Tibetan, say, comes in runs, three bytes each from E0 on. */
                 do {
                         n = unicode_sequence(at, (size_t) (end - at));
                         if (n == 0)
                                 return reader_fail(reader, MESSAGE_READ_NOT_UTF8, at);
                         at += n;
-                } while (at < end && (unsigned char) *at >= 0x80);
+                } while (at < end && begins_rare((unsigned char) *at));
         }
 
         *ret = (struct slice){ reader->at + 1, (size_t) (at - reader->at - 1) };

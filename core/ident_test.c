@@ -180,6 +180,39 @@ static void look_alikes_are_left_alone(void **state) {
         }
 }
 
+/* At each place of two sixteens, at the end and with more behind; in texts that hold the same bytes as
+ * what is sought, in other places. */
+static void what_is_sought_is_found_wherever_it_stands(void **state) {
+        static const char *const fillers[] = { "a", "公", "，", "＃", "密", "寯", "🄐" };
+        static const char *const numbers[] = { "530690190001010018", "５３０６９０１９０００１０１００１８",
+                                               "5306 9019 0001 0100 18" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(fillers) * 40 * 2; i++) {
+                const char *filler = fillers[i / 80];
+                struct buf before = { 0 }, text = { 0 };
+
+                for (size_t k = 0; k < i / 2 % 40; k++)
+                        buf_str(&before, filler);
+                for (size_t k = 0; k < ELEMENTS(numbers); k++) {
+                        buf_reset(&text);
+                        buf_str(&text, buf_text(&before));
+                        buf_str(&text, numbers[k]);
+                        buf_str(&text, i % 2 ? buf_text(&before) : "");
+                        assert_true(has_number(buf_text(&text)));
+                }
+                buf_reset(&text);
+                buf_str(&text, buf_text(&before));
+                assert_false(has_number(buf_text(&text)));
+                assert_null(ident_text_has_secrecy_mark(buf_text(&text), text.len));
+                buf_str(&text, "机密★");
+                buf_str(&text, i % 2 ? buf_text(&before) : "");
+                assert_string_equal(ident_text_has_secrecy_mark(buf_text(&text), text.len), "机密★");
+                buf_done(&before);
+                buf_done(&text);
+        }
+}
+
 /* Whatever digits, gaps and letters come, a search is linear: this text has a gap at each place. */
 static void a_long_text_of_digits_is_searched_in_no_time(void **state) {
         struct buf text = { 0 };
@@ -338,6 +371,7 @@ int main(void) {
                 cmocka_unit_test(leap_days_are_days),
                 cmocka_unit_test(numbers_are_found_however_they_are_written),
                 cmocka_unit_test(look_alikes_are_left_alone),
+                cmocka_unit_test(what_is_sought_is_found_wherever_it_stands),
                 cmocka_unit_test(a_long_text_of_digits_is_searched_in_no_time),
                 cmocka_unit_test(credit_codes_are_checked_by_their_last_character),
                 cmocka_unit_test(marks_of_secrecy_are_seen),

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <hiredis/async.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -354,33 +353,25 @@ static void store_on_reply(redisAsyncContext *redis, void *answer, void *userdat
 int store_command(struct store *store, struct words *words, store_reply_fn *on_reply,
                   void *userdata) {
         struct words sent freed_by(words_done) = *words;
-        const char **argv freed_by(freep) = NULL;
-        size_t *lengths freed_by(freep) = NULL;
+        struct buf command freed_by(buf_done) = { 0 };
         struct pending *pending freed_by(freep) = NULL;
-        size_t at = 0;
 
         *words = (struct words) { 0 };
         if (sent.error || sent.bytes.error)
                 return -ENOMEM;
         if (!store->up)
                 return -ENOTCONN;
-        argv = calloc(sent.n, sizeof(*argv));
-        lengths = calloc(sent.n, sizeof(*lengths));
+        words_command(&sent, &command);
         pending = calloc(1, sizeof(*pending));
-        if (!argv || !lengths || !pending)
+        if (command.error || !pending)
                 return -ENOMEM;
-        for (size_t i = 0; i < sent.n; i++) {
-                argv[i] = sent.bytes.data + at;
-                lengths[i] = sent.ends[i] - at;
-                at = sent.ends[i];
-        }
         pending->store = store;
         pending->on_reply = on_reply;
         pending->userdata = userdata;
         pending->deadline_usec =
                 boot_usec(store) + (uint64_t) store->timeout_ms * USEC_PER_MSEC;
-        if (redisAsyncCommandArgv(store->redis, store_on_reply, pending, (int) sent.n, argv,
-                                  lengths) != REDIS_OK)
+        if (redisAsyncFormattedCommand(store->redis, store_on_reply, pending, command.data,
+                                       command.len) != REDIS_OK)
                 return -ENOTCONN;
         if (store->last)
                 store->last->next = pending;
@@ -391,93 +382,6 @@ int store_command(struct store *store, struct words *words, store_reply_fn *on_r
         store->last = give_away(pending);
         store->in_flight++;
         return 0;
-}
-
-/* -- words ---------------------------------------------------------------------------------------- */
-
-void words_end(struct words *words) {
-        if (words->n == words->allocated) {
-                size_t allocated = words->allocated ? words->allocated * 2 : 32;
-                size_t *ends = realloc(words->ends, allocated * sizeof(*ends));
-
-                if (!ends) {
-                        words->error = -ENOMEM;
-                        return;
-                }
-                words->ends = ends;
-                words->allocated = allocated;
-        }
-        words->ends[words->n++] = words->bytes.len;
-}
-
-void words_add(struct words *words, const void *bytes, size_t n_bytes) {
-        buf_add(&words->bytes, bytes, n_bytes);
-        words_end(words);
-}
-
-void words_str(struct words *words, const char *string) {
-        words_add(words, string, strlen(string));
-}
-
-void words_number(struct words *words, int64_t number) {
-        buf_number(&words->bytes, number);
-        words_end(words);
-}
-
-static void words_format(struct words *words, const char *format, va_list arguments) {
-        char small[512];
-        va_list again;
-        int n;
-
-        va_copy(again, arguments);
-        n = vsnprintf(small, sizeof(small), format, arguments);
-        if (n >= 0 && (size_t) n < sizeof(small))
-                buf_add(&words->bytes, small, (size_t) n);
-        else if (n >= 0) {
-                char *room = buf_room(&words->bytes, (size_t) n);
-
-                if (room) {
-                        (void) vsnprintf(room, (size_t) n + 1, format, again);
-                        buf_grown(&words->bytes, (size_t) n);
-                }
-        }
-        va_end(again);
-}
-
-void words_fmt(struct words *words, const char *format, ...) {
-        va_list arguments;
-
-        va_start(arguments, format);
-        words_format(words, format, arguments);
-        va_end(arguments);
-        words_end(words);
-}
-
-void words_key(struct words *words, const char *region, const char *format, ...) {
-        va_list arguments;
-
-        buf_char(&words->bytes, '{');
-        buf_str(&words->bytes, region);
-        buf_add(&words->bytes, "}:", 2);
-        va_start(arguments, format);
-        words_format(words, format, arguments);
-        va_end(arguments);
-        words_end(words);
-}
-
-void words_join(struct words *words, const struct words *more) {
-        for (size_t i = 0, at = 0; i < more->n; i++) {
-                words_add(words, more->bytes.data + at, more->ends[i] - at);
-                at = more->ends[i];
-        }
-        if (more->error || more->bytes.error)
-                words->error = -ENOMEM;
-}
-
-void words_done(struct words *words) {
-        buf_done(&words->bytes);
-        free(words->ends);
-        *words = (struct words) { 0 };
 }
 
 /* -- two calls ---------------------------------------------------------------------------------- */

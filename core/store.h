@@ -46,6 +46,8 @@ __attribute__((format(printf, 2, 3))) void words_fmt(struct words *words, const 
 void words_end(struct words *words);
 /* Adds the words of another, which stay. */
 void words_join(struct words *words, const struct words *more);
+/* Adds the command as Redis reads it; look at ret->error, and at the words' own before. */
+void words_command(const struct words *words, struct buf *ret);
 void words_done(struct words *words);
 
 /* The answer: a reply (borrowed; never of type error) and error 0, or NULL with

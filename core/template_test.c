@@ -252,6 +252,30 @@ static void every_kind_of_text_has_its_escapes(void **state) {
         }
 }
 
+/* What is passed over in sixteens: each sign alone, and between runs of what stands as it is. */
+static void json_escapes_a_sign_wherever_it_stands(void **state) {
+        static const char *const signs[] = { "\"", "\\", "&", "<", ">", "\n", "\x1f", "\u2028",
+                                             "\u2029", "\u2026", "/", " " };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(signs) * 40; i++) {
+                static const char filler[] = "urn:gongkai:530581:oa 公开 0123456789";
+                const char *sign = signs[i / 40];
+                int at = (int) (i % 40);
+                struct buf whole = { 0 }, pieces = { 0 };
+                char text[sizeof(filler) + 4];
+
+                (void) snprintf(text, sizeof(text), "%.*s%s%s", at, filler, sign, filler + at);
+                escape_add(&whole, ESCAPE_JSON, text, strlen(text));
+                buf_add(&pieces, filler, (size_t) at);
+                escape_add(&pieces, ESCAPE_JSON, sign, strlen(sign));
+                buf_str(&pieces, filler + at);
+                assert_string_equal(buf_text(&whole), buf_text(&pieces));
+                buf_done(&whole);
+                buf_done(&pieces);
+        }
+}
+
 static void json_escapes_read_back(void **state) {
         struct buf out freed_by(buf_done) = { 0 };
         json_t *json = NULL;
@@ -461,6 +485,7 @@ int main(void) {
                 cmocka_unit_test(tags_alone_on_a_line_take_it_with_them),
                 cmocka_unit_test(partials_are_put_in),
                 cmocka_unit_test(every_kind_of_text_has_its_escapes),
+                cmocka_unit_test(json_escapes_a_sign_wherever_it_stands),
                 cmocka_unit_test(json_escapes_read_back),
                 cmocka_unit_test(a_fraction_is_escaped_too),
                 cmocka_unit_test(mistakes_are_shown_with_their_line),

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "core/lanes.h"
+
 size_t unicode_valid(const void *bytes, size_t n_bytes) {
         const unsigned char *start = bytes, *at = start, *end = start + n_bytes;
 
@@ -122,46 +124,92 @@ static bool has_no_place_in_text(uint32_t code) {
         return is_bidi(code) || is_noncharacter(code);
 }
 
-/* Whether a sequence with this first byte can be a forbidden code point at all. Most Han characters
- * (E4 to E9) pass without being decoded. */
-static bool deserves_a_look(unsigned char lead) {
-        switch (lead) {
-        case 0x00 ... 0x1f:
-        case 0x7f:
-        case 0xc2:
-        case 0xcd:
-        case 0xd8:
-        case 0xe1 ... 0xe3:
-        case 0xee ... 0xff:
-                return true;
-        default:
-                return false;
-        }
-}
-
 static size_t length_of(unsigned char lead) {
         return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
+/* The length of a sequence with this first byte; 0 where it can be a forbidden code point at all.
+ * Most Han characters (E4 to E9) pass without being decoded. */
+static const unsigned char harmless[256] = {
+        [0x20 ... 0x7e] = 1, [0x80 ... 0xc1] = 1, [0xc3 ... 0xcc] = 2, [0xce ... 0xd7] = 2,
+        [0xd9 ... 0xdf] = 2, [0xe0] = 3,          [0xe4 ... 0xed] = 3,
+};
+
+/* Lanes where something may begin that has no place in a name: all that are not harmless, and few
+ * more. */
+static lanes suspects_in_name(lanes bytes) {
+        return lanes_within(bytes, 0x00, 0x1f) | lanes_equal(bytes, 0x7f) |
+               lanes_within(bytes, 0xc2, 0xe3) | lanes_within(bytes, 0xee, 0xff);
+}
+
+/* And in a text, from `at` on, with two bytes behind its sixteen: full-width commas (EF BC 8C) and
+ * quotes (E2 80 9C) are in every sentence, so they are told from what is sought. */
+static lanes suspects_in_text(lanes bytes, const char *at) {
+        lanes low = lanes_within(bytes, 0x00, 0x1f) & ~lanes_equal(bytes, '\n');
+        lanes second, third, bidi;
+
+        if (!lanes_any(lanes_equal(bytes, 0xe2) | lanes_within(bytes, 0xef, 0xff)))
+                return low;
+        second = lanes_load(at + 1);
+        third = lanes_load(at + 2);
+        bidi = (lanes_equal(second, 0x80) & lanes_within(third, 0xaa, 0xae)) |
+               (lanes_equal(second, 0x81) & lanes_within(third, 0xa6, 0xa9));
+        return low | lanes_within(bytes, 0xf0, 0xff) | (lanes_equal(bytes, 0xe2) & bidi) |
+               (lanes_equal(bytes, 0xef) & (lanes_equal(second, 0xb7) | lanes_equal(second, 0xbf)));
+}
+
+/* Passes over sixteens without a suspect, and adds the characters that begin there. It may stop
+ * within a character. */
+static const char *skip_unsuspected(const char *at, const char *end, enum unicode_rule rule,
+                                    size_t *length) {
+        while (end - at >= LANES + 2) {
+                lanes bytes = lanes_load(at), inner = { 0 };
+                unsigned n = 0; /* so many that a lane can count them */
+
+                do {
+                        if (lanes_any(rule == UNICODE_NAME ? suspects_in_name(bytes)
+                                                           : suspects_in_text(bytes, at)))
+                                break;
+                        inner -= lanes_below(bytes, 0xc0); /* 80 to BF */
+                        at += LANES;
+                        if (++n == 255 || end - at < LANES + 2)
+                                break;
+                        bytes = lanes_load(at);
+                } while (true);
+                if (n == 0)
+                        break;
+                *length += (size_t) n * LANES;
+                for (size_t i = 0; i < LANES; i++)
+                        *length -= inner[i];
+        }
+        return at;
+}
+
 bool unicode_check(const char *text, size_t n_bytes, enum unicode_rule rule, size_t *ret_length,
                    struct unicode_flaw *ret_flaw) {
-        const char *at = text, *end = text + n_bytes;
+        const char *at = text, *end = text + n_bytes, *again;
         size_t length = 0;
 
         while (at < end) {
-                unsigned char lead = (unsigned char) *at;
-                uint32_t code;
+                at = skip_unsuspected(at, end, rule, &length);
+                again = end - at > LANES ? at + LANES : end; /* what stopped it lies before */
+                while (at < end && ((unsigned char) *at & 0xc0) == 0x80)
+                        at++; /* of a character that is counted */
+                while (at < again) {
+                        size_t n = harmless[(unsigned char) *at];
+                        uint32_t code;
 
-                length++;
-                if (!deserves_a_look(lead)) {
-                        at += length_of(lead);
-                        continue;
-                }
-                at = unicode_next(at, &code);
-                if (rule == UNICODE_NAME ? has_no_place_in_name(code)
-                                         : has_no_place_in_text(code)) {
-                        *ret_flaw = (struct unicode_flaw){ code, length };
-                        return false;
+                        length++;
+                        if (n > 0) {
+                                at += n;
+                                continue;
+                        }
+                        at = unicode_next(at, &code);
+                        if (rule == UNICODE_NAME ? has_no_place_in_name(code)
+                                                 : has_no_place_in_text(code)) {
+                                *ret_flaw = (struct unicode_flaw){ code, length };
+                                return false;
+                        }
                 }
         }
         *ret_length = length;

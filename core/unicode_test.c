@@ -141,6 +141,67 @@ static void characters_are_counted(void **state) {
         assert_int_equal(unicode_cut("a公b开", 8, 0), 0);
 }
 
+/* What is looked at in sixteens against what is looked at sign by sign: every sign that means
+ * something, and its neighbours, at each place of two sixteens and behind. */
+static void a_sign_is_seen_wherever_it_stands(void **state) {
+        static const uint32_t codes[] = {
+                0x01,   0x09,   0x0a,   0x0d,   0x1f,   0x20,   0x7e,   0x7f,    0x80,    0xa9,
+                0xad,   0x37f,  0x61c,  0x6ff,  0x800,  0xfff,  0x115f, 0x180e,  0x2010,  0x201c,
+                0x2026, 0x2029, 0x202a, 0x202e, 0x202f, 0x2060, 0x2065, 0x2066,  0x2069,  0x206a,
+                0x3000, 0x3164, 0xd7ff, 0xe000, 0xfdcf, 0xfdd0, 0xfdef, 0xfdf0,  0xfe0f,  0xfeff,
+                0xff0c, 0xffc0, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1fffe, 0x20000, 0xe0001, 0x10ffff,
+        };
+        static const char *const fillers[] = { "a", "é", "公", "，", "“", "…", "\n", "😀" };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(codes) * ELEMENTS(fillers) * 2; i++) {
+                const char *filler = fillers[i / 2 % ELEMENTS(fillers)];
+                uint32_t code = codes[i / 2 / ELEMENTS(fillers)];
+                enum unicode_rule rule = i % 2 ? UNICODE_NAME : UNICODE_TEXT;
+                size_t n_filler = strlen(filler), n_fills = 40 / n_filler, length = 0, one = 0;
+                struct unicode_flaw flaw = { 0, 0 }, other = { 0, 0 };
+                bool fits = unicode_check(filler, n_filler, rule, &one, &other);
+                char sign[8];
+                size_t n_sign = write_code(code, sign);
+                bool right = unicode_check(sign, n_sign, rule, &one, &other);
+
+                for (size_t at = 0; fits && at <= n_fills; at++) {
+                        char *text freed_by(freep) = malloc(n_fills * n_filler + n_sign), *to = text;
+
+                        assert_non_null(text);
+                        for (size_t k = 0; k <= n_fills; k++) {
+                                memcpy(to, k == at ? sign : filler, k == at ? n_sign : n_filler);
+                                to += k == at ? n_sign : n_filler;
+                        }
+                        assert_int_equal(unicode_check(text, (size_t) (to - text), rule, &length, &flaw),
+                                         right);
+                        if (right) {
+                                assert_int_equal(length, n_fills + 1);
+                        } else {
+                                assert_int_equal(flaw.code, code);
+                                assert_int_equal(flaw.position, at + 1);
+                        }
+                }
+        }
+}
+
+/* Each lane counts to 255 before it is added up. */
+static void a_long_text_is_counted(void **state) {
+        static const size_t lengths[] = { 1359, 1360, 1361, 1365, 2720, 2725, 100000 };
+        size_t n = 3 * 100000, length = 0;
+        char *text freed_by(freep) = malloc(n);
+        struct unicode_flaw flaw;
+
+        (void) state;
+        assert_non_null(text);
+        for (size_t i = 0; i < n; i += 3)
+                memcpy(text + i, "公", 3);
+        for (size_t i = 0; i < ELEMENTS(lengths); i++) {
+                assert_true(unicode_check(text, 3 * lengths[i], UNICODE_TEXT, &length, &flaw));
+                assert_int_equal(length, lengths[i]);
+        }
+}
+
 static void white_space_is_blank(void **state) {
         static const char *const blank[] = { "", " ", "\t\r\n", "　", "\xc2\xa0", "\xe2\x80\x83 " };
         static const char *const not_blank[] = { "a", " a", "　公", ".", "·", "—" };
@@ -211,6 +272,8 @@ int main(void) {
                 cmocka_unit_test(the_valid_part_is_measured),
                 cmocka_unit_test(no_code_point_of_the_list_passes),
                 cmocka_unit_test(characters_are_counted),
+                cmocka_unit_test(a_sign_is_seen_wherever_it_stands),
+                cmocka_unit_test(a_long_text_is_counted),
                 cmocka_unit_test(white_space_is_blank),
                 cmocka_unit_test(composing_agrees_with_utf8proc_for_each_code_point),
                 cmocka_unit_test(gbk_is_guessed_and_other_bytes_are_not),

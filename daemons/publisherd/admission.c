@@ -224,59 +224,48 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                 job_warn(job, warning("", "no_channel", MESSAGE_EVENT_NO_CHANNEL, NULL));
 }
 
-static void raw_digest(const char *hex, unsigned char ret[static 32]) {
-        for (size_t i = 0; i < 32; i++) {
-                int high = hex[2 * i], low = hex[2 * i + 1];
+/* What is public, whatever document it stands in, is title and body. Marks are compared within one
+ * region's store only, whose epoch is drawn by chance: nobody outside can make two that agree. */
+static void content_mark(const struct event *event, const struct region *region,
+                         unsigned char ret[static DIGEST_MARK]) {
+        digest_mark(region->epoch, event->title ? event->title : "", event->body ? event->body : "",
+                    event->body ? event->n_body : 0, ret);
+}
 
-                high = high <= '9' ? high - '0' : high - 'a' + 10;
-                low = low <= '9' ? low - '0' : low - 'a' + 10;
-                ret[i] = (unsigned char) (high << 4 | low);
+/* " #0123456789abcdef" behind the emitter's name. */
+static void add_sum(struct buf *buf, const unsigned char sum[static DIGEST_SUM]) {
+        static const char hex[] = "0123456789abcdef";
+
+        buf_str(buf, " #");
+        for (size_t i = 0; i < DIGEST_SUM; i++) {
+                buf_char(buf, hex[sum[i] >> 4]);
+                buf_char(buf, hex[sum[i] & 15]);
         }
 }
 
-/* What is public, whatever document it stands in: title and body. */
-static void content_digest(const struct event *event, char ret[static DIGEST_TEXT]) {
-        struct buf buf = { 0 };
+enum { WORDS_USUAL = 500 }; /* bytes that most events' fields keep within */
 
-        if (event->title)
-                buf_str(&buf, event->title);
-        buf_char(&buf, '\0');
-        if (event->body)
-                buf_add(&buf, event->body, event->n_body);
-        digest_bytes(buf.data, buf.len, ret);
-        buf_done(&buf);
-}
-
-/* Enough of a digest to tell contents apart. */
-enum { SAME_BYTES = 16 };
-
-/* What gk_accept wants of one event: the digest of its content, and a row (EVENT in core/store_accept.lua). */
+/* What gk_accept wants of one event: the mark of its content, and a row (EVENT in core/store_accept.lua). */
 static void write_words(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct emitter_config *emitter, const char *channels) {
         const struct config *config = &daemon->configuration->main;
         struct words *words = &job->words;
         struct buf *row = &words->bytes;
-        unsigned char digest[32], same[32], sum[DIGEST_SUM];
-        char content[DIGEST_TEXT];
-        struct buf may = { 0 };
-        size_t at;
+        unsigned char same[DIGEST_MARK], sum[DIGEST_SUM];
         bool urgent = event->urgent && emitter && emitter->may_urgent;
+        size_t at;
 
         job->urgent = urgent && !event->dry_run;
-        content_digest(event, content);
-        raw_digest(event->digest, digest);
-        raw_digest(content, same);
-        if (emitter)
-                for (size_t i = 0; i < emitter->may_revise.n; i++)
-                        buf_fmt(&may, "%s%s", i ? " " : "", emitter->may_revise.items[i]);
+        content_mark(event, job->region, same);
 
-        words_add(words, same, SAME_BYTES);
+        (void) buf_room(row, WORDS_USUAL);
+        words_add(words, same, sizeof(same));
         row_text(row, job->ulid);
         row_text(row, event->type == EVENT_WITHDRAW ? "W" : job->not_for_all ? "N" : "P");
         row_text(row, event->source);
         row_number(row, event->time_ms);
         row_number(row, event->revision);
-        row_bytes(row, digest, sizeof(digest));
+        row_bytes(row, event->digest_raw, sizeof(event->digest_raw));
         row_number(row, event->publish_at_ms);
         row_number(row, event->expires_ms);
         row_number(row, urgent ? 1 : 2);
@@ -288,13 +277,17 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         buf_str(row, emitter && emitter->may_backfill ? "b" : "");
         buf_str(row, job->to_fetch ? "f" : "");
         row_close(row, at);
-        row_text(row, buf_text(&may));
+        at = row_open(row);
+        for (size_t i = 0; emitter && i < emitter->may_revise.n; i++) {
+                buf_str(row, i ? " " : "");
+                buf_str(row, emitter->may_revise.items[i]);
+        }
+        row_close(row, at);
         row_text(row, channels);
         digest_sum(job->bytes, job->n_bytes, sum);
-        /* The ledger looks whether the bytes that it copies are these. */
         at = row_open(row);
-        buf_fmt(row, "%s #%02x%02x%02x%02x%02x%02x%02x%02x", emitter ? emitter->name : "local", sum[0], sum[1], sum[2],
-                sum[3], sum[4], sum[5], sum[6], sum[7]);
+        buf_str(row, emitter ? emitter->name : "local");
+        add_sum(row, sum); /* the ledger looks whether the bytes that it copies are these */
         row_close(row, at);
         row_text(row, ""); /* due: with the catalogue's deadlines */
         at = row_open(row);
@@ -314,7 +307,6 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         row_close(row, at);
         row_bytes(row, sum, sizeof(sum));
         words_end(words);
-        buf_done(&may);
 }
 
 static int store_attachments(struct publisherd *daemon, const struct event *event,
@@ -335,6 +327,15 @@ static int store_attachments(struct publisherd *daemon, const struct event *even
                         return r;
         }
         return 0;
+}
+
+static char *ev_key(const struct event *event) {
+        struct buf key = { 0 };
+
+        buf_str(&key, event->source);
+        buf_char(&key, ' ');
+        buf_str(&key, event->id);
+        return buf_take(&key);
 }
 
 static void admit_document(struct publisherd *daemon, struct job *job, const struct event *event,
@@ -389,8 +390,8 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         ulid_new(clock_now_ms(), job->ulid);
         job->n_bytes = n_raw;
         job->bytes = raw ? malloc(n_raw + 1) : NULL;
-        if (!job->bytes || asprintf(&job->ev_key, "%s %s", event->source, event->id) < 0) {
-                job->ev_key = NULL;
+        job->ev_key = ev_key(event);
+        if (!job->bytes || !job->ev_key) {
                 answer_busy(daemon, job, 5000);
         } else {
                 memcpy(job->bytes, raw, n_raw);
@@ -411,8 +412,7 @@ void admit(struct publisherd *daemon, struct job *job, json_t *json, const char 
         job->json = json;
         job->raw = raw;
         job->n_raw = raw ? n_raw : 0;
-        (void) snprintf(job->emitter, sizeof(job->emitter), "%s",
-                        emitter ? emitter->name : local ? "local" : "");
+        job_name_emitter(job, emitter ? emitter->name : local ? "local" : "");
         if (event)
                 event_documents_own(job, event);
         else

@@ -9,6 +9,8 @@
 #include "core/moment.h"
 #include "core/template.h"
 
+enum { ANSWER_USUAL = 500 }; /* bytes that most answers keep within */
+
 static void add_string(struct buf *buf, const char *name, const char *value) {
         buf_char(buf, '"');
         buf_str(buf, name);
@@ -32,6 +34,7 @@ static void add_json(struct buf *buf, const char *name, const json_t *value) {
 
 /* {"source":..,"id":..,"status":..  left open */
 static void begin(struct buf *buf, const struct job *job, const char *status) {
+        (void) buf_room(buf, ANSWER_USUAL);
         buf_char(buf, '{');
         add_string(buf, "source", job->source);
         buf_char(buf, ',');
@@ -40,10 +43,10 @@ static void begin(struct buf *buf, const struct job *job, const char *status) {
         add_string(buf, "status", status);
 }
 
-static void finish(struct buf *buf, struct job *job) {
+static void finish(struct buf *buf, struct job *job, bool accepted) {
         if (job->dry_run)
                 buf_str(buf, ",\"dry_run\":true");
-        if (job->warnings || strstr(buf_text(buf), "\"status\":\"accepted\"")) {
+        if (job->warnings || accepted) {
                 if (job->warnings)
                         add_json(buf, "warnings", job->warnings);
                 else
@@ -66,7 +69,7 @@ void answer_rejected(struct job *job, const struct findings *errors) {
         add_json(&buf, "errors", list);
         rejected_keep(job, list);
         json_decref(list);
-        finish(&buf, job);
+        finish(&buf, job, false);
 }
 
 void answer_busy(struct publisherd *daemon, struct job *job, int64_t retry_after_ms) {
@@ -77,7 +80,7 @@ void answer_busy(struct publisherd *daemon, struct job *job, int64_t retry_after
         buf_fmt(&buf, ",\"retry_after_ms\":%lld", (long long) retry_after_ms);
         json_decref(job->warnings);
         job->warnings = NULL;
-        finish(&buf, job);
+        finish(&buf, job, false);
 }
 
 void answer_ok(struct job *job, json_t *data) {
@@ -90,7 +93,7 @@ void answer_ok(struct job *job, json_t *data) {
                 if (strcmp(name, "status") != 0)
                         add_json(&buf, name, value);
         }
-        finish(&buf, job);
+        finish(&buf, job, false);
 }
 
 static void reject_one(struct job *job, const char *path, const char *code, enum message message,
@@ -107,7 +110,9 @@ static void add_channels(struct buf *buf, const char *names) {
         for (const char *at = names; *at;) {
                 size_t n = strcspn(at, ",");
 
-                buf_fmt(buf, "%s\"%.*s\"", at == names ? "" : ",", (int) n, at);
+                buf_str(buf, at == names ? "\"" : ",\"");
+                buf_add(buf, at, n);
+                buf_char(buf, '"');
                 at += n + (at[n] == ',');
         }
         buf_char(buf, ']');
@@ -171,8 +176,10 @@ void answer_committed(struct job *job, const char *line) {
         }
         buf_char(&buf, ',');
         add_string(&buf, "document", job->document);
-        if (*parts[REVISION] && strcmp(parts[REVISION], "0") != 0)
-                buf_fmt(&buf, ",\"revision\":%s", parts[REVISION]);
+        if (*parts[REVISION] && strcmp(parts[REVISION], "0") != 0) {
+                buf_str(&buf, ",\"revision\":");
+                buf_str(&buf, parts[REVISION]);
+        }
         if (strcmp(status, "accepted") == 0 || strcmp(status, "duplicate") == 0) {
                 add_channels(&buf, parts[CHANNELS]);
                 buf_char(&buf, ',');
@@ -191,7 +198,7 @@ void answer_committed(struct job *job, const char *line) {
                 if (job->reasons)
                         add_json(&buf, "reasons", job->reasons);
         }
-        finish(&buf, job);
+        finish(&buf, job, strcmp(status, "accepted") == 0);
 }
 
 json_t *warning(const char *path, const char *code, enum message message, ...) {

@@ -135,24 +135,30 @@ static int send_frame(void *socket, const void *bytes, size_t n_bytes, int flags
         return 0;
 }
 
-static void request_send(struct peer *peer, const struct request *request) {
-        void *socket = peer->door->socket;
-        struct buf buf = { 0 };
-
-        if (request->is_array)
-                buf_char(&buf, '[');
+static void answers_join(const struct request *request, struct buf *ret) {
+        buf_char(ret, '[');
         for (size_t i = 0; i < request->n_jobs; i++) {
                 if (i > 0)
-                        buf_char(&buf, ',');
-                buf_str(&buf, request->jobs[i].answer ? request->jobs[i].answer : "null");
+                        buf_char(ret, ',');
+                buf_str(ret, request->jobs[i].answer ? request->jobs[i].answer : "null");
         }
-        if (request->is_array)
-                buf_char(&buf, ']');
+        buf_char(ret, ']');
+}
+
+static void request_send(struct peer *peer, const struct request *request) {
+        void *socket = peer->door->socket;
+        const char *answer = request->jobs[0].answer ? request->jobs[0].answer : "null";
+        struct buf buf = { 0 };
+
+        if (request->is_array) {
+                answers_join(request, &buf);
+                answer = buf_text(&buf);
+        }
         /* A peer that has gone, or does not read, loses its answer: it will ask again, and the
          * store knows the event. */
         if (!buf.error && send_frame(socket, peer->id, peer->n_id, ZMQ_SNDMORE) == 0 &&
             send_frame(socket, "", 0, ZMQ_SNDMORE) == 0)
-                (void) send_frame(socket, buf.data, buf.len, 0);
+                (void) send_frame(socket, answer, request->is_array ? buf.len : strlen(answer), 0);
         buf_done(&buf);
 }
 
@@ -193,6 +199,13 @@ void job_answered(struct job *job) {
                 request_free(request);
         } else if (peer->first == request)
                 peer_flush(peer);
+}
+
+void job_name_emitter(struct job *job, const char *name) {
+        size_t n = strnlen(name, sizeof(job->emitter) - 1);
+
+        memcpy(job->emitter, name, n);
+        job->emitter[n] = '\0';
 }
 
 /* -- messages ------------------------------------------------------------------------------------- */
@@ -250,8 +263,7 @@ static void reject_message(struct door *door, struct peer *peer, const struct fi
                 job->raw = zmq_msg_data(bytes);
                 job->n_raw = zmq_msg_size(bytes);
         }
-        (void) snprintf(job->emitter, sizeof(job->emitter), "%s",
-                        emitter ? emitter->name : door->curve ? "" : "local");
+        job_name_emitter(job, emitter ? emitter->name : door->curve ? "" : "local");
         door->daemon->n_rejected++;
         answer_rejected(job, errors);
 }

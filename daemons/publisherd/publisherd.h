@@ -187,6 +187,7 @@ int doors_open(struct publisherd *daemon);
 void doors_stop_reading(struct publisherd *daemon);
 void doors_close(struct publisherd *daemon);
 void job_answered(struct job *job);
+void job_name_emitter(struct job *job, const char *name);
 /* The file that says what a local peer, who has no key, may do with this source; or NULL. */
 const struct emitter_config *door_emitter_by_source(const struct publisherd *daemon,
                                                     const json_t *json);

@@ -119,17 +119,15 @@ static char *without_markup(const char *text, size_t n_bytes, size_t *ret_n) {
 /* -- looking -- */
 
 struct looked {
+        const char *today;
         const char *mark; /* of secrecy, or NULL */
         bool number;
 };
 
 static void look(struct looked *looked, const char *text, size_t n_bytes) {
-        char today[MOMENT_TEXT];
-
-        (void) moment_write_date(clock_now_ms(), today);
         if (!looked->mark)
                 looked->mark = ident_text_has_secrecy_mark(text, n_bytes);
-        looked->number = looked->number || ident_text_has_resident_number(text, n_bytes, today);
+        looked->number = looked->number || ident_text_has_resident_number(text, n_bytes, looked->today);
 }
 
 static void tell(struct job *job, const char *path, const struct looked *looked) {
@@ -139,8 +137,8 @@ static void tell(struct job *job, const char *path, const struct looked *looked)
                 reason_add(job, path, "resident_number", MESSAGE_HELD_RESIDENT_NUMBER, "path", path);
 }
 
-static void screen_text(struct job *job, const char *path, const char *text) {
-        struct looked looked = { 0 };
+static void screen_text(struct job *job, const char *today, const char *path, const char *text) {
+        struct looked looked = { .today = today };
 
         if (!text)
                 return;
@@ -148,8 +146,8 @@ static void screen_text(struct job *job, const char *path, const char *text) {
         tell(job, path, &looked);
 }
 
-static void screen_body(struct job *job, const struct event *event) {
-        struct looked looked = { 0 };
+static void screen_body(struct job *job, const char *today, const struct event *event) {
+        struct looked looked = { .today = today };
 
         if (!event->body)
                 return;
@@ -170,19 +168,21 @@ static const char *text_in(const json_t *object, const char *name) {
 
 void screen(struct job *job, const struct event *event) {
         const json_t *texts = json_object_get(event->data, "texts");
+        char today[MOMENT_TEXT];
 
-        screen_text(job, "/data/title", event->title);
-        screen_text(job, "/data/summary", event->summary);
-        screen_body(job, event);
-        screen_text(job, "/data/texts/short", text_in(texts, "short"));
-        screen_text(job, "/data/texts/spoken", text_in(texts, "spoken"));
-        screen_text(job, "/data/texts/plain", text_in(texts, "plain"));
-        screen_text(job, "/data/correction/note",
+        (void) moment_write_date(clock_now_ms(), today);
+        screen_text(job, today, "/data/title", event->title);
+        screen_text(job, today, "/data/summary", event->summary);
+        screen_body(job, today, event);
+        screen_text(job, today, "/data/texts/short", text_in(texts, "short"));
+        screen_text(job, today, "/data/texts/spoken", text_in(texts, "spoken"));
+        screen_text(job, today, "/data/texts/plain", text_in(texts, "plain"));
+        screen_text(job, today, "/data/correction/note",
                     text_in(json_object_get(event->data, "correction"), "note"));
         for (size_t i = 0; i < event->n_attachments; i++) {
                 char path[48];
 
                 (void) snprintf(path, sizeof(path), "/data/attachments/%zu/name", i);
-                screen_text(job, path, event->attachments[i].name);
+                screen_text(job, today, path, event->attachments[i].name);
         }
 }
