@@ -1,13 +1,15 @@
 #include "daemons/channeld/cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
 #include "core/parcel.h"
 
-/* libzmq reads so much at a time, and a short message keeps all of that. */
-enum { BUCKETS = 1024, LEAST_BYTES = 8 << 10, SWEEP_MS = 1000 };
+/* libzmq reads 8 KiB at a time, and a message that fits in there keeps all of that, and as much again
+ * for its counters. */
+enum { BUCKETS = 1024, SHORT_BYTES = 8 << 10, SWEEP_MS = 1000 };
 
 struct entry {
         struct entry *next; /* in its bucket */
@@ -99,7 +101,20 @@ static bool has_room(const struct cache *cache, size_t n_events, size_t n_bytes)
         return cache->n_events + n_events <= CACHE_EVENTS && cache->n_bytes + n_bytes <= CACHE_BYTES;
 }
 
-/* The text of the message has its last place: a short one stands in the zmq_msg_t itself. */
+/* Takes over a long message, and copies a short one. Its text has its last place now: a very short
+ * one stands in the zmq_msg_t itself. */
+static int held_keep(struct held *held, zmq_msg_t *message) {
+        size_t n = zmq_msg_size(message);
+
+        (void) zmq_msg_init(&held->message);
+        if (n > SHORT_BYTES)
+                return zmq_msg_move(&held->message, message);
+        if (zmq_msg_init_size(&held->message, n) < 0)
+                return -1;
+        memcpy(zmq_msg_data(&held->message), zmq_msg_data(message), n);
+        return 0;
+}
+
 static void held_fill(struct held *held) {
         struct cache *cache = held->cache;
         struct parcel parcel;
@@ -136,8 +151,7 @@ bool cache_put(struct cache *cache, const char region[static 7], zmq_msg_t *mess
                 return false;
         while (parcel_next(&parcel, &event))
                 n_events += event.n_bytes > 0;
-        if (n_bytes < LEAST_BYTES)
-                n_bytes = LEAST_BYTES;
+        n_bytes += sizeof(*held) + n_events * sizeof(*held->entries);
         if (n_events == 0 || n_bytes > CACHE_BYTES / 8)
                 return true;
         if (!has_room(cache, n_events, n_bytes))
@@ -145,15 +159,16 @@ bool cache_put(struct cache *cache, const char region[static 7], zmq_msg_t *mess
         if (!has_room(cache, n_events, n_bytes))
                 return true;
         held = calloc(1, sizeof(*held) + n_events * sizeof(*held->entries));
-        if (!held)
+        if (!held || held_keep(held, message) < 0) {
+                free(held);
                 return true;
+        }
         held->cache = cache;
         held->n_bytes = n_bytes;
         held->until_boot_ms = now + CACHE_KEPT_MS;
         memcpy(held->region, region, sizeof(held->region));
-        (void) zmq_msg_init(&held->message);
-        (void) zmq_msg_move(&held->message, message);
         held_fill(held);
+        assert(held->n_waiting > 0); /* the same was read above */
         held->before = cache->last;
         *(cache->last ? &cache->last->next : &cache->first) = held;
         cache->last = held;

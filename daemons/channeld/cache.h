@@ -1,4 +1,4 @@
-/* What nudges brought: parcels (core/parcel.h), each kept whole as it was received, and a table of
+/* What nudges brought: parcels (core/parcel.h), each kept whole as it was received; and a table of
  * the events in them. Who takes an event gets a place in its parcel, which stays until the last one
  * has given it back. */
 #ifndef DAEMONS_CHANNELD_CACHE_H
@@ -20,8 +20,9 @@ struct cache *cache_new(void); /* NULL when memory is short */
 /* Takes NULL. What is still taken must have been given back. */
 void cache_free(struct cache *cache);
 
-/* False: the message is no parcel. What is kept of one is moved out of it; the caller closes it in
- * any case. When the cache is full the new parcel goes by: its events are behind in the queue too. */
+/* False: the message is no parcel. What is kept of one is moved out of it, or copied where that is
+ * cheaper; the caller closes it in any case. When the cache is full the new parcel goes by: its
+ * events are behind in the queue too. */
 bool cache_put(struct cache *cache, const char region[static 7], zmq_msg_t *message,
                int64_t now_boot_ms);
 /* The bytes of an event, with a NUL behind, or NULL; it is in the cache no more. They are good until

@@ -96,7 +96,7 @@ static void memory_goes_with_the_last_that_is_given_back(void **state) {
 }
 
 static void what_is_held_by_one_slow_attempt_counts(void **state) {
-        enum { PARCELS = CACHE_BYTES / (4 * 50000 + 100) };
+        enum { PARCELS = CACHE_BYTES / (4 * 50000 + 1000) };
         struct cache *cache = cache_new();
         struct held *slow[PARCELS];
 
@@ -126,7 +126,7 @@ static void a_full_cache_lets_new_ones_go_by_until_the_old_ones_are_over(void **
         } rows[] = {
                 { "by number", 128, 2048, 10 },
                 { "by bytes", 8, 64, 60000 },
-                { "short ones, of which each keeps more than it says", 1, 512, 10 },
+                { "one by one", 1, 2048, 10 },
         };
 
         (void) state;
