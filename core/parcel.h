@@ -17,7 +17,7 @@
 
 /* What an event takes up in one. Name and bytes are each shorter than 1 GiB. */
 size_t parcel_room(size_t n_name, size_t n_bytes);
-/* Both write where `at` points, as much as PARCEL_HEAD and parcel_room() say, and return the end. */
+/* Both write what PARCEL_HEAD and parcel_room() say to where `at` points, and return the end. */
 char *parcel_head(char *at);
 char *parcel_add(char *at, const char *name, size_t n_name, const void *bytes, size_t n_bytes);
 

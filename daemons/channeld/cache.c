@@ -7,8 +7,8 @@
 #include "core/memory.h"
 #include "core/parcel.h"
 
-/* libzmq reads 8 KiB at a time, and a message that fits in there keeps all of that, and as much again
- * for its counters. */
+/* libzmq reads 8 KiB at a time, and a message that fits in there keeps all of that, and as much
+ * again for its counters. */
 enum { BUCKETS = 1024, SHORT_BYTES = 8 << 10, SWEEP_MS = 1000 };
 
 struct entry {
@@ -98,7 +98,8 @@ static void cache_sweep(struct cache *cache, int64_t now) {
 }
 
 static bool has_room(const struct cache *cache, size_t n_events, size_t n_bytes) {
-        return cache->n_events + n_events <= CACHE_EVENTS && cache->n_bytes + n_bytes <= CACHE_BYTES;
+        return cache->n_events + n_events <= CACHE_EVENTS &&
+               cache->n_bytes + n_bytes <= CACHE_BYTES;
 }
 
 /* Takes over a long message, and copies a short one. Its text has its last place now: a very short

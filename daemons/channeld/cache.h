@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <zmq.h>
 
-/* Of events that wait; and of memory, all of a parcel for as long as any of its events is held. What
- * nobody has taken after so long goes. */
+/* Of events that wait; and of memory, all of a parcel for as long as any of its events is held.
+ * What nobody has taken after so long goes. */
 enum { CACHE_EVENTS = 2048, CACHE_BYTES = 4 << 20, CACHE_KEPT_MS = 10000 };
 
 struct cache;
@@ -25,8 +25,8 @@ void cache_free(struct cache *cache);
  * events are behind in the queue too. */
 bool cache_put(struct cache *cache, const char region[static 7], zmq_msg_t *message,
                int64_t now_boot_ms);
-/* The bytes of an event, with a NUL behind, or NULL; it is in the cache no more. They are good until
- * *ret_held is given back, which may be done only once. */
+/* The bytes of an event, with a NUL behind, or NULL; it is in the cache no more. They are good
+ * until *ret_held is given back, which may be done only once. */
 char *cache_take(struct cache *cache, const char *region, const char *evid, size_t *ret_n,
                  struct held **ret_held);
 void cache_give_back(struct held *held);

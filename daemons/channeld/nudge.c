@@ -1,5 +1,5 @@
-/* The nudge brings the bytes of a commit's events right behind it. They wait in a small cache until the
- * store says that they are due here; what finds no room in it is fetched from the store. */
+/* The nudge brings the bytes of a commit's events right behind it. They wait in a small cache until
+ * the store says that they are due here; what finds no room in it is fetched from the store. */
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include "core/memory.h"
 #include "daemons/channeld/cache.h"
 
-/* Messages that wait to be read, of 1 MiB at most (publisherd's are of a third of that); and how many
- * are read before others have their turn. */
+/* Messages that wait to be read, of 1 MiB at most (publisherd's are of a third of that); and how
+ * many are read before others have their turn. */
 enum { WAITING_MESSAGES = 8, MESSAGE_MAX_BYTES = 1 << 20, FAIR_SHARE = 16 };
 
 struct nudge {
@@ -24,7 +24,9 @@ struct nudge {
 
 char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n,
                  struct held **ret_held) {
-        return daemon->nudge ? cache_take(daemon->nudge->cache, region, evid, ret_n, ret_held) : NULL;
+        struct cache *cache = daemon->nudge ? daemon->nudge->cache : NULL;
+
+        return cache ? cache_take(cache, region, evid, ret_n, ret_held) : NULL;
 }
 
 /* Frames: topic (the channel's name and a NUL), region, parcel. `region` is empty when that is not

@@ -1,5 +1,5 @@
-/* The nudge: what is committed goes out on a PUB socket, topic = channel. Losing it costs time, never
- * the event: the workers look into the store by themselves.
+/* The nudge: what is committed goes out on a PUB socket, topic = channel. Losing it costs time,
+ * never the event: the workers look into the store by themselves.
  *
  * A message is [channel, NUL] [region] [parcel]: all events of a batch that go to the same channels
  * are one parcel (core/parcel.h), whose memory these share. */
@@ -59,7 +59,7 @@ int fanout_open(struct publisherd *daemon) {
         return zmq_bind(fanout->socket, daemon->configuration->main.events) < 0 ? -errno : 0;
 }
 
-/* -- one message ------------------------------------------------------------------------------------- */
+/* -- one message ------------------------------------------------------------------------------- */
 
 static bool send_frame(struct fanout *fanout, const void *data, size_t n, int flags) {
         int r;
@@ -84,8 +84,9 @@ static bool send_shared(struct fanout *fanout, zmq_msg_t *parcel) {
         return r >= 0;
 }
 
-/* A subscriber whose buffer is full loses the whole message, which ZeroMQ decides at its first frame.
- * What failed in between is ended before the next one: its readers see a shape that they do not know. */
+/* A subscriber whose buffer is full loses the whole message, which ZeroMQ decides at its first
+ * frame. What failed in between is ended before the next one: its readers see a shape that they do
+ * not know. */
 static void send_message(struct fanout *fanout, const char *topic, zmq_msg_t *parcel) {
         if (fanout->half && !send_frame(fanout, "", 0, 0))
                 return;
@@ -97,7 +98,7 @@ static void send_message(struct fanout *fanout, const char *topic, zmq_msg_t *pa
                 fanout->half = false;
 }
 
-/* -- parcels ----------------------------------------------------------------------------------------- */
+/* -- parcels ----------------------------------------------------------------------------------- */
 
 static void parcel_done(void *data, void *hint) { /* in a thread of ZeroMQ */
         (void) hint;
