@@ -9,6 +9,7 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "daemons/channeld/cache.h"
 
 /* Broken bytes do not mend themselves; an attempt of so many requests' time goes on in another. */
 enum { BROKEN_MS = 3600000, LIMIT_REQUESTS = 20 };
@@ -18,7 +19,10 @@ void attempt_free(struct attempt *attempt) {
                 return;
         step_done(&attempt->step);
         lease_free(attempt->lease);
-        free(attempt->bytes);
+        if (attempt->held)
+                cache_give_back(attempt->held);
+        else
+                free(attempt->bytes);
         free(attempt->row);
         free(attempt->key);
         free(attempt->revision_part);

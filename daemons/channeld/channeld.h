@@ -21,6 +21,7 @@
 
 struct channeld;
 struct attempt;
+struct held;
 struct lease;
 
 struct region {
@@ -89,6 +90,7 @@ struct attempt {
         bool doubt;
 
         char *bytes; /* of the event, as accepted; NUL-terminated */
+        struct held *held; /* where these are, if a nudge brought them; NULL: they are our own */
         size_t n_bytes;
         struct attempt *next_ready;
         bool ready, begun;
@@ -289,7 +291,9 @@ void tree_rollback(struct channeld *daemon);
 /* nudge.c */
 int nudge_open(struct channeld *daemon);
 void nudge_close(struct channeld *daemon);
-/* The bytes of an event that a nudge brought; taken out of the cache, to be freed; NULL if none. */
-char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n);
+/* The bytes of an event that a nudge brought, taken out of the cache, or NULL. They are good until
+ * cache_give_back(*ret_held). */
+char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n,
+                 struct held **ret_held);
 
 #endif

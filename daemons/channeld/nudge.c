@@ -1,5 +1,5 @@
-/* The nudge brings an event's bytes right behind its commit. They wait in a small cache until the
- * store says that they are due here; what finds no room in it is fetched from the store. */
+/* The nudge brings the bytes of a commit's events right behind it. They wait in a small cache until
+ * the store says that they are due here; what finds no room in it is fetched from the store. */
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
@@ -9,150 +9,51 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "daemons/channeld/cache.h"
 
-enum { CACHE_SLOTS = 512, CACHE_BYTES = 4 << 20, FAIR_SHARE = 128, KEPT_MS = 10000 };
-
-/* One event's bytes: region, blank, EVID, NUL, and the bytes, in one piece of memory. */
-struct cached {
-        char *data; /* NULL: the slot is free */
-        size_t n_name, n;
-        uint32_t hash;
-        int64_t until_boot_ms;
-};
+/* Messages that wait to be read, of 1 MiB at most (publisherd's are of a third of that); and how
+ * many are read before others have their turn. */
+enum { WAITING_MESSAGES = 8, MESSAGE_MAX_BYTES = 1 << 20, FAIR_SHARE = 16 };
 
 struct nudge {
         void *zmq, *socket;
         void *monitor; /* says when the connection came about anew */
         sd_event_source *io, *again, *watch;
-        struct cached slots[CACHE_SLOTS];
-        size_t at, n_used, n_bytes; /* at: where a free slot is looked for first */
-        int64_t swept_boot_ms;
+        struct cache *cache;
 };
 
-static void slot_clear(struct nudge *nudge, struct cached *slot) {
-        if (!slot->data)
-                return;
-        nudge->n_bytes -= slot->n;
-        nudge->n_used--;
-        free(slot->data);
-        *slot = (struct cached) { 0 };
+char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n,
+                 struct held **ret_held) {
+        struct cache *cache = daemon->nudge ? daemon->nudge->cache : NULL;
+
+        return cache ? cache_take(cache, region, evid, ret_n, ret_held) : NULL;
 }
 
-static uint32_t hash_of(uint32_t hash, const char *text, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                hash = (hash ^ (unsigned char) text[i]) * 16777619u;
-        return hash;
-}
-
-static uint32_t hash_of_name(const char *region, size_t n_region, const char *evid, size_t n_evid) {
-        return hash_of(hash_of(2166136261u, region, n_region), evid, n_evid);
-}
-
-/* What nobody asked for in ten seconds goes; looked for once a second at most. */
-static void cache_sweep(struct nudge *nudge, int64_t now) {
-        if (now < nudge->swept_boot_ms + 1000)
-                return;
-        nudge->swept_boot_ms = now;
-        for (size_t i = 0; i < CACHE_SLOTS; i++)
-                if (nudge->slots[i].until_boot_ms <= now)
-                        slot_clear(nudge, &nudge->slots[i]);
-}
-
-/* When it is full the new ones go by: they are behind in the queue too, and to copy what is thrown
- * away again costs more than to fetch it. */
-static void cache_put(struct nudge *nudge, const char *region, size_t n_region, const char *evid,
-                      size_t n_evid, const void *bytes, size_t n) {
-        size_t n_name = n_region + n_evid + 1;
-        int64_t now = clock_boot_ms();
-        struct cached *slot;
-
-        if (n == 0 || n > CACHE_BYTES / 8)
-                return;
-        if (nudge->n_used == CACHE_SLOTS || nudge->n_bytes + n > CACHE_BYTES)
-                cache_sweep(nudge, now);
-        if (nudge->n_used == CACHE_SLOTS || nudge->n_bytes + n > CACHE_BYTES)
-                return;
-        while (nudge->slots[nudge->at].data)
-                nudge->at = (nudge->at + 1) % CACHE_SLOTS;
-        slot = &nudge->slots[nudge->at];
-        slot->data = malloc(n_name + n + 2);
-        if (!slot->data)
-                return;
-        memcpy(slot->data, region, n_region);
-        slot->data[n_region] = ' ';
-        memcpy(slot->data + n_region + 1, evid, n_evid);
-        slot->data[n_name] = '\0';
-        memcpy(slot->data + n_name + 1, bytes, n);
-        slot->data[n_name + 1 + n] = '\0';
-        slot->n_name = n_name;
-        slot->n = n;
-        slot->hash = hash_of_name(region, n_region, evid, n_evid);
-        slot->until_boot_ms = now + KEPT_MS;
-        nudge->n_bytes += n;
-        nudge->n_used++;
-        nudge->at = (nudge->at + 1) % CACHE_SLOTS;
-}
-
-static bool slot_is(const struct cached *slot, uint32_t hash, const char *region, size_t n_region,
-                    const char *evid, size_t n_evid) {
-        return slot->data && slot->hash == hash && slot->n_name == n_region + 1 + n_evid &&
-               memcmp(slot->data, region, n_region) == 0 &&
-               memcmp(slot->data + n_region + 1, evid, n_evid) == 0;
-}
-
-char *nudge_take(struct channeld *daemon, const char *region, const char *evid, size_t *ret_n) {
-        struct nudge *nudge = daemon->nudge;
-        size_t n_region = strlen(region), n_evid = strlen(evid);
-        uint32_t hash = hash_of_name(region, n_region, evid, n_evid);
-
-        for (size_t i = 0; nudge && i < CACHE_SLOTS; i++) {
-                struct cached *slot = &nudge->slots[i];
-                char *bytes;
-
-                if (!slot_is(slot, hash, region, n_region, evid, n_evid))
-                        continue;
-                bytes = give_away(slot->data);
-                memmove(bytes, bytes + slot->n_name + 1, slot->n + 1);
-                *ret_n = slot->n;
-                nudge->n_bytes -= slot->n;
-                nudge->n_used--;
-                *slot = (struct cached) { 0 };
-                return bytes;
-        }
-        return NULL;
-}
-
-/* Frames: topic (the channel's name and a NUL), region, evid, bytes. */
-static bool nudge_read(struct channeld *daemon, char region[static 7]) {
-        struct nudge *nudge = daemon->nudge;
-        zmq_msg_t frames[4];
+/* Frames: topic (the channel's name and a NUL), region, parcel. `region` is empty when that is not
+ * what came: then nobody knows what it spoke of. */
+static bool nudge_read(struct nudge *nudge, char region[static 7]) {
+        zmq_msg_t frames[3];
         size_t n = 0;
         int more = 1;
 
+        for (size_t i = 0; i < ELEMENTS(frames); i++)
+                (void) zmq_msg_init(&frames[i]);
         while (more) {
-                zmq_msg_t frame;
+                /* What is too many goes over the last, and shows in the number. */
+                zmq_msg_t *frame = &frames[n < ELEMENTS(frames) ? n : ELEMENTS(frames) - 1];
 
-                (void) zmq_msg_init(&frame);
-                if (zmq_msg_recv(&frame, nudge->socket, ZMQ_DONTWAIT) < 0) {
-                        (void) zmq_msg_close(&frame);
+                if (zmq_msg_recv(frame, nudge->socket, ZMQ_DONTWAIT) < 0)
                         break;
-                }
-                more = zmq_msg_more(&frame);
-                if (n < ELEMENTS(frames)) {
-                        (void) zmq_msg_init(&frames[n]);
-                        (void) zmq_msg_move(&frames[n], &frame);
-                }
+                more = zmq_msg_more(frame);
                 n++;
-                (void) zmq_msg_close(&frame);
         }
-        region[0] = '\0';
+        memset(region, 0, 7);
         if (n == ELEMENTS(frames) && zmq_msg_size(&frames[1]) == 6) {
                 memcpy(region, zmq_msg_data(&frames[1]), 6);
-                region[6] = '\0';
-                cache_put(nudge, region, 6, zmq_msg_data(&frames[2]), zmq_msg_size(&frames[2]),
-                          zmq_msg_data(&frames[3]), zmq_msg_size(&frames[3]));
+                if (!cache_put(nudge->cache, region, &frames[2], clock_boot_ms()))
+                        region[0] = '\0';
         }
-        for (size_t i = 0; i < n && i < ELEMENTS(frames); i++)
+        for (size_t i = 0; i < ELEMENTS(frames); i++)
                 (void) zmq_msg_close(&frames[i]);
         return n > 0;
 }
@@ -161,8 +62,10 @@ static int nudge_drain(struct channeld *daemon) {
         char region[7];
 
         for (unsigned i = 0; i < FAIR_SHARE; i++) {
-                if (!nudge_read(daemon, region))
+                if (!nudge_read(daemon->nudge, region))
                         return 0;
+                for (size_t k = 0; !region[0] && k < daemon->n_regions; k++)
+                        engine_nudged(daemon, daemon->regions[k].code);
                 if (region[0])
                         engine_nudged(daemon, region);
         }
@@ -242,17 +145,22 @@ static int watch(struct channeld *daemon) {
 int nudge_open(struct channeld *daemon) {
         const char *name = daemon->channel->name;
         struct nudge *nudge = calloc(1, sizeof(*nudge));
-        int fd, linger = 0, hwm = 1000, r;
+        int fd, linger = 0, hwm = WAITING_MESSAGES, r;
+        int64_t most = MESSAGE_MAX_BYTES;
         size_t n_fd = sizeof(fd);
 
         if (!nudge)
                 return -ENOMEM;
         daemon->nudge = nudge;
+        nudge->cache = cache_new();
+        if (!nudge->cache)
+                return -ENOMEM;
         nudge->zmq = zmq_ctx_new();
         nudge->socket = nudge->zmq ? zmq_socket(nudge->zmq, ZMQ_SUB) : NULL;
         if (!nudge->socket ||
             zmq_setsockopt(nudge->socket, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
             zmq_setsockopt(nudge->socket, ZMQ_RCVHWM, &hwm, sizeof(hwm)) < 0 ||
+            zmq_setsockopt(nudge->socket, ZMQ_MAXMSGSIZE, &most, sizeof(most)) < 0 ||
             zmq_setsockopt(nudge->socket, ZMQ_SUBSCRIBE, name, strlen(name) + 1) < 0)
                 return -errno;
         r = watch(daemon);
@@ -285,8 +193,7 @@ void nudge_close(struct channeld *daemon) {
                 (void) zmq_close(nudge->socket);
         if (nudge->zmq)
                 (void) zmq_ctx_term(nudge->zmq);
-        for (size_t i = 0; i < CACHE_SLOTS; i++)
-                slot_clear(nudge, &nudge->slots[i]);
+        cache_free(nudge->cache);
         free(nudge);
         daemon->nudge = NULL;
 }

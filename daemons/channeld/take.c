@@ -73,7 +73,7 @@ static void take_bytes(struct take *take) {
                 struct attempt *attempt = take->attempts[i];
 
                 attempt->bytes = nudge_take(region->daemon, region->code, attempt->evid,
-                                            &attempt->n_bytes);
+                                            &attempt->n_bytes, &attempt->held);
                 if (attempt->bytes) {
                         engine_ready(attempt);
                         continue;

@@ -103,6 +103,10 @@ void region_learn_channel(struct region *region, const char *name) {
                 (void) string_list_add(&region->extra_channels, name, strlen(name));
 }
 
+static bool is_accepted(const struct job *job, const char *line) {
+        return job && strncmp(line, "accepted\t", 9) == 0 && !job->dry_run;
+}
+
 /* The answer's fourth field names every channel of the document, a withdrawal's too. */
 static void nudge(struct publisherd *daemon, const struct job *job, const char *line) {
         const char *channels = line;
@@ -112,8 +116,25 @@ static void nudge(struct publisherd *daemon, const struct job *job, const char *
                 channels = channels ? channels + 1 : NULL;
         }
         if (channels)
-                fanout_nudge(daemon, job->region, channels, strcspn(channels, "\t"), job->ev_key,
-                             job->bytes, job->n_bytes);
+                fanout_add(daemon, job->region, channels, strcspn(channels, "\t"), job->ev_key,
+                           job->bytes, job->n_bytes);
+}
+
+/* All of the batch before the first answer: with that a job's bytes may go. */
+static void nudge_all(struct batch *batch, const redisReply *reply) {
+        bool any = false;
+
+        for (size_t i = 0; i < batch->n; i++) {
+                struct job *job = batch->jobs[i];
+
+                if (is_accepted(job, reply_text(reply, 3 + i)) && !job->to_fetch) {
+                        nudge(batch->daemon, job, reply_text(reply, 3 + i));
+                        any = true;
+                }
+        }
+        fanout_send(batch->daemon);
+        if (any)
+                crash_point("publisherd/nudged");
 }
 
 /* Status, ULID: of a held event that came again the ULID is that of the first. */
@@ -178,6 +199,8 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                         batch->jobs[i] = NULL;
                 }
         }
+        if (!error)
+                nudge_all(batch, reply);
         for (size_t i = 0; i < batch->n; i++) {
                 struct job *job = batch->jobs[i];
                 const char *line = error ? "" : reply_text(reply, 3 + i);
@@ -195,13 +218,9 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                         answer_busy(daemon, job, error == -EBUSY ? RETRY_LATER_MS : RETRY_SOON_MS);
                         continue;
                 }
-                if (strncmp(line, "accepted\t", 9) == 0 && !job->dry_run) {
+                if (is_accepted(job, line)) {
                         daemon->n_accepted++;
                         alarms_mended(daemon, region, job->document);
-                        if (!job->to_fetch) {
-                                nudge(daemon, job, line);
-                                crash_point("publisherd/nudged");
-                        }
                 }
                 if (!job->dry_run)
                         tell_fetch(daemon, job, line);

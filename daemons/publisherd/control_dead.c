@@ -53,7 +53,7 @@ static void on_dead(struct store *store, const redisReply *reply, int error, con
         if (reply_is(reply, 0, "ok")) {
                 if (strcmp(dead->what, "replay") == 0)
                         fanout_nudge(dead->daemon, dead->region, dead->channel, strlen(dead->channel),
-                                     "", "", 0);
+                                     "");
                 control_reply(client, json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "region",
                                                 dead->region->code, "document", dead->document,
                                                 "channel", dead->channel));

@@ -104,7 +104,7 @@ static void on_held_decided(struct store *store, const redisReply *reply, int er
                 return;
         }
         fanout_nudge(held->daemon, held->region, reply_text(reply, 2), reply_length(reply, 2),
-                     held->identity, "", 0);
+                     held->identity);
         held->region->held_ms = 0;
         control_reply(client, json_pack("{s:b, s:s, s:s, s:I, s:s}", "ok", 1, "event", held->ulid,
                                         "document", held->document, "revision",

@@ -218,7 +218,7 @@ static void on_told(struct store *store, const redisReply *reply, int error, con
         for (size_t i = 0; i < daemon->configuration->n_channels; i++) {
                 const char *name = daemon->configuration->channels[i].name;
 
-                fanout_nudge(daemon, region, name, strlen(name), want->ev_key, "", 0);
+                fanout_nudge(daemon, region, name, strlen(name), want->ev_key);
         }
         fetch_remove(fetch, want);
 }

@@ -91,7 +91,7 @@ struct publisherd {
         struct door *doors;
         size_t n_doors;
         struct zap *zap;
-        void *fanout;
+        struct fanout *fanout;
         struct control *control;
         struct fetch *fetch;
         struct rejected *rejected;
@@ -199,9 +199,14 @@ struct request *request_own(struct publisherd *daemon,
 
 /* fanout.c */
 int fanout_open(struct publisherd *daemon);
-/* Tells the channels (names by comma) that the event `ev_key` is committed; with its bytes, or none. */
+/* Notes for channels (names by comma) that the event `ev_key` is committed; with its bytes, or none.
+ * All of it is borrowed until fanout_send(), which the same callback calls when it has noted all. */
+void fanout_add(struct publisherd *daemon, const struct region *region, const char *channels,
+                size_t n_channels, const char *ev_key, const void *bytes, size_t n_bytes);
+void fanout_send(struct publisherd *daemon);
+/* Both, for one event whose bytes the channels are to fetch. */
 void fanout_nudge(struct publisherd *daemon, const struct region *region, const char *channels,
-                  size_t n_channels, const char *ev_key, const void *bytes, size_t n_bytes);
+                  size_t n_channels, const char *ev_key);
 void fanout_close(struct publisherd *daemon);
 
 /* query.c: document queries of emitters and of the control socket. */
