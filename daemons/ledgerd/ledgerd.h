@@ -38,6 +38,7 @@ struct region {
         bool checking; /* what is in the ledger already is compared, not only skipped */
         char from[LEDGER_STREAM_ID]; /* read up to here; may be before the position */
         char trimmed[LEDGER_STREAM_ID]; /* the store was told that it may trim up to here */
+        int64_t trim_ms; /* when it is told without a question that takes it along; 0: nothing to tell yet */
         int64_t n_read;  /* within a batch: the last record taken */
         int64_t n_store; /* number of the last record that the store has, as last told */
         int64_t n_measured, behind_since_ms;
