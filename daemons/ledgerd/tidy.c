@@ -15,6 +15,7 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "daemons/ledgerd/touched.h"
 
 /* A document is asked about when nothing has happened to it for a second: then most channels are
  * done with it. Each call makes the store sync, and each note the ledger: so they wait for company, a
@@ -25,18 +26,10 @@ enum {
         TRIM_MS = 2000, /* the log is trimmed along with a question, or by itself when none came */
         NOTES_MS = 1000, /* what no transaction of a batch has taken along gets its own */
         ITEMS = 256,
-        BUCKETS = 4096,
         MARKS_MOST = 2048,
         SWEEP_ITEMS = 128,
         SWEEP_MS = 250,
         SWEEP_AGAIN_MS = 600000, /* what is kept may be free without a record, after a release say */
-};
-
-struct touched {
-        struct touched *next_in_bucket, *next, *before;
-        int64_t at_ms;
-        char region[7];
-        char document[];
 };
 
 struct wanted { /* bytes that the store is to get back */
@@ -66,8 +59,7 @@ struct call {
 };
 
 struct tidy {
-        struct touched *first, *last; /* the one that is quiet for longest first */
-        struct touched *buckets[BUCKETS];
+        struct touched_list touched;
         struct wanted *wanted;
         struct asked *marks; /* bytes that the store has let go */
         size_t n_marks;
@@ -83,70 +75,8 @@ struct tidy {
 
 static void give_bytes(struct ledgerd *daemon);
 
-/* -- documents to be asked about ------------------------------------------------------------------ */
-
-static struct touched **bucket_of(struct tidy *tidy, const char *region, const char *document) {
-        uint32_t hash = 2166136261u;
-
-        for (const char *at = region; *at; at++)
-                hash = (hash ^ (unsigned char) *at) * 16777619u;
-        for (const char *at = document; *at; at++)
-                hash = (hash ^ (unsigned char) *at) * 16777619u;
-        return &tidy->buckets[(hash ^ hash >> 16) % BUCKETS];
-}
-
-static void unlink_touched(struct tidy *tidy, struct touched *touched) {
-        if (touched->before)
-                touched->before->next = touched->next;
-        else
-                tidy->first = touched->next;
-        if (touched->next)
-                touched->next->before = touched->before;
-        else
-                tidy->last = touched->before;
-}
-
-static void link_touched(struct tidy *tidy, struct touched *touched) {
-        touched->at_ms = clock_boot_ms();
-        touched->next = NULL;
-        touched->before = tidy->last;
-        if (tidy->last)
-                tidy->last->next = touched;
-        else
-                tidy->first = touched;
-        tidy->last = touched;
-}
-
 void tidy_touch(struct ledgerd *daemon, const struct region *region, const char *document) {
-        struct tidy *tidy = daemon->tidy;
-        struct touched **bucket = bucket_of(tidy, region->code, document), *touched;
-        size_t n = strlen(document);
-
-        for (touched = *bucket; touched; touched = touched->next_in_bucket)
-                if (strcmp(touched->document, document) == 0 && strcmp(touched->region, region->code) == 0)
-                        break;
-        if (touched)
-                unlink_touched(tidy, touched);
-        else {
-                touched = malloc(sizeof(*touched) + n + 1);
-                if (!touched)
-                        return; /* the next start asks about it */
-                memcpy(touched->document, document, n + 1);
-                memcpy(touched->region, region->code, sizeof(touched->region));
-                touched->next_in_bucket = *bucket;
-                *bucket = touched;
-        }
-        link_touched(tidy, touched);
-}
-
-static void drop_touched(struct tidy *tidy, struct touched *touched) {
-        struct touched **at = bucket_of(tidy, touched->region, touched->document);
-
-        while (*at != touched)
-                at = &(*at)->next_in_bucket;
-        *at = touched->next_in_bucket;
-        unlink_touched(tidy, touched);
-        free(touched);
+        touched_add(&daemon->tidy->touched, region->code, document);
 }
 
 /* -- what the ledger is to note --------------------------------------------------------------------- */
@@ -369,11 +299,11 @@ static bool collect_quiet(struct ledgerd *daemon, struct call *call, int64_t now
         bool looking;
         size_t n;
 
-        if (now < tidy->quiet_ms || !tidy->first || now - tidy->first->at_ms < QUIET_MS)
+        if (now < tidy->quiet_ms || !tidy->touched.first || now - tidy->touched.first->at_ms < QUIET_MS)
                 return false;
         tidy->quiet_ms = now + PACE_MS;
         looking = ledger_look(daemon->ledger) == 0;
-        for (struct touched *touched = tidy->first, *next; touched && call->n < ITEMS / 2; touched = next) {
+        for (struct touched *touched = tidy->touched.first, *next; touched && call->n < ITEMS / 2; touched = next) {
                 next = touched->next;
                 if (now - touched->at_ms < QUIET_MS)
                         break;
@@ -385,7 +315,7 @@ static bool collect_quiet(struct ledgerd *daemon, struct call *call, int64_t now
                 if (ledger_events_in_store(daemon->ledger, touched->region, touched->document, add_item, call) !=
                             0 && n > 0)
                         break; /* no room for all of its events: the next call begins with it */
-                drop_touched(tidy, touched);
+                touched_drop(&tidy->touched, touched);
         }
         if (looking)
                 ledger_look_done(daemon->ledger);
@@ -484,7 +414,7 @@ void tidy_go(struct ledgerd *daemon) {
             call->region && call->region->state == REGION_FOLLOWING && send_call(call))
                 return;
         call_free(call);
-        if (tidy->first || tidy->sweeping || tidy->n_marks > 0)
+        if (tidy->touched.first || tidy->sweeping || tidy->n_marks > 0)
                 come_back(daemon);
 }
 
@@ -607,8 +537,8 @@ int tidy_open(struct ledgerd *daemon) {
 void tidy_forget(struct ledgerd *daemon) {
         struct tidy *tidy = daemon->tidy;
 
-        while (tidy->first)
-                drop_touched(tidy, tidy->first);
+        while (tidy->touched.first)
+                touched_drop(&tidy->touched, tidy->touched.first);
         while (tidy->wanted)
                 drop_wanted(tidy, tidy->wanted->ulid);
         drop_marks(tidy); /* the store says so again */
