@@ -59,7 +59,8 @@ char *ledger_path(const char *state_dir);
 
 struct ledger;
 
-/* Opens it, makes it where there is none, brings it to the newest version. */
+/* Opens it, makes it where there is none, brings it to the newest version. For a process in which one
+ * thread alone uses SQLite. */
 int ledger_open(const char *path, struct ledger **ret);
 struct ledger *ledger_free(struct ledger *ledger);
 void ledger_freep(struct ledger **ledger);

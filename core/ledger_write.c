@@ -104,6 +104,9 @@ int ledger_open(const char *path, struct ledger **ret) {
 
         if (!ledger)
                 return -ENOMEM;
+        /* No locks and no counting for each piece of memory. Refused, and no harm, where SQLite has begun. */
+        (void) sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+        (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
         r = chain_init(&ledger->chain);
         if (r == 0)
                 r = db_open(&ledger->db, path, true);
