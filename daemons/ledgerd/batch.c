@@ -255,7 +255,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                 }
                 tell(batch);
                 crash_point("ledgerd/told");
-                tail_rest(daemon, now_usec() - begun);
+                tail_rest(daemon, now_usec() - begun, batch->n);
         }
         batch_drop(daemon);
         tidy_go(daemon);

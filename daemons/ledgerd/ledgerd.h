@@ -98,8 +98,8 @@ __attribute__((sentinel)) void region_stop(struct region *region, enum message m
 void tail_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void tail_go(struct ledgerd *daemon); /* takes a batch, or waits for entries, if it is time */
 void tail_drop(struct ledgerd *daemon); /* forgets what is queued */
-/* A commit took that long: how long to rest, so that the next one has more to take. */
-void tail_rest(struct ledgerd *daemon, uint64_t commit_usec);
+/* A commit of so many rows took that long: how long to rest, so that the next one has more to take. */
+void tail_rest(struct ledgerd *daemon, uint64_t commit_usec, size_t n_rows);
 
 /* batch.c */
 void batch_begin(struct ledgerd *daemon); /* from the queue's front */
