@@ -83,7 +83,8 @@ struct ledgerd {
         bool stopping, store_told, trouble_told;
         struct ledger_head head_written;
         int64_t head_ms, head_told_ms, look_ms;
-        uint64_t n_rows, n_rows_trimmed; /* since the start; when memory was last given back */
+        uint64_t n_rows, n_rows_seen, n_rows_trimmed; /* since the start; at the last tick; when memory was
+                                                       * last given back */
 };
 
 /* region.c */
