@@ -59,7 +59,8 @@ char *ledger_path(const char *state_dir);
 
 struct ledger;
 
-/* Opens it, makes it where there is none, brings it to the newest version. */
+/* Opens it, makes it where there is none, brings it to the newest version. For a process in which one
+ * thread alone uses SQLite. */
 int ledger_open(const char *path, struct ledger **ret);
 struct ledger *ledger_free(struct ledger *ledger);
 void ledger_freep(struct ledger **ledger);
@@ -89,19 +90,23 @@ typedef int ledger_row_fn(const struct ledger_row *row, void *userdata);
 int ledger_find(struct ledger *ledger, const char *region, const char *epoch, int64_t n,
                 ledger_row_fn *on_row, void *userdata);
 
-/* What the store still keeps of a document's events, though the ledger has it. */
+/* What the store still keeps of a document's events, though the ledger has it. Many questions in a row
+ * are cheaper between ledger_look() and ledger_look_done(), where no transaction may begin. */
 struct ledger_event {
-        int64_t seq;
         const char *ulid, *region, *source, *id, *document;
 };
 typedef int ledger_event_fn(const struct ledger_event *event, void *userdata);
+int ledger_look(struct ledger *ledger);
+void ledger_look_done(struct ledger *ledger);
 int ledger_events_in_store(struct ledger *ledger, const char *region, const char *document,
                            ledger_event_fn *on_event, void *userdata);
 /* The same for all documents behind (region, document), at most `most`. */
 int ledger_all_in_store(struct ledger *ledger, const char *region, const char *document, size_t most,
                         ledger_event_fn *on_event, void *userdata);
-/* Whether the store has the event's bytes. Within a transaction. */
-int ledger_set_in_store(struct ledger *ledger, const char *ulid, bool in_store);
+/* The store has let the event's bytes go; it gets them (back), unless the event is held. Within a
+ * transaction. */
+int ledger_end_in_store(struct ledger *ledger, const char *region, const char *document, const char *ulid);
+int ledger_put_in_store(struct ledger *ledger, const char *ulid);
 int ledger_bytes(struct ledger *ledger, const char *ulid, char **ret, size_t *ret_n);
 
 /* -- readers -------------------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include "core/ledger_parts.h"
 #include "core/memory.h"
 
+enum { N_FIELDS = 22, NUMBER_MOST = 24 };
+
 static const struct {
         const char *name, *openssl;
 } algorithms[CHAIN_ALGORITHMS] = { { CHAIN_ALGORITHM, "SM3" }, { "sha256", "SHA256" } };
@@ -42,22 +44,22 @@ static const EVP_MD *algorithm(const struct chain *chain, const char *name) {
         return NULL;
 }
 
-static void field(struct buf *buf, const void *bytes, size_t n) {
-        const unsigned char length[4] = {
-                (unsigned char) (n >> 24), (unsigned char) (n >> 16), (unsigned char) (n >> 8),
-                (unsigned char) n,
-        };
+/* Where the next byte goes. encode() has made room for all of them. */
+struct pen {
+        unsigned char *at;
+};
 
-        buf_add(buf, length, sizeof(length));
-        buf_add(buf, bytes, n);
+static void field(struct pen *pen, const void *bytes, size_t n) {
+        pen->at[0] = (unsigned char) (n >> 24);
+        pen->at[1] = (unsigned char) (n >> 16);
+        pen->at[2] = (unsigned char) (n >> 8);
+        pen->at[3] = (unsigned char) n;
+        memcpy(pen->at + 4, bytes, n);
+        pen->at += 4 + n;
 }
 
-static void text(struct buf *buf, const char *string) {
-        field(buf, string ? string : "", string ? strlen(string) : 0);
-}
-
-static void number(struct buf *buf, int64_t value) {
-        char digits[24], *at = digits + sizeof(digits);
+static void number(struct pen *pen, int64_t value) {
+        char digits[NUMBER_MOST], *at = digits + sizeof(digits);
         uint64_t rest = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
 
         do
@@ -65,54 +67,61 @@ static void number(struct buf *buf, int64_t value) {
         while ((rest /= 10) > 0);
         if (value < 0)
                 *--at = '-';
-        field(buf, at, (size_t) (digits + sizeof(digits) - at));
+        field(pen, at, (size_t) (digits + sizeof(digits) - at));
 }
 
-static void number_or_none(struct buf *buf, int64_t value, int64_t none) {
+static void number_or_none(struct pen *pen, int64_t value, int64_t none) {
         if (value == none)
-                field(buf, "", 0);
+                field(pen, "", 0);
         else
-                number(buf, value);
+                number(pen, value);
 }
 
-static void encode(const struct ledger_row *row, struct buf *buf) {
-        number(buf, row->seq);
-        text(buf, row->region);
-        text(buf, row->epoch);
-        text(buf, row->adoption);
-        number(buf, row->n);
-        number(buf, row->at_ms);
-        text(buf, row->state);
-        text(buf, row->document);
-        number(buf, row->revision);
-        number(buf, row->level);
-        text(buf, row->event);
-        text(buf, row->channel);
-        number_or_none(buf, row->attempt, -1);
-        text(buf, row->code);
-        text(buf, row->reference);
-        text(buf, row->url);
-        text(buf, row->sentence);
-        text(buf, row->extra);
-        text(buf, row->source);
-        number_or_none(buf, row->receipt, 0);
-        field(buf, row->digest ? row->digest : (const unsigned char *) "",
-              row->digest ? LEDGER_HASH : 0);
-        text(buf, row->alg);
+static int encode(const struct ledger_row *row, const unsigned char before[static LEDGER_HASH],
+                  struct buf *buf) {
+        const char *texts[] = { row->region, row->epoch, row->adoption, row->state, row->document, row->event,
+                                row->channel, row->code, row->reference, row->url, row->sentence, row->extra,
+                                row->source ? row->source : "", row->alg };
+        size_t n[ELEMENTS(texts)], room = LEDGER_HASH + N_FIELDS * (4 + NUMBER_MOST) + LEDGER_HASH, i = 0;
+        struct pen pen;
+
+        for (size_t k = 0; k < ELEMENTS(texts); k++)
+                room += n[k] = strlen(texts[k]);
+        buf_reset(buf);
+        pen.at = (unsigned char *) buf_room(buf, room);
+        if (!pen.at)
+                return buf->error;
+        memcpy(pen.at, before, LEDGER_HASH);
+        pen.at += LEDGER_HASH;
+        number(&pen, row->seq);
+        for (; i < 3; i++) /* region epoch adoption */
+                field(&pen, texts[i], n[i]);
+        number(&pen, row->n);
+        number(&pen, row->at_ms);
+        for (; i < 5; i++) /* state document */
+                field(&pen, texts[i], n[i]);
+        number(&pen, row->revision);
+        number(&pen, row->level);
+        for (; i < 7; i++) /* event channel */
+                field(&pen, texts[i], n[i]);
+        number_or_none(&pen, row->attempt, -1);
+        for (; i < 13; i++) /* code reference url sentence extra source */
+                field(&pen, texts[i], n[i]);
+        number_or_none(&pen, row->receipt, 0);
+        field(&pen, row->digest ? row->digest : (const unsigned char *) "", row->digest ? LEDGER_HASH : 0);
+        field(&pen, texts[i], n[i]); /* alg */
+        buf_grown(buf, (size_t) (pen.at - (unsigned char *) buf->data));
+        return 0;
 }
 
 int chain_row(struct chain *chain, const unsigned char before[static LEDGER_HASH],
               const struct ledger_row *row, unsigned char ret[static LEDGER_HASH]) {
         const EVP_MD *md = algorithm(chain, row->alg);
         unsigned n = LEDGER_HASH;
+        int r = md ? encode(row, before, &chain->row) : -EPROTONOSUPPORT;
 
-        if (!md)
-                return -EPROTONOSUPPORT;
-        buf_reset(&chain->row);
-        buf_add(&chain->row, before, LEDGER_HASH);
-        encode(row, &chain->row);
-        if (chain->row.error)
-                return chain->row.error;
+        if (r < 0)
+                return r;
         return EVP_DigestInit_ex(chain->context, md, NULL) == 1 &&
                                EVP_DigestUpdate(chain->context, chain->row.data, chain->row.len) == 1 &&
                                EVP_DigestFinal_ex(chain->context, ret, &n) == 1

@@ -11,9 +11,10 @@
 #include "core/memory.h"
 
 EMBED(ledger_1_sql, "core/ledger_1.sql");
+EMBED(ledger_2_sql, "core/ledger_2.sql");
 
 /* migrations[v] leads from version v to v + 1. */
-static const char *const migrations[] = { ledger_1_sql };
+static const char *const migrations[] = { ledger_1_sql, ledger_2_sql };
 enum { NEWEST = ELEMENTS(migrations), BUSY_MS = 200 };
 
 char *ledger_path(const char *state_dir) {
@@ -122,9 +123,11 @@ int db_open(struct ledger_db *db, const char *path, bool writing) {
                         return -ENOENT;
                 return r == 0 && version > NEWEST ? -EPROTONOSUPPORT : r < 0 ? r : db_load_names(db);
         }
-        r = db_run(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                       "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864;"
-                       "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -2048");
+        /* Seven events of 2 KB fill a page of 16 KiB, three leave a sixth of one of 8 KiB empty; a ledger
+         * keeps the size that it was made with. What is deleted, notes only, need not be wiped too. */
+        r = db_run(db, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                       "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864;"
+                       "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -2048; PRAGMA secure_delete = OFF");
         if (r == 0)
                 r = migrate(db);
         crash_point("core/ledger-opened");

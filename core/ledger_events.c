@@ -16,14 +16,13 @@ static int each_event(struct ledger *ledger, sqlite3_stmt *statement, ledger_eve
                         r = db_error(&ledger->db);
                         break;
                 }
-                source = db_source(&ledger->db, sqlite3_column_int64(statement, 3));
+                source = db_source(&ledger->db, sqlite3_column_int64(statement, 2));
                 event = (struct ledger_event) {
-                        .seq = sqlite3_column_int64(statement, 0),
-                        .ulid = (const char *) sqlite3_column_text(statement, 1),
-                        .region = (const char *) sqlite3_column_text(statement, 2),
+                        .ulid = (const char *) sqlite3_column_text(statement, 0),
+                        .region = (const char *) sqlite3_column_text(statement, 1),
                         .source = source ? source->name : "",
-                        .id = (const char *) sqlite3_column_text(statement, 4),
-                        .document = (const char *) sqlite3_column_text(statement, 5),
+                        .id = (const char *) sqlite3_column_text(statement, 3),
+                        .document = (const char *) sqlite3_column_text(statement, 4),
                 };
                 if (!event.ulid || !event.region || !event.id || !event.document)
                         r = -ENOMEM;
@@ -32,6 +31,15 @@ static int each_event(struct ledger *ledger, sqlite3_stmt *statement, ledger_eve
         }
         writer_done(statement);
         return r;
+}
+
+/* Else each question takes and gives back its locks. */
+int ledger_look(struct ledger *ledger) {
+        return db_run(&ledger->db, "BEGIN");
+}
+
+void ledger_look_done(struct ledger *ledger) {
+        (void) sqlite3_exec(ledger->db.db, "COMMIT", NULL, NULL, NULL);
 }
 
 int ledger_events_in_store(struct ledger *ledger, const char *region, const char *document,
@@ -51,12 +59,20 @@ int ledger_all_in_store(struct ledger *ledger, const char *region, const char *d
         return each_event(ledger, all, on_event, userdata);
 }
 
-int ledger_set_in_store(struct ledger *ledger, const char *ulid, bool in_store) {
-        sqlite3_stmt *set = ledger->statements[SET_STAGE];
+int ledger_end_in_store(struct ledger *ledger, const char *region, const char *document, const char *ulid) {
+        sqlite3_stmt *end = ledger->statements[END_IN_STORE];
 
-        writer_bind_text(set, 1, ulid);
-        (void) sqlite3_bind_int(set, 2, in_store ? STAGE_IN_STORE : STAGE_LEDGER_ONLY);
-        return writer_run(ledger, set);
+        writer_bind_text(end, 1, region);
+        writer_bind_text(end, 2, document);
+        writer_bind_text(end, 3, ulid);
+        return writer_run(ledger, end);
+}
+
+int ledger_put_in_store(struct ledger *ledger, const char *ulid) {
+        sqlite3_stmt *put = ledger->statements[PUT_IN_STORE];
+
+        writer_bind_text(put, 1, ulid);
+        return writer_run(ledger, put);
 }
 
 int ledger_bytes(struct ledger *ledger, const char *ulid, char **ret, size_t *ret_n) {

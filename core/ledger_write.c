@@ -14,14 +14,16 @@ static const char *const sql[N_STATEMENTS] = {
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"
                       " ?18, ?19, ?20, ?21)",
         [ADD_EVENT] = "INSERT INTO event (seq, ulid, region, source, id, document, stage, bytes)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (ulid) DO UPDATE SET stage ="
-                      " excluded.stage WHERE stage = 0",
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         [ADD_SOURCE] = "INSERT INTO source (name) VALUES (?1)",
         [ADD_ERA] = "INSERT INTO era (region, epoch, adoption) VALUES (?1, ?2, ?3)",
         [SET_POSITION] = "INSERT INTO position (region, era, n, id, receipt) VALUES (?1, ?2, ?3, ?4, ?5)"
                          " ON CONFLICT (region) DO UPDATE SET era = ?2, n = ?3, id = ?4, receipt = ?5",
-        [SET_STAGE] = "UPDATE event SET stage = ?2 WHERE ulid = ?1 AND stage <> 0",
         [END_HELD] = "UPDATE event SET stage = 1 WHERE ulid = ?1 AND stage = 0",
+        [ADD_IN_STORE] = "INSERT INTO in_store (region, document, ulid, source, id) VALUES (?1, ?2, ?3, ?4, ?5)",
+        [PUT_IN_STORE] = "INSERT OR IGNORE INTO in_store SELECT region, document, ulid, source, id FROM event"
+                         " WHERE ulid = ?1 AND stage <> 0",
+        [END_IN_STORE] = "DELETE FROM in_store WHERE region = ?1 AND document = ?2 AND ulid = ?3",
         [SOURCE_OF_EVENT] = "SELECT source FROM event WHERE ulid = ?1",
         [EVENT_OF_REVISION] =
                 "SELECT entry.event FROM entry JOIN era ON era.id = entry.era AND era.region = ?1 WHERE"
@@ -36,9 +38,9 @@ static const char *const sql[N_STATEMENTS] = {
         [END_TROUBLE] = "DELETE FROM trouble WHERE region = ?1 AND document = ?2 AND channel = ?3",
         [FIND] = "SELECT " LEDGER_COLUMNS " FROM entry JOIN era ON era.id = entry.era WHERE era.region = ?1"
                  " AND era.epoch = ?2 AND entry.n = ?3 ORDER BY seq DESC LIMIT 1",
-        [IN_STORE] = "SELECT seq, ulid, region, source, id, document FROM event WHERE region = ?1 AND"
-                     " document = ?2 AND stage = 1",
-        [ALL_IN_STORE] = "SELECT seq, ulid, region, source, id, document FROM event WHERE stage = 1 AND"
+        [IN_STORE] = "SELECT ulid, region, source, id, document FROM in_store WHERE region = ?1 AND"
+                     " document = ?2",
+        [ALL_IN_STORE] = "SELECT ulid, region, source, id, document FROM in_store WHERE"
                          " (region, document) > (?1, ?2) ORDER BY region, document LIMIT ?3",
 };
 
@@ -61,6 +63,29 @@ static int look_for_trouble(struct ledger *ledger) {
         return r;
 }
 
+/* What is no ULID was not made by publisherd: then every event is looked for. */
+static void note_newest(struct ledger *ledger, const char *ulid) {
+        if (strlen(ulid) >= sizeof(ledger->newest_event))
+                ulid = "\xff";
+        if (strcmp(ulid, ledger->newest_event) > 0)
+                memcpy(ledger->newest_event, ulid, strlen(ulid) + 1);
+}
+
+static int look_for_newest(struct ledger *ledger) {
+        sqlite3_stmt *newest freed_by(statement_freep) = NULL;
+        int r = db_prepare(&ledger->db, "SELECT max(ulid) FROM event", &newest);
+        const unsigned char *ulid;
+
+        if (r < 0)
+                return r;
+        if (sqlite3_step(newest) != SQLITE_ROW)
+                return db_error(&ledger->db);
+        ulid = sqlite3_column_text(newest, 0);
+        ledger->newest_event[0] = '\0';
+        note_newest(ledger, ulid ? (const char *) ulid : "");
+        return 0;
+}
+
 static int recall(struct ledger *ledger) {
         int r = db_load_names(&ledger->db);
 
@@ -68,6 +93,8 @@ static int recall(struct ledger *ledger) {
         memset(ledger->recent, 0, sizeof(ledger->recent));
         if (r == 0)
                 r = db_head(&ledger->db, &ledger->head);
+        if (r == 0)
+                r = look_for_newest(ledger);
         return r < 0 ? r : look_for_trouble(ledger);
 }
 
@@ -77,6 +104,9 @@ int ledger_open(const char *path, struct ledger **ret) {
 
         if (!ledger)
                 return -ENOMEM;
+        /* No locks and no counting for each piece of memory. Refused, and no harm, where SQLite has begun. */
+        (void) sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+        (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
         r = chain_init(&ledger->chain);
         if (r == 0)
                 r = db_open(&ledger->db, path, true);
@@ -122,7 +152,6 @@ void writer_bind_text(sqlite3_stmt *statement, int at, const char *text) {
 
 void writer_done(sqlite3_stmt *statement) {
         (void) sqlite3_reset(statement);
-        (void) sqlite3_clear_bindings(statement);
 }
 
 /* A statement without rows. */
@@ -360,23 +389,52 @@ static bool brings_event(const char *state) {
         return strcmp(state, "accepted") == 0 || strcmp(state, "held") == 0;
 }
 
+static int add_in_store(struct ledger *ledger, const struct ledger_row *row, int64_t source, const char *id) {
+        sqlite3_stmt *add = ledger->statements[ADD_IN_STORE];
+
+        writer_bind_text(add, 1, row->region);
+        writer_bind_text(add, 2, row->document);
+        writer_bind_text(add, 3, row->event);
+        (void) sqlite3_bind_int64(add, 4, source);
+        writer_bind_text(add, 5, id);
+        return writer_run(ledger, add);
+}
+
 static int add_event(struct ledger *ledger, const struct ledger_row *row, int64_t source,
                      const void *bytes, size_t n_bytes) {
         sqlite3_stmt *add = ledger->statements[ADD_EVENT];
         size_t n_source = 0;
         const char *identity = extra_identity(row->extra, &n_source);
+        const char *id = identity ? identity + n_source + 1 : "";
         bool held = strcmp(row->state, "held") == 0;
+        int r;
 
         (void) sqlite3_bind_int64(add, 1, row->seq);
         writer_bind_text(add, 2, row->event);
         writer_bind_text(add, 3, row->region);
         (void) sqlite3_bind_int64(add, 4, source);
-        writer_bind_text(add, 5, identity ? identity + n_source + 1 : "");
+        writer_bind_text(add, 5, id);
         writer_bind_text(add, 6, row->document);
-        (void) sqlite3_bind_int(add, 7, held ? STAGE_HELD : STAGE_IN_STORE);
-        if (bytes)
-                (void) sqlite3_bind_blob64(add, 8, bytes, n_bytes, SQLITE_STATIC);
-        return writer_run(ledger, add);
+        (void) sqlite3_bind_int(add, 7, held ? STAGE_HELD : STAGE_SEEN);
+        (void) sqlite3_bind_blob64(add, 8, bytes, n_bytes, SQLITE_STATIC); /* NULL where bytes is */
+        r = writer_run(ledger, add);
+        if (r < 0)
+                return r;
+        note_newest(ledger, row->event);
+        return held ? 0 : add_in_store(ledger, row, source, id);
+}
+
+/* A person has looked at it: from now on the store may let its bytes go. */
+static int end_held(struct ledger *ledger, const char *ulid) {
+        sqlite3_stmt *end = ledger->statements[END_HELD], *put = ledger->statements[PUT_IN_STORE];
+        int r;
+
+        writer_bind_text(end, 1, ulid);
+        r = writer_run(ledger, end);
+        if (r < 0 || sqlite3_changes(ledger->db.db) == 0)
+                return r;
+        writer_bind_text(put, 1, ulid);
+        return writer_run(ledger, put);
 }
 
 static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
@@ -411,19 +469,15 @@ static int add_entry(struct ledger *ledger, const struct ledger_row *row, int64_
         (void) sqlite3_bind_int64(add, 8, row->level);
         writer_bind_text(add, 9, row->event);
         writer_bind_text(add, 10, row->channel);
-        if (row->attempt >= 0)
-                (void) sqlite3_bind_int64(add, 11, row->attempt);
+        (void) (row->attempt >= 0 ? sqlite3_bind_int64(add, 11, row->attempt) : sqlite3_bind_null(add, 11));
         writer_bind_text(add, 12, row->code);
         writer_bind_text(add, 13, row->reference);
         writer_bind_text(add, 14, row->url);
         writer_bind_text(add, 15, row->sentence);
         writer_bind_text(add, 16, row->extra);
-        if (source)
-                (void) sqlite3_bind_int64(add, 17, source);
-        if (row->receipt)
-                (void) sqlite3_bind_int64(add, 18, row->receipt);
-        if (row->digest)
-                (void) sqlite3_bind_blob(add, 19, row->digest, LEDGER_HASH, SQLITE_STATIC);
+        (void) (source ? sqlite3_bind_int64(add, 17, source) : sqlite3_bind_null(add, 17));
+        (void) (row->receipt ? sqlite3_bind_int64(add, 18, row->receipt) : sqlite3_bind_null(add, 18));
+        (void) sqlite3_bind_blob(add, 19, row->digest, LEDGER_HASH, SQLITE_STATIC); /* NULL where it is */
         writer_bind_text(add, 20, row->alg);
         (void) sqlite3_bind_blob(add, 21, row->hash, LEDGER_HASH, SQLITE_STATIC);
         return writer_run(ledger, add);
@@ -450,12 +504,20 @@ static int is_known(struct ledger *ledger, const struct ledger_row *row, bool *r
         int64_t source = 0;
         int r = 0;
 
-        if (brings_event(row->state)) {
+        if (brings_event(row->state) && strcmp(row->event, ledger->newest_event) <= 0) {
                 writer_bind_text(ledger->statements[SOURCE_OF_EVENT], 1, row->event);
                 r = look_up(ledger, ledger->statements[SOURCE_OF_EVENT], &source);
         }
         *ret = source != 0;
         return r;
+}
+
+/* `known`: the event is in already. */
+static bool ends_held(const struct ledger_row *row, bool known) {
+        if (strcmp(row->state, "accepted") == 0)
+                return known;
+        return *row->event && !*row->channel &&
+               (strcmp(row->state, "refused") == 0 || strcmp(row->state, "superseded") == 0);
 }
 
 int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, const void *bytes,
@@ -497,13 +559,10 @@ int ledger_add(struct ledger *ledger, const char *code, struct ledger_row *row, 
         if (r == 0)
                 r = add_entry(ledger, row, region->era, source_id);
         row->digest = NULL;
-        if (r == 0 && source && brings_event(row->state))
+        if (r == 0 && source && !known && brings_event(row->state))
                 r = add_event(ledger, row, source_id, bytes, n_bytes);
-        if (r == 0 && *row->event && !*row->channel &&
-            (strcmp(row->state, "refused") == 0 || strcmp(row->state, "superseded") == 0)) {
-                writer_bind_text(ledger->statements[END_HELD], 1, row->event);
-                r = writer_run(ledger, ledger->statements[END_HELD]);
-        }
+        if (r == 0 && ends_held(row, known))
+                r = end_held(ledger, row->event);
         if (r == 0)
                 r = add_trouble(ledger, row);
         if (r < 0)

@@ -242,9 +242,11 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                 trouble_over(daemon);
                 tidy_committed(daemon);
                 daemon->n_rows += batch->n;
-                for (size_t i = 0; i < batch->n; i++) {
-                        struct region *region = batch->records[i].region;
+                for (size_t i = 0; i < daemon->n_regions; i++) {
+                        struct region *region = &daemon->regions[i];
 
+                        if (region->n_read == region->position.n)
+                                continue; /* nothing of it was in the batch */
                         region->any = false;
                         trouble_followed(region);
                         (void) ledger_position(daemon->ledger, region->code, &region->position);
@@ -253,7 +255,7 @@ static void batch_write(struct batch *batch, const redisReply *bodies) {
                 }
                 tell(batch);
                 crash_point("ledgerd/told");
-                tail_rest(daemon, now_usec() - begun);
+                tail_rest(daemon, now_usec() - begun, batch->n);
         }
         batch_drop(daemon);
         tidy_go(daemon);

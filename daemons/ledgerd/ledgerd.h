@@ -38,6 +38,7 @@ struct region {
         bool checking; /* what is in the ledger already is compared, not only skipped */
         char from[LEDGER_STREAM_ID]; /* read up to here; may be before the position */
         char trimmed[LEDGER_STREAM_ID]; /* the store was told that it may trim up to here */
+        int64_t trim_ms; /* when it is told without a question that takes it along; 0: nothing to tell yet */
         int64_t n_read;  /* within a batch: the last record taken */
         int64_t n_store; /* number of the last record that the store has, as last told */
         int64_t n_measured, behind_since_ms;
@@ -82,7 +83,8 @@ struct ledgerd {
         bool stopping, store_told, trouble_told;
         struct ledger_head head_written;
         int64_t head_ms, head_told_ms, look_ms;
-        uint64_t n_rows, n_rows_trimmed; /* since the start; when memory was last given back */
+        uint64_t n_rows, n_rows_seen, n_rows_trimmed; /* since the start; at the last tick; when memory was
+                                                       * last given back */
 };
 
 /* region.c */
@@ -97,8 +99,8 @@ __attribute__((sentinel)) void region_stop(struct region *region, enum message m
 void tail_on_state(struct store *store, bool up, const char *reason, void *userdata);
 void tail_go(struct ledgerd *daemon); /* takes a batch, or waits for entries, if it is time */
 void tail_drop(struct ledgerd *daemon); /* forgets what is queued */
-/* A commit took that long: how long to rest, so that the next one has more to take. */
-void tail_rest(struct ledgerd *daemon, uint64_t commit_usec);
+/* A commit of so many rows took that long: how long to rest, so that the next one has more to take. */
+void tail_rest(struct ledgerd *daemon, uint64_t commit_usec, size_t n_rows);
 
 /* batch.c */
 void batch_begin(struct ledgerd *daemon); /* from the queue's front */

@@ -156,11 +156,13 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 tidy_go(daemon);
         }
         tell_status(daemon);
-        if (daemon->n_rows != daemon->n_rows_trimmed && !daemon->first && !daemon->batch) {
-                /* What a burst needed goes back to the machine. */
+        if (daemon->n_rows == daemon->n_rows_seen && daemon->n_rows != daemon->n_rows_trimmed) {
+                /* What a burst needed goes back to the machine, once it is over: the next second of it
+                 * would get each page anew. */
                 (void) malloc_trim(0);
                 daemon->n_rows_trimmed = daemon->n_rows;
         }
+        daemon->n_rows_seen = daemon->n_rows;
         r = sd_event_source_set_time_relative(source, SECOND_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -15,23 +15,21 @@
 #include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "daemons/ledgerd/touched.h"
 
 /* A document is asked about when nothing has happened to it for a second: then most channels are
- * done with it. */
+ * done with it. Each call makes the store sync, and each note the ledger: so they wait for company, a
+ * little. */
 enum {
         QUIET_MS = 1000,
-        ITEMS = 64,
-        BUCKETS = 4096,
-        MARKS_MOST = 1024,
-        SWEEP_MS = 100,
+        PACE_MS = 250, /* between two questions about quiet documents, unless there are more than one takes */
+        TRIM_MS = 2000, /* the log is trimmed along with a question, or by itself when none came */
+        NOTES_MS = 1000, /* what no transaction of a batch has taken along gets its own */
+        ITEMS = 256,
+        MARKS_MOST = 2048,
+        SWEEP_ITEMS = 128,
+        SWEEP_MS = 250,
         SWEEP_AGAIN_MS = 600000, /* what is kept may be free without a record, after a release say */
-};
-
-struct touched {
-        struct touched *next_in_bucket, *next, *before;
-        int64_t at_ms;
-        char region[7];
-        char document[];
 };
 
 struct wanted { /* bytes that the store is to get back */
@@ -42,8 +40,10 @@ struct wanted { /* bytes that the store is to get back */
         char document[];
 };
 
-struct mark { /* bytes that the store has let go */
-        char ulid[ULID_TEXT];
+struct asked { /* an event that the store is asked about; where its bytes went, that is to be noted */
+        struct asked *next;
+        char region[7], ulid[ULID_TEXT];
+        char document[];
 };
 
 struct call {
@@ -51,7 +51,7 @@ struct call {
         unsigned generation;
         struct region *region;
         size_t n;
-        struct mark items[ITEMS];
+        struct asked *items[ITEMS];
         struct words keys;
         bool sweep;
         char trim[LEDGER_STREAM_ID];
@@ -59,104 +59,53 @@ struct call {
 };
 
 struct tidy {
-        struct touched *first, *last; /* the one that is quiet for longest first */
-        struct touched *buckets[BUCKETS];
+        struct touched_list touched;
         struct wanted *wanted;
-        struct mark *marks;
+        struct asked *marks; /* bytes that the store has let go */
         size_t n_marks;
+        int64_t marked_ms; /* when the first of them came */
         struct call *call; /* under way */
         bool giving;       /* a gk1_bytes is under way */
         bool sweeping;     /* all documents are to be asked about */
         char sweep_region[7], *sweep_document;
-        int64_t sweep_ms;
+        int64_t sweep_ms, quiet_ms; /* not before then */
         sd_event_source *timer;
+        bool comes_back;
 };
 
 static void give_bytes(struct ledgerd *daemon);
 
-/* -- documents to be asked about ------------------------------------------------------------------ */
-
-static struct touched **bucket_of(struct tidy *tidy, const char *region, const char *document) {
-        uint32_t hash = 2166136261u;
-
-        for (const char *at = region; *at; at++)
-                hash = (hash ^ (unsigned char) *at) * 16777619u;
-        for (const char *at = document; *at; at++)
-                hash = (hash ^ (unsigned char) *at) * 16777619u;
-        return &tidy->buckets[(hash ^ hash >> 16) % BUCKETS];
-}
-
-static void unlink_touched(struct tidy *tidy, struct touched *touched) {
-        if (touched->before)
-                touched->before->next = touched->next;
-        else
-                tidy->first = touched->next;
-        if (touched->next)
-                touched->next->before = touched->before;
-        else
-                tidy->last = touched->before;
-}
-
-static void link_touched(struct tidy *tidy, struct touched *touched) {
-        touched->at_ms = clock_boot_ms();
-        touched->next = NULL;
-        touched->before = tidy->last;
-        if (tidy->last)
-                tidy->last->next = touched;
-        else
-                tidy->first = touched;
-        tidy->last = touched;
-}
-
 void tidy_touch(struct ledgerd *daemon, const struct region *region, const char *document) {
-        struct tidy *tidy = daemon->tidy;
-        struct touched **bucket = bucket_of(tidy, region->code, document), *touched;
-        size_t n = strlen(document);
-
-        for (touched = *bucket; touched; touched = touched->next_in_bucket)
-                if (strcmp(touched->document, document) == 0 && strcmp(touched->region, region->code) == 0)
-                        break;
-        if (touched)
-                unlink_touched(tidy, touched);
-        else {
-                touched = malloc(sizeof(*touched) + n + 1);
-                if (!touched)
-                        return; /* the next start asks about it */
-                memcpy(touched->document, document, n + 1);
-                memcpy(touched->region, region->code, sizeof(touched->region));
-                touched->next_in_bucket = *bucket;
-                *bucket = touched;
-        }
-        link_touched(tidy, touched);
-}
-
-static void drop_touched(struct tidy *tidy, struct touched *touched) {
-        struct touched **at = bucket_of(tidy, touched->region, touched->document);
-
-        while (*at != touched)
-                at = &(*at)->next_in_bucket;
-        *at = touched->next_in_bucket;
-        unlink_touched(tidy, touched);
-        free(touched);
+        touched_add(&daemon->tidy->touched, region->code, document);
 }
 
 /* -- what the ledger is to note --------------------------------------------------------------------- */
+
+static void drop_marks(struct tidy *tidy) {
+        while (tidy->marks) {
+                struct asked *mark = tidy->marks;
+
+                tidy->marks = mark->next;
+                free(mark);
+        }
+        tidy->n_marks = 0;
+}
 
 int tidy_write(struct ledgerd *daemon) {
         struct tidy *tidy = daemon->tidy;
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < tidy->n_marks; i++)
-                r = ledger_set_in_store(daemon->ledger, tidy->marks[i].ulid, false);
+        for (const struct asked *mark = tidy->marks; r == 0 && mark; mark = mark->next)
+                r = ledger_end_in_store(daemon->ledger, mark->region, mark->document, mark->ulid);
         for (const struct wanted *wanted = tidy->wanted; r == 0 && wanted; wanted = wanted->next)
-                r = ledger_set_in_store(daemon->ledger, wanted->ulid, true);
+                r = ledger_put_in_store(daemon->ledger, wanted->ulid);
         return r;
 }
 
 void tidy_committed(struct ledgerd *daemon) {
         struct tidy *tidy = daemon->tidy;
 
-        tidy->n_marks = 0;
+        drop_marks(tidy);
         for (struct wanted *wanted = tidy->wanted; wanted; wanted = wanted->next)
                 wanted->noted = true;
         give_bytes(daemon);
@@ -183,13 +132,19 @@ static void write_notes(struct ledgerd *daemon) {
         }
 }
 
-static void add_mark(struct tidy *tidy, const char *ulid) {
-        struct mark *marks = realloc(tidy->marks, (tidy->n_marks + 1) * sizeof(*marks));
+/* What the store is just getting back it may have let go before that. */
+static bool is_wanted(const struct tidy *tidy, const char *ulid) {
+        for (const struct wanted *wanted = tidy->wanted; wanted; wanted = wanted->next)
+                if (strcmp(wanted->ulid, ulid) == 0)
+                        return true;
+        return false;
+}
 
-        if (!marks)
-                return;
-        tidy->marks = marks;
-        memcpy(marks[tidy->n_marks++].ulid, ulid, ULID_TEXT);
+static void add_mark(struct tidy *tidy, struct asked *asked) {
+        if (tidy->n_marks++ == 0)
+                tidy->marked_ms = clock_boot_ms();
+        asked->next = tidy->marks;
+        tidy->marks = asked;
 }
 
 /* -- gk1_ledgered --------------------------------------------------------------------------------- */
@@ -197,29 +152,66 @@ static void add_mark(struct tidy *tidy, const char *ulid) {
 static struct call *call_free(struct call *call) {
         if (!call)
                 return NULL;
+        for (size_t i = 0; i < call->n; i++)
+                free(call->items[i]);
         words_done(&call->keys);
         free(call->document_at);
         free(call);
         return NULL;
 }
 
+static void add_key(struct words *words, const char *region, const char *kind, const char *name) {
+        struct buf *buf = &words->bytes;
+
+        buf_char(buf, '{');
+        buf_str(buf, region);
+        buf_str(buf, "}:");
+        buf_str(buf, kind);
+        buf_str(buf, name);
+}
+
+static struct asked *asked_new(const struct ledger_event *event) {
+        size_t n = strlen(event->document);
+        struct asked *asked = malloc(sizeof(*asked) + n + 1);
+
+        if (!asked)
+                return NULL;
+        (void) snprintf(asked->region, sizeof(asked->region), "%s", event->region);
+        (void) snprintf(asked->ulid, sizeof(asked->ulid), "%s", event->ulid);
+        memcpy(asked->document, event->document, n + 1);
+        return asked;
+}
+
 static int add_item(const struct ledger_event *event, void *userdata) {
         struct call *call = userdata;
+        struct asked *asked;
 
         if (call->n >= ITEMS || strlen(event->ulid) >= ULID_TEXT ||
             (call->region && strcmp(event->region, call->region->code) != 0))
                 return 1;
         if (!call->region)
                 call->region = region_find(call->daemon, event->region);
-        (void) snprintf(call->region_at, sizeof(call->region_at), "%s", event->region);
-        free(call->document_at);
-        call->document_at = strdup(event->document);
-        if (!call->region || !call->document_at) /* a region that is served no more */
-                return call->document_at ? 0 : -ENOMEM;
-        words_key(&call->keys, event->region, "doc:%s", event->document);
-        words_key(&call->keys, event->region, "ev:%s %s", event->source, event->id);
-        words_key(&call->keys, event->region, "body:%s", event->ulid);
-        (void) snprintf(call->items[call->n++].ulid, ULID_TEXT, "%s", event->ulid);
+        if (call->sweep) {
+                (void) snprintf(call->region_at, sizeof(call->region_at), "%s", event->region);
+                free(call->document_at);
+                call->document_at = strdup(event->document);
+                if (!call->document_at)
+                        return -ENOMEM;
+        }
+        if (!call->region) /* it is served no more */
+                return 0;
+        asked = asked_new(event);
+        if (!asked)
+                return -ENOMEM;
+        add_key(&call->keys, event->region, "doc:", event->document);
+        words_end(&call->keys);
+        add_key(&call->keys, event->region, "ev:", event->source);
+        buf_char(&call->keys.bytes, ' ');
+        buf_str(&call->keys.bytes, event->id);
+        words_end(&call->keys);
+        add_key(&call->keys, event->region, "body:", event->ulid);
+        words_end(&call->keys);
+        call->items[call->n++] = asked;
         return 0;
 }
 
@@ -251,8 +243,8 @@ static void on_ledgered(struct store *store, const redisReply *reply, int error,
                 if (call->trim[0])
                         memcpy(call->region->trimmed, call->trim, sizeof(call->trim));
                 for (size_t i = 0; i < call->n; i++)
-                        if (!reply_is(reply, i + 1, "kept"))
-                                add_mark(tidy, call->items[i].ulid);
+                        if (!reply_is(reply, i + 1, "kept") && !is_wanted(tidy, call->items[i]->ulid))
+                                add_mark(tidy, give_away(call->items[i]));
         }
         call_free(call);
         tidy_go(daemon);
@@ -289,7 +281,7 @@ static bool send_call(struct call *call) {
         words_number(&words, (int64_t) n_due);
         words_str(&words, buf_text(&names));
         for (size_t i = 0; i < call->n; i++)
-                words_str(&words, call->items[i].ulid);
+                words_str(&words, call->items[i]->ulid);
         (void) snprintf(call->trim, sizeof(call->trim), "%s", region->position.id);
         words_done(&due);
         r = store_command(daemon->store, &words, on_ledgered, call);
@@ -297,15 +289,21 @@ static bool send_call(struct call *call) {
         words_done(&words);
         if (r == 0)
                 daemon->tidy->call = call;
+        region->trim_ms = 0;
         return r == 0;
 }
 
 /* Documents that are quiet: of one region, as many as make up a call. */
 static bool collect_quiet(struct ledgerd *daemon, struct call *call, int64_t now) {
         struct tidy *tidy = daemon->tidy;
+        bool looking;
         size_t n;
 
-        for (struct touched *touched = tidy->first, *next; touched && call->n < ITEMS / 2; touched = next) {
+        if (now < tidy->quiet_ms || !tidy->touched.first || now - tidy->touched.first->at_ms < QUIET_MS)
+                return false;
+        tidy->quiet_ms = now + PACE_MS;
+        looking = ledger_look(daemon->ledger) == 0;
+        for (struct touched *touched = tidy->touched.first, *next; touched && call->n < ITEMS / 2; touched = next) {
                 next = touched->next;
                 if (now - touched->at_ms < QUIET_MS)
                         break;
@@ -317,8 +315,12 @@ static bool collect_quiet(struct ledgerd *daemon, struct call *call, int64_t now
                 if (ledger_events_in_store(daemon->ledger, touched->region, touched->document, add_item, call) !=
                             0 && n > 0)
                         break; /* no room for all of its events: the next call begins with it */
-                drop_touched(tidy, touched);
+                touched_drop(&tidy->touched, touched);
         }
+        if (looking)
+                ledger_look_done(daemon->ledger);
+        if (call->n >= ITEMS / 2)
+                tidy->quiet_ms = now; /* there are more */
         return call->n > 0;
 }
 
@@ -331,7 +333,8 @@ static bool collect_sweep(struct ledgerd *daemon, struct call *call, int64_t now
         call->region = NULL;
         call->sweep = true;
         (void) ledger_all_in_store(daemon->ledger, tidy->sweep_region,
-                                   tidy->sweep_document ? tidy->sweep_document : "", ITEMS, add_item, call);
+                                   tidy->sweep_document ? tidy->sweep_document : "", SWEEP_ITEMS, add_item,
+                                   call);
         tidy->sweep_ms = now + SWEEP_MS;
         if (!call->document_at) { /* nothing is left */
                 tidy->sweeping = false;
@@ -346,12 +349,16 @@ static bool collect_sweep(struct ledgerd *daemon, struct call *call, int64_t now
         return call->n > 0;
 }
 
-static bool collect_trim(struct ledgerd *daemon, struct call *call) {
+static bool collect_trim(struct ledgerd *daemon, struct call *call, int64_t now) {
         for (size_t i = 0; i < daemon->n_regions; i++) {
                 struct region *region = &daemon->regions[i];
 
-                if (region->state == REGION_FOLLOWING && region->position.n > 0 &&
-                    strcmp(region->trimmed, region->position.id) != 0) {
+                if (region->state != REGION_FOLLOWING || region->position.n <= 0 ||
+                    strcmp(region->trimmed, region->position.id) == 0)
+                        continue;
+                if (region->trim_ms == 0)
+                        region->trim_ms = now + TRIM_MS;
+                if (now >= region->trim_ms) {
                         call->region = region;
                         return true;
                 }
@@ -360,21 +367,28 @@ static bool collect_trim(struct ledgerd *daemon, struct call *call) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct ledgerd *daemon = userdata;
+
         (void) source;
         (void) usec;
-        tidy_go(userdata);
+        daemon->tidy->comes_back = false;
+        tidy_go(daemon);
         return 0;
 }
 
-static void come_back(struct ledgerd *daemon, uint64_t ms) {
+static void come_back(struct ledgerd *daemon) {
+        static const uint64_t wait_usec = PACE_MS * UINT64_C(1000);
         struct tidy *tidy = daemon->tidy;
 
+        if (tidy->comes_back)
+                return;
+        tidy->comes_back = true;
         if (!tidy->timer) {
-                (void) sd_event_add_time_relative(daemon->event, &tidy->timer, CLOCK_BOOTTIME, ms * 1000, 0,
+                (void) sd_event_add_time_relative(daemon->event, &tidy->timer, CLOCK_BOOTTIME, wait_usec, 0,
                                                   on_timer, daemon);
                 return;
         }
-        (void) sd_event_source_set_time_relative(tidy->timer, ms * 1000);
+        (void) sd_event_source_set_time_relative(tidy->timer, wait_usec);
         (void) sd_event_source_set_enabled(tidy->timer, SD_EVENT_ONESHOT);
 }
 
@@ -385,7 +399,7 @@ void tidy_go(struct ledgerd *daemon) {
 
         if (daemon->stopping || !daemon->ledger || !store_is_up(daemon->store))
                 return;
-        if (tidy->n_marks >= MARKS_MOST || (tidy->n_marks > 0 && !daemon->first))
+        if (tidy->n_marks >= MARKS_MOST || (tidy->n_marks > 0 && now - tidy->marked_ms >= NOTES_MS))
                 write_notes(daemon);
         give_bytes(daemon);
         if (!daemon->ledger || tidy->call)
@@ -396,12 +410,12 @@ void tidy_go(struct ledgerd *daemon) {
         call->daemon = daemon;
         call->generation = daemon->generation;
         if ((collect_quiet(daemon, call, now) || collect_sweep(daemon, call, now) ||
-             collect_trim(daemon, call)) &&
+             collect_trim(daemon, call, now)) &&
             call->region && call->region->state == REGION_FOLLOWING && send_call(call))
                 return;
         call_free(call);
-        if (tidy->first || tidy->sweeping)
-                come_back(daemon, SWEEP_MS);
+        if (tidy->touched.first || tidy->sweeping || tidy->n_marks > 0)
+                come_back(daemon);
 }
 
 /* -- gk1_bytes ------------------------------------------------------------------------------------ */
@@ -523,15 +537,15 @@ int tidy_open(struct ledgerd *daemon) {
 void tidy_forget(struct ledgerd *daemon) {
         struct tidy *tidy = daemon->tidy;
 
-        while (tidy->first)
-                drop_touched(tidy, tidy->first);
+        while (tidy->touched.first)
+                touched_drop(&tidy->touched, tidy->touched.first);
         while (tidy->wanted)
                 drop_wanted(tidy, tidy->wanted->ulid);
-        tidy->n_marks = 0; /* the store says so again */
+        drop_marks(tidy); /* the store says so again */
         tidy->call = NULL; /* freed by its answer */
         tidy->giving = false;
         tidy->sweeping = true;
-        tidy->sweep_ms = 0;
+        tidy->sweep_ms = tidy->quiet_ms = 0;
         tidy->sweep_region[0] = '\0';
         free(give_away(tidy->sweep_document));
         for (size_t i = 0; i < daemon->n_regions; i++)
@@ -543,7 +557,6 @@ void tidy_close(struct ledgerd *daemon) {
                 return;
         tidy_forget(daemon);
         (void) sd_event_source_disable_unref(daemon->tidy->timer);
-        free(daemon->tidy->marks);
         free(daemon->tidy);
         daemon->tidy = NULL;
 }

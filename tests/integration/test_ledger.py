@@ -1,5 +1,6 @@
 """The ledger: what is accepted and what becomes of it is written down once, in order, for good."""
 import json
+import time
 
 import pytest
 
@@ -58,13 +59,29 @@ def test_what_is_in_the_ledger_leaves_the_store(one):
     redis = one.redis()
     wait_until(lambda: redis.xlen("{530581}:log") <= 1, 20, "the log is trimmed")
     wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "no bytes are left")
-    wait_until(lambda: rows(one, "SELECT count(*) FROM event WHERE stage = 2") == [(40,)], 20, "the ledger knows that they went")
+    wait_until(lambda: rows(one, "SELECT count(*) FROM in_store") == [(0,)], 20, "the ledger knows that they went")
     for key in keys(one, "{530581}:ev:*"):
         assert 34 * 86400 < redis.ttl(key) <= 35 * 86400
     # The same again is still known, and answered with the first ack.
     again = publish(document="doc-1", id="same")
     assert one.ask(again)["status"] == "duplicate"
     assert "完好" in one.ctl("ledger", "verify")
+
+
+def test_the_store_is_asked_about_many_documents_at_a_time(one):
+    one.start_all(["bin"])
+    one.start_ledgerd()
+    began, redis = time.monotonic(), one.redis()
+    for i in range(60):
+        assert one.ask(publish(document=f"doc-{i}"))["status"] == "accepted"
+    one.shown("doc-59", "bin")
+    caught_up(one)
+    wait_until(lambda: not keys(one, "{530581}:body:*"), 20, "no bytes are left")
+    wait_until(lambda: redis.xlen("{530581}:log") <= 1, 20, "the log is trimmed")
+    most = 4 * (time.monotonic() - began) + 4
+    calls = redis.info("commandstats")
+    assert calls["cmdstat_unlink"]["calls"] <= most
+    assert calls["cmdstat_xtrim"]["calls"] <= most
 
 
 def test_a_repaired_document_gets_its_bytes_back(one):
