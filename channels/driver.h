@@ -80,9 +80,11 @@ enum step_kind { STEP_VERDICT, STEP_HTTP, STEP_TREE_OPEN, STEP_TREE_COMMIT };
 
 struct http_request {
         const char *method;
-        char *url;            /* owned, as all pointers below */
-        char **headers;       /* "Name: value", NULL-terminated */
+        char *url;            /* owned, as all pointers below but one */
+        char **headers;       /* "Name: value", NULL-terminated; one piece of memory with its texts */
         struct buf body;
+        const char *lent;     /* in place of `body`: bytes that live as long as the delivery */
+        size_t n_lent;
         bool repeatable;      /* carries a key: a lost connection may be tried again by libcurl */
 };
 
@@ -219,6 +221,10 @@ struct driver {
 extern const struct driver *const drivers[];
 const struct driver *driver_find(const char *name);
 
+/* The bytes that are sent as body. */
+const char *http_request_body(const struct http_request *http, size_t *ret_n);
+/* Headers from their texts, each "Name: value" and a NUL. -ENOMEM. */
+int http_request_set_headers(struct http_request *http, const struct buf *texts);
 void step_done(struct step *step); /* releases whatever the kind owns; takes a zeroed step */
 
 /* Fills *ret with a verdict; the pairs are those of say(). Returns 0 or -ENOMEM. */

@@ -13,10 +13,32 @@ static void verdict_done(struct verdict *verdict) {
 
 static void http_request_done(struct http_request *http) {
         free(http->url);
-        for (size_t i = 0; http->headers && http->headers[i]; i++)
-                free(http->headers[i]);
         free(http->headers);
         buf_done(&http->body);
+}
+
+const char *http_request_body(const struct http_request *http, size_t *ret_n) {
+        *ret_n = http->lent ? http->n_lent : http->body.len;
+        return http->lent ? http->lent : buf_text(&http->body);
+}
+
+int http_request_set_headers(struct http_request *http, const struct buf *texts) {
+        size_t n = 0, at = 0;
+        char *to;
+
+        for (size_t i = 0; i < texts->len; i++)
+                n += texts->data[i] == '\0';
+        http->headers = texts->error ? NULL : malloc((n + 1) * sizeof(*http->headers) + texts->len);
+        if (!http->headers)
+                return -ENOMEM;
+        to = (char *) (http->headers + n + 1);
+        memcpy(to, buf_text(texts), texts->len);
+        for (size_t i = 0; i < n; i++) {
+                http->headers[i] = to + at;
+                at += strlen(to + at) + 1;
+        }
+        http->headers[n] = NULL;
+        return 0;
 }
 
 static void tree_commit_done(struct tree_commit *commit) {

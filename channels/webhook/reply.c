@@ -175,7 +175,7 @@ static char *reference_of(const json_t *id) {
 int webhook_done(const struct delivery *delivery, const struct http_reply *reply,
                  struct step *ret) {
         bool shown = delivery->kind == DELIVER_PUBLISH;
-        json_t *json = reply->body ? json_loadb(reply->body, reply->n_body, 0, NULL) : NULL;
+        json_t *json = reply->n_body > 0 ? json_loadb(reply->body, reply->n_body, 0, NULL) : NULL;
         char *reference freed_by(freep) = reference_of(json_object_get(json, "id"));
         const char *url = json_string_value(json_object_get(json, "url"));
         int r;

@@ -9,7 +9,7 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { URL_MAX = 2048, HEADERS = 8 };
+enum { URL_MAX = 2048, HEADERS_USUAL = 400 /* bytes */ };
 
 /* -- addresses -- */
 
@@ -77,25 +77,21 @@ void webhook_host(const char *url, struct buf *ret) {
 
 /* A value comes from the store and from our own texts; still nothing gets in that could begin a
  * second header. */
-static int add_header(struct http_request *request, const char *name, const char *value) {
-        char *header = malloc(strlen(name) + strlen(value) + 3), *to;
-        size_t n = 0;
+static void add_header(struct buf *headers, const char *name, const char *value) {
+        size_t n_name = strlen(name), n = 0;
+        char *to = buf_room(headers, n_name + strlen(value) + 3);
 
-        while (request->headers[n])
-                n++;
-        if (!header || n == HEADERS) {
-                free(header);
-                return -ENOMEM;
-        }
-        to = stpcpy(header, name);
-        *to++ = ':';
-        *to++ = ' ';
+        if (!to)
+                return;
+        memcpy(to, name, n_name);
+        n = n_name;
+        to[n++] = ':';
+        to[n++] = ' ';
         for (const char *at = value; *at; at++)
                 if (*at >= 0x20 && *at < 0x7f)
-                        *to++ = *at;
-        *to = '\0';
-        request->headers[n] = header;
-        return 0;
+                        to[n++] = *at;
+        to[n++] = '\0';
+        buf_grown(headers, n);
 }
 
 static const char *kind_name(const struct delivery *delivery) {
@@ -106,11 +102,13 @@ static const char *kind_name(const struct delivery *delivery) {
 
 /* The three of Standard Webhooks. The timestamp is that of the attempt: receivers refuse what is
  * older than five minutes. */
-static int add_webhook(const struct delivery *delivery, struct http_request *request,
+static int add_webhook(const struct delivery *delivery, const struct http_request *request, struct buf *headers,
                        unsigned *ret_line) {
         struct buf signature freed_by(buf_done) = { 0 };
         int64_t timestamp = delivery->now_ms / 1000;
         char id[160], seconds[24];
+        const char *body;
+        size_t n_body;
         int r;
 
         if (delivery->kind == DELIVER_TEST)
@@ -120,33 +118,36 @@ static int add_webhook(const struct delivery *delivery, struct http_request *req
                 (void) snprintf(id, sizeof(id), "%s-%s-%s", delivery->event_id,
                                 delivery->revision_part, delivery->channel);
         (void) snprintf(seconds, sizeof(seconds), "%lld", (long long) timestamp);
-        r = add_header(request, "webhook-id", id);
-        r = r < 0 ? r : add_header(request, "webhook-timestamp", seconds);
-        if (r < 0 || !delivery->secret)
-                return r;
-        r = webhook_sign(delivery->secret, id, timestamp, buf_text(&request->body),
-                         request->body.len, &signature, ret_line);
-        return r < 0 ? r : add_header(request, "webhook-signature", buf_text(&signature));
+        add_header(headers, "webhook-id", id);
+        add_header(headers, "webhook-timestamp", seconds);
+        if (!delivery->secret)
+                return 0;
+        body = http_request_body(request, &n_body);
+        r = webhook_sign(delivery->secret, id, timestamp, body, n_body, &signature, ret_line);
+        if (r == 0)
+                add_header(headers, "webhook-signature", buf_text(&signature));
+        return r;
 }
 
 static int add_headers(const struct delivery *delivery, struct http_request *request,
                        unsigned *ret_line) {
         const struct webhook_options *options = delivery->options;
+        struct buf headers freed_by(buf_done) = { 0 };
         char type[64], rank[64];
         int r;
 
-        request->headers = calloc(HEADERS + 1, sizeof(*request->headers));
-        if (!request->headers)
-                return -ENOMEM;
         (void) snprintf(type, sizeof(type), "%s; charset=utf-8", options->content_type);
         (void) snprintf(rank, sizeof(rank), "%lld %u %s", (long long) delivery->revision,
                         delivery->level, kind_name(delivery));
-        r = add_header(request, "Content-Type", type);
-        r = r < 0 ? r : add_header(request, "Idempotency-Key", delivery->key);
-        if (r == 0)
-                r = delivery->kind == DELIVER_TEST ? add_header(request, "Gongkai-Test", "1")
-                                                   : add_header(request, "Gongkai-Rank", rank);
-        return r < 0 ? r : add_webhook(delivery, request, ret_line);
+        (void) buf_room(&headers, HEADERS_USUAL);
+        add_header(&headers, "Content-Type", type);
+        add_header(&headers, "Idempotency-Key", delivery->key);
+        if (delivery->kind == DELIVER_TEST)
+                add_header(&headers, "Gongkai-Test", "1");
+        else
+                add_header(&headers, "Gongkai-Rank", rank);
+        r = add_webhook(delivery, request, &headers, ret_line);
+        return r < 0 ? r : http_request_set_headers(request, &headers);
 }
 
 static json_t *test_event(const struct delivery *delivery) {
@@ -188,9 +189,10 @@ static int post(const struct delivery *delivery, const json_t *event, struct ste
         request->url = strdup(options->url);
         if (!request->url)
                 return -ENOMEM;
-        if (delivery->bytes)
-                buf_add(&request->body, delivery->bytes, delivery->n_bytes);
-        else
+        if (delivery->bytes) {
+                request->lent = delivery->bytes;
+                request->n_lent = delivery->n_bytes;
+        } else
                 event_write(event, &request->body);
         if (request->body.error)
                 return request->body.error;

@@ -221,7 +221,9 @@ static CURLcode set_url(struct transfer *transfer, const char *url) {
 
 static bool set_options(struct transfer *transfer, const struct channeld *daemon,
                         const struct http_request *request) {
-        bool posts = request->body.len > 0 || strcmp(request->method, "POST") == 0;
+        size_t n_body;
+        const char *body = http_request_body(request, &n_body);
+        bool posts = n_body > 0 || strcmp(request->method, "POST") == 0;
         CURL *easy = transfer->easy;
         CURLcode r = CURLE_OK;
         size_t n = 0;
@@ -242,8 +244,8 @@ static bool set_options(struct transfer *transfer, const struct channeld *daemon
                 r = set_url(transfer, request->url);
         SET(CURLOPT_HTTPHEADER, n > 0 ? transfer->headers : NULL);
         if (posts) {
-                SET(CURLOPT_POSTFIELDS, buf_text(&request->body));
-                SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.len);
+                SET(CURLOPT_POSTFIELDS, body);
+                SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) n_body);
         }
         return r == CURLE_OK;
 }

@@ -56,6 +56,9 @@ static void print_without_secret(const char *text, size_t n, const char *secret)
 }
 
 static void print_request(const struct http_request *http, const char *secret) {
+        size_t n_body;
+        const char *body = http_request_body(http, &n_body);
+
         (void) printf("%s ", http->method);
         print_without_secret(http->url, strlen(http->url), secret);
         (void) putchar('\n');
@@ -64,7 +67,7 @@ static void print_request(const struct http_request *http, const char *secret) {
                 (void) putchar('\n');
         }
         (void) putchar('\n');
-        print_without_secret(buf_text(&http->body), http->body.len, secret);
+        print_without_secret(body, n_body, secret);
         (void) putchar('\n');
 }
 
