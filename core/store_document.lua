@@ -52,6 +52,13 @@ local function unpack_state(text)
     return { s = s, l = l, f = f ~= 0 and f or nil, q = q, T = true, r = ref ~= '' and ref or nil, u = url ~= '' and url or nil }
 end
 
+-- Whether a state that nobody has opened says that record r is shown, and nothing more.
+local function plainly_shows(state, r)
+    if type(state) ~= 'string' or string.byte(state) ~= PLAIN_MARK then return false end
+    local _, s, l = struct.unpack('>BI4I2', state)
+    return s == r[REV] and l == r[LVL]
+end
+
 local function state_at(c, i)
     local state = c[i]
     if type(state) == 'string' then

@@ -8,12 +8,15 @@ local function is_at_rest(d, keys, due, document)
     local cur = d.C
     if d.P and #d.P > 0 then return false end
     for i = 1, #d.c, 2 do
-        local key, c = keys[d.c[i]], state_at(d.c, i + 1)
-        if c.d or c.k or (cur and is_dead(c, cur) and c.y ~= 'dropped') then return false end
+        local key, quiet = keys[d.c[i]], cur and cur[EXP] == 0 and (cur[UNTIL] or 0) == 0
         if not key then return false end
-        if not cur or not shows(c, cur) or put_back_owed(c) or cur[EXP] > 0 or (cur[UNTIL] or 0) ~= 0 then
-            if not due.known[key] or due.known[key][document] == nil then due_read(due, key, { document }) end
-            if due_score(due, key, document) then return false end
+        if not (quiet and plainly_shows(d.c[i + 1], cur)) then
+            local c = state_at(d.c, i + 1)
+            if c.d or c.k or (cur and is_dead(c, cur) and c.y ~= 'dropped') then return false end
+            if not quiet or not shows(c, cur) or put_back_owed(c) then
+                due_read(due, key, { document })
+                if due_score(due, key, document) then return false end
+            end
         end
     end
     return true
@@ -50,7 +53,7 @@ local function gk_ledgered(keys, argv)
     local gone = {}
     for i = 1, #wanted do
         local ev, body, ulid = keys[first + 3 * i - 1], keys[first + 3 * i], argv[5 + i]
-        local d, document = unpack_doc(found[i]), string.sub(wanted[i], #prefix + 5)
+        local d, document = unpack_doc(found[i], ''), string.sub(wanted[i], #prefix + 5)
         local holder = d and holder_of(d, ulid)
         if d == false or holder == 'held' or holder == 'pending' then
             reply[1 + i] = 'kept'
