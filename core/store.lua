@@ -3,7 +3,7 @@
 -- in brackets below, [n], are the rules there.
 --
 -- All keys of a region share its code as hash tag, so one call touches one cluster slot:
---   {R}:meta        hash   epoch, n (number of the last log record), seen (greatest TIME)
+--   {R}:meta        hash   epoch, n (number of the last log record), seen (greatest TIME), format (of the documents)
 --   {R}:log         stream one entry per call: e epoch, n first number, r records by line
 --   {R}:ctl         hash   stop, pause:CHANNEL -> who and why
 --   {R}:held        hash   ULID -> packed {evid, document, ms, reasons}
@@ -112,7 +112,8 @@ end
 local function mine_add(key, adds, most, now)
     call('LPUSH', key, fmt(most) .. '\n' .. table.concat(adds, '\n'))
     for _ = 1, 4 do
-        if tonumber(string.match(call('LINDEX', key, '-1'), '^%d+')) > now then break end
+        local last = call('LINDEX', key, '-1') -- none, when what is renewed has passed as well
+        if not last or tonumber(string.match(last, '^%d+')) > now then break end
         call('RPOP', key)
     end
     call('PEXPIRE', key, '86400000')

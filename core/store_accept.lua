@@ -422,7 +422,14 @@ local function gk_accept(keys, argv)
             '\t' .. s.n + s.log.n .. '\t' .. extra
     end
 
-    -- Everything is known; from here on only writes, the identities last.
+    -- Everything is known, also that it can be packed; from here on only writes, the identities last.
+    local writes, n = {}, 0
+    for key, d in pairs(dirty) do
+        writes[n + 1], writes[n + 2], n = key, pack_doc(d), n + 2
+    end
+    for key, value in pairs(evs) do
+        writes[n + 1], writes[n + 2], n = key, value, n + 2
+    end
     if #unwanted > 0 then call('UNLINK', unpack(unwanted)) end
     due_write(s.due)
     for i = 1, #s.unheld do call('HDEL', keys[3], s.unheld[i]) end
@@ -437,14 +444,6 @@ local function gk_accept(keys, argv)
         call('PEXPIRE', keys[4], fmt(2 * window))
     end
     reply[3] = fmt(log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now))
-    local writes = {}
-    local n = 0
-    for key, d in pairs(dirty) do
-        writes[n + 1], writes[n + 2], n = key, pack_doc(d), n + 2
-    end
-    for key, value in pairs(evs) do
-        writes[n + 1], writes[n + 2], n = key, value, n + 2
-    end
     mset(writes)
     return reply
 end

@@ -17,13 +17,13 @@ end
 -- changed them: of C what says where it comes from (`origin`), the state of each channel ("" for an empty one), and what is
 -- rare in one table at the end: t where it is a table, P, h.
 local FORMAT = 2
-local CURRENT, ORIGIN = '>I4I2BBi8i8i8i8i8c1Bc0Bc0', '>Hc0Bc0Bc0'
+local CURRENT, ORIGIN = '>I4I4BBi8i8i8i8i8c1Bc0Bc0', '>Hc0Bc0Bc0'
 local doc_formats = {} -- by number of channels
 local function doc_format(n)
     local format = doc_formats[n]
     if not format then
         -- FORMAT channels w g t owner current origin rare, then name and state of each channel
-        format = '>BBBI4i8Bc0Hc0Hc0I4c0' .. string.rep('Bc0Hc0', n)
+        format = '>BHBI4i8Bc0Hc0Hc0I4c0' .. string.rep('Bc0I4c0', n)
         doc_formats[n] = format
     end
     return format
@@ -34,7 +34,7 @@ local PLAIN = { s = true, l = true, r = true, u = true, f = true, T = true, q = 
 local PLAIN_MARK, PLAIN_FORMAT = 83, '>BI4I2i8i8Bc0Hc0'
 
 local function pack_state(c)
-    local key, plain = next(c), c.T and c.s and c.q and c.s < 4294967296
+    local key, plain = next(c), c.T and c.s and c.q and c.l < 65536
     if not key then return '' end
     while plain and key do
         plain = PLAIN[key]
@@ -113,6 +113,11 @@ local function doc_of(format, n, w, g, t, owner, current, origin, rare, ...)
     if current ~= '' then
         d.C = current_of(struct.unpack(CURRENT, current))
         d.read = d.C
+        -- Read when it is wanted, maybe behind a write: so it is looked at now, whether it can be.
+        local high, low = string.byte(origin, 1, 2)
+        local at = 3 + 256 * high + low
+        at = at + 1 + string.byte(origin, at)
+        assert(at + string.byte(origin, at) == #origin)
     end
     if rare ~= '' then
         local more = cmsgpack.unpack(rare)
@@ -122,9 +127,9 @@ local function doc_of(format, n, w, g, t, owner, current, origin, rare, ...)
 end
 
 local function read_doc(value)
-    local format, n = string.byte(value, 1, 2)
+    local format, high, low = string.byte(value, 1, 3)
     assert(format == FORMAT)
-    return doc_of(struct.unpack(doc_format(n), value))
+    return doc_of(struct.unpack(doc_format(256 * high + low), value))
 end
 
 -- C with what says where it comes from: EVID, DG, SUM.

@@ -123,8 +123,9 @@ local function gk_fetched(keys, argv)
         due_place(due, by_name[d.c[i]], d, d.c[i], state_at(d.c, i + 1), false, s.now, log, document)
     end
     place_waiting(due, by_name, d, d.c, s.now, log, document)
+    local writes = { keys[4], pack_doc(d) }
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[4], pack_doc(d) })
+    mset(writes)
     due_write(due)
     call('HDEL', keys[3], ulid)
     return { 'ok' }

@@ -55,11 +55,12 @@ local function gk_held(keys, argv)
             state, r = 'held', { 0, 0 } -- held by no document: answered as stale from now on
         end
     end
+    local writes = { keys[5], pack_doc(d), keys[4], ev_value(e, state, r, channels, s.now, h[2]) }
     due_write(s.due)
     if #s.fetch > 0 then call('HSET', prefix .. 'fetch', unpack(s.fetch)) end
     call('HDEL', keys[3], ulid)
     log_write(s.log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[5], pack_doc(d), keys[4], ev_value(e, state, r, channels, s.now, h[2]) })
+    mset(writes)
     return { status, fmt(r[REV]), channels }
 end
 
@@ -122,8 +123,9 @@ local function gk_dead(keys, argv)
             if state then due_place(due, keys[4 + i], d, other, state, false, s.now, log, document) end
         end
     end
+    local writes = { keys[3], pack_doc(d) }
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[3], pack_doc(d) })
+    mset(writes)
     due_write(due)
     return { 'ok' }
 end
@@ -142,8 +144,9 @@ local function gk_put_back(keys, argv)
     c.G = (c.G or 0) + 1
     log_add(log, 'missing', document, d.C, name, 0, 'put-back', c.r, c.u, argv[4], argv[3])
     due_place(due, keys[4], d, name, c, false, s.now, log, document)
+    local writes = { keys[3], pack_doc(d) }
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
-    mset({ keys[3], pack_doc(d) })
+    mset(writes)
     due_write(due)
     return { 'ok', fmt(c.G) }
 end

@@ -103,14 +103,15 @@ end
 -- Founding ---------------------------------------------------------------------------------------
 
 -- KEYS: meta log ctl. ARGV: epoch to found an empty store with, "found" or "look".
--- Reply: {epoch or "", n, format of the library, stop or "", TIME ms}.
+-- Reply: {epoch or "", n, format of the documents, stop or "", TIME ms}.
 local function gk_hello(keys, argv)
-    local m = call('HMGET', keys[1], 'epoch', 'n')
+    local m = call('HMGET', keys[1], 'epoch', 'n', 'format')
+    if not m[1] then m[3] = fmt(FORMAT) end
     if not m[1] and argv[2] == 'found' then
-        call('HSET', keys[1], 'epoch', argv[1], 'n', '0')
+        call('HSET', keys[1], 'epoch', argv[1], 'n', '0', 'format', m[3])
         m[1], m[2] = argv[1], '0'
     end
-    return { m[1] or '', m[2] or '0', fmt(FORMAT), call('HGET', keys[3], 'stop') or '', fmt(now_ms()) }
+    return { m[1] or '', m[2] or '0', m[3] or '1', call('HGET', keys[3], 'stop') or '', fmt(now_ms()) }
 end
 
 register('gk1_hello', gk_hello, {})

@@ -87,7 +87,7 @@ static void formats_give_what_printf_gives(void **state) {
         long_name[sizeof(long_name) - 1] = '\0';
         words_key(&words, "530581", "meta");
         words_key(&words, "530581", "due:%s", "portal");
-        words_key(&words, "530581", "mine:%s:%s", "portal", long_name);
+        words_key(&words, "530581", "hand:%s:%s", "portal", long_name);
         words_key(&words, "530581", "same:%lld", -12LL);
         words_key(&words, "530581", "ev:%s b-%09u", "urn", 7u);
         words_key(&words, "530581", "body:%.600s", long_name);
@@ -95,7 +95,7 @@ static void formats_give_what_printf_gives(void **state) {
         words_fmt(&words, "100%% of %s", "it");
         (void) snprintf(wanted[0], sizeof(wanted[0]), "{530581}:meta");
         (void) snprintf(wanted[1], sizeof(wanted[1]), "{530581}:due:portal");
-        (void) snprintf(wanted[2], sizeof(wanted[2]), "{530581}:mine:portal:%s", long_name);
+        (void) snprintf(wanted[2], sizeof(wanted[2]), "{530581}:hand:portal:%s", long_name);
         (void) snprintf(wanted[3], sizeof(wanted[3]), "{530581}:same:-12");
         (void) snprintf(wanted[4], sizeof(wanted[4]), "{530581}:ev:urn b-000000007");
         (void) snprintf(wanted[5], sizeof(wanted[5]), "{530581}:body:%.600s", long_name);

@@ -183,71 +183,73 @@ local function join_references(list, more)
     return list
 end
 
--- What a worker is to do for each of the documents that it has leased: `items` is document, lease and mark of
--- the take alternating, `scores` (by document; nil: they were written in this call) what the due set has. A
--- row per document goes to `reply` (WORK): document, lease, mark, and "work", revision, level,
+-- What a worker is to do for a document that it has leased, as a row (WORK): document, lease, mark, and "work", revision, level,
 -- kind, ULID, EVID, accepted, reference, url, first shown, attempts, doubt(1, 0), memo, url on the channel it
 -- waits for, shown revision, shown level (-1: none), in doubt since, digest(raw), class, generation of a put-back or 0,
 -- end of display, legal deadline, sum of the bytes, 1 when something of an overtaken revision may have been
--- sent, when the second look is due if that is still ahead; or (NO_WORK) "none": nothing is to be done now, release
+-- sent, when the second look is due if that is still ahead; or else nil and (NO_WORK) "none": nothing is to be done now, release
 -- it; "poison": the same, it has just been given up; "stale": the lease has passed and somebody else has it, forget it; "broken".
--- More than one reference (by blank): those after the first are left over from stale attempts.
+-- More than one reference (by blank): those after the first are left over from stale attempts. And the
+-- document as it is to be written, if it changed. `score` is what the due set has for it.
 local WORK, NO_WORK = 'snssnnsssnssnnnssnnnsnnsnsnn', 'snss'
+local function work_of(s, name, document, value, lease, mark, score, log)
+    local d = unpack_doc(value, name)
+    local c = d and state_of(d, name)
+    if not c then return nil, d == false and 'broken' or 'none' end
+    if score ~= lease then return nil, 'stale' end -- what it would note down here is the holder's affair
+    local row, answer, before, n_before = nil, 'none', d.C, log.n
+    advance(d, s.now, log, document)
+    local changed = d.C ~= before
+    if passed_unnoted(c, lease) then
+        note_passed(c, lease, s.now, log, document, before, name)
+        changed, c.p = true, (c.p or 0) + 1
+        if d.C and c.p >= POISON then
+            c.e, c.v, c.y, c.z = d.C[REV], d.C[LVL], 'poison', ''
+            c.p = nil -- the doubt stays for whatever comes next
+            log_add(log, 'dead', document, d.C, name, c.n or 0, 'poison')
+        end
+    end
+    -- What place() would call due, and nothing else: the rest would come back at once.
+    local cur = d.C
+    local todo, look = wants(d, name, c, s.now, log, document)
+    look = look and c.k <= s.now
+    if todo or look then
+        if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
+        if c.j then
+            c.r, c.j, changed = join_references(c.r, c.j), nil, true
+        end
+        local other = c.a and state_of(d, c.a)
+        whole_current(d)
+        local ref, url, memo, other_url = c.r or '', c.u or '', c.m or '', other and other.u or ''
+        local over = is_over(c, cur, s.now) and c.w or ''
+        row = struct.pack(row_format(WORK), #document, document, lease, #mark, mark, 4, 'work', cur[REV], cur[LVL], #cur[KIND],
+            cur[KIND], #cur[ULID], cur[ULID], #cur[EVID], cur[EVID], cur[ACC], #ref, ref, #url, url, c.f or 0, c.n or 0,
+            (c.d or look) and 1 or 0, #memo, memo, #other_url, other_url, c.s or -1, c.l or -1, c.d or 0, #cur[DG],
+            cur[DG], cur[CLASS], put_back_owed(c) and c.G or 0, #over, over, cur[DEADLINE] or 0, #cur[SUM], cur[SUM],
+            c.M and 1 or 0, c.k and c.k > s.now and c.k or 0)
+    elseif c.y == 'poison' and changed and cur and is_dead(c, cur) then
+        answer = 'poison'
+    end
+    return row, answer, (changed or log.n > n_before) and pack_doc(d)
+end
+
+-- A row per document goes to `reply`. `items` is document, lease and mark of the take alternating, `scores`
+-- (by document; nil: they were written in this call) what the due set has. Leases have been written by now, so a
+-- document that cannot be read after all must not fail the others.
 local function load(s, keys, name, items, scores, reply)
-    local writes, wanted, log = {}, {}, log_new()
-    local work_format, no_work_format = row_format(WORK), row_format(NO_WORK)
+    local writes, wanted, log, format = {}, {}, log_new(), row_format(NO_WORK)
     local prefix = string.sub(keys[1], 1, -5) .. 'doc:'
     for i = 1, #items, 3 do wanted[#wanted + 1] = prefix .. items[i] end
     local found = mget(wanted, 1)
     for i = 1, #wanted do
-        local document, word, mark = items[3 * i - 2], items[3 * i - 1], items[3 * i]
-        local lease, answer, row = tonumber(word), 'none', nil
-        local d = unpack_doc(found[i], name)
-        local c = d and state_of(d, name)
-        if not c then
-            if d == false then answer = 'broken' end
-        elseif scores and scores[document] ~= lease then
-            answer = 'stale' -- what it would note down here is the holder's affair
-        else
-            local before, n_before = d.C, log.n
-            advance(d, s.now, log, document)
-            local changed = d.C ~= before
-            if passed_unnoted(c, lease) then
-                note_passed(c, lease, s.now, log, document, before, name)
-                changed, c.p = true, (c.p or 0) + 1
-                if d.C and c.p >= POISON then
-                    c.e, c.v, c.y, c.z = d.C[REV], d.C[LVL], 'poison', ''
-                    c.p = nil -- the doubt stays for whatever comes next
-                    log_add(log, 'dead', document, d.C, name, c.n or 0, 'poison')
-                end
-            end
-            -- What place() would call due, and nothing else: the rest would come back at once.
-            local cur = d.C
-            local todo, look = wants(d, name, c, s.now, log, document)
-            look = look and c.k <= s.now
-            if todo or look then
-                if look and c.k > 0 then c.k, changed = 0, true end -- this holder knows of it [12]
-                if c.j then
-                    c.r, c.j, changed = join_references(c.r, c.j), nil, true
-                end
-                local other = c.a and state_of(d, c.a)
-                whole_current(d)
-                local ref, url, memo, other_url = c.r or '', c.u or '', c.m or '', other and other.u or ''
-                local over = is_over(c, cur, s.now) and c.w or ''
-                row = struct.pack(work_format, #document, document, lease, 1, mark, 4, 'work', cur[REV], cur[LVL], #cur[KIND], cur[KIND],
-                    #cur[ULID], cur[ULID], #cur[EVID], cur[EVID], cur[ACC], #ref, ref, #url, url, c.f or 0, c.n or 0,
-                    (c.d or look) and 1 or 0, #memo, memo, #other_url, other_url, c.s or -1, c.l or -1, c.d or 0, #cur[DG],
-                    cur[DG], cur[CLASS], put_back_owed(c) and c.G or 0, #over, over, cur[DEADLINE] or 0, #cur[SUM], cur[SUM],
-                    c.M and 1 or 0, c.k and c.k > s.now and c.k or 0)
-            elseif c.y == 'poison' and changed and cur and is_dead(c, cur) then
-                answer = 'poison'
-            end
-            if changed or log.n > n_before then
-                writes[#writes + 1] = wanted[i]
-                writes[#writes + 1] = pack_doc(d)
-            end
-        end
-        reply[#reply + 1] = row or struct.pack(no_work_format, #document, document, lease, #mark, mark, #answer, answer)
+        local document, mark, n_before = items[3 * i - 2], items[3 * i], log.n
+        local lease = tonumber(items[3 * i - 1])
+        local score = lease
+        if scores then score = scores[document] end
+        local well, row, answer, value = pcall(work_of, s, name, document, found[i], lease, mark, score, log)
+        if not well then log.n, row, answer, value = n_before, nil, 'broken', nil end
+        if value then writes[#writes + 1], writes[#writes + 2] = wanted[i], value end
+        reply[#reply + 1] = row or struct.pack(format, #document, document, lease, #mark, mark, #answer, answer)
     end
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     mset(writes)
@@ -255,7 +257,7 @@ local function load(s, keys, name, items, scores, reply)
 end
 
 -- KEYS: meta log due, then documents. ARGV: epoch, channel, then per document its lease and the mark that
--- gk_take gave with it. Reply: {"ok", now, row of load() per document}.
+-- gk_take gave with it. Reply: {"ok", now, row of work_of() per document}.
 local function gk_load(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
@@ -273,7 +275,7 @@ end
 -- gk_take and gk_load in one, for a store on one node: the documents' keys cannot be declared. Where they
 -- could be on another node, the two are called one after the other.
 -- KEYS: due lease ctl gate mine meta log. ARGV: epoch, then as gk_take.
--- Reply: the first two words of gk_take, then a row of load() per document.
+-- Reply: the first two words of gk_take, then a row of work_of() per document.
 local function gk_work(keys, argv)
     local s, why = open(keys[6], argv[1])
     if not s then return { why } end
@@ -430,7 +432,7 @@ local function gk_settle(keys, argv)
                 reply[1 + i] = verdict == 'dead' and newest and 'dead' or 'ok'
             end
             due_place(due, keys[3], d, name, c, own, s.now, log, document)
-            for k = 1, n_after do
+            for k = 1, d.w and n_after or 0 do
                 local other = state_of(d, waiting[k])
                 if other then
                     due_place(due, keys[4 + k], d, waiting[k], other, false, s.now, log, document)

@@ -16,9 +16,6 @@ enum { WIRE = 32, AHEAD_MOST = 320, AHEAD_BYTES = 4 << 20, TURN = 64, LOCAL_TURN
 enum { BUSY_RATE = 700, WORTH_A_TAKE = 96, GAP_MOST_MS = 20 };
 enum { FALLBACK_MS = 30000, ANEW_MS = 500, LIVELY_FOR_MS = 600000, RETRY_MS = 1000, SETUP_RETRY_MS = 10000 };
 
-/* Of the library: what its functions take and answer. */
-static const char our_format[] = "2";
-
 void engine_ignore_reply(struct store *store, const redisReply *reply, int error, const char *reason,
                          void *userdata) {
         (void) store;
@@ -48,7 +45,7 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
                 engine_later(region, RETRY_MS);
                 return;
         }
-        if (!reply_is(reply, 2, our_format)) {
+        if (!reply_is(reply, 2, STORE_FORMAT)) {
                 trouble_format(region, reply_text(reply, 2));
                 engine_later(region, 10 * RETRY_MS);
                 return;

@@ -114,14 +114,19 @@ struct hello {
         bool adopt;
 };
 
+static const enum alarm refusals[] = { ALARM_STORE_OTHER, ALARM_STORE_LOST, ALARM_STORE_FORMAT };
+
+/* Only one of them is open. */
 static void refuse(struct region *region, enum message message, const char *now, const char *known) {
         char *sentence = say(message, "region", region->code, "now", now, "known", known, NULL);
-        bool lost = message == MESSAGE_STORE_LOST;
+        enum alarm code = message == MESSAGE_STORE_LOST           ? ALARM_STORE_LOST
+                          : message == MESSAGE_STORE_OTHER_FORMAT ? ALARM_STORE_FORMAT
+                                                                  : ALARM_STORE_OTHER;
 
-        alarm_raise(lost ? ALARM_STORE_LOST : ALARM_STORE_OTHER, region->code, "region", region->code,
-                    "now", now, "known", known, NULL);
-        alarm_clear(lost ? ALARM_STORE_OTHER : ALARM_STORE_LOST, region->code);
-
+        alarm_raise(code, region->code, "region", region->code, "now", now, "known", known, NULL);
+        for (size_t i = 0; i < ELEMENTS(refusals); i++)
+                if (refusals[i] != code)
+                        alarm_clear(refusals[i], region->code);
         region->ready = false;
         if (sentence && (!region->refusal || strcmp(region->refusal, sentence) != 0))
                 log_say(LOG_ERR, message, "region", region->code, "now", now, "known", known, NULL);
@@ -151,6 +156,10 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
         (void) snprintf(known_text, sizeof(known_text), "%llu", (unsigned long long) region->n);
         free(region->stop);
         region->stop = *reply_text(reply, 3) ? strdup(reply_text(reply, 3)) : NULL;
+        if (!reply_is(reply, 2, STORE_FORMAT)) {
+                refuse(region, MESSAGE_STORE_OTHER_FORMAT, reply_text(reply, 2), STORE_FORMAT);
+                return;
+        }
         if (hello->adopt || !region->epoch[0]) {
                 if (strlen(epoch) >= sizeof(region->epoch))
                         return;
@@ -171,8 +180,8 @@ static void on_hello(struct store *store, const redisReply *reply, int error, co
         free(give_away(region->refusal));
         if (!region->ready) {
                 region->ready = true;
-                alarm_clear(ALARM_STORE_OTHER, region->code);
-                alarm_clear(ALARM_STORE_LOST, region->code);
+                for (size_t i = 0; i < ELEMENTS(refusals); i++)
+                        alarm_clear(refusals[i], region->code);
                 daemon->trouble[0] = '\0';
                 durable_remember(daemon);
                 log_say(LOG_INFO, MESSAGE_STORE_READY, "region", region->code, "n", now_text, NULL);

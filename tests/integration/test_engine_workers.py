@@ -222,7 +222,7 @@ def test_a_worker_that_does_not_know_the_format_says_so_and_waits(media, sink):
     county.ask(publish())
     code = county.redis().execute_command("FUNCTION", "LIST", "LIBRARYNAME", "gongkai1", "WITHCODE")[0]
     ours = dict(zip(code[::2], code[1::2]))[b"library_code"].decode()
-    other = ours.replace("m[2] or '0', fmt(FORMAT),", "m[2] or '0', '9',")
+    other = ours.replace("m[2] or '0', m[3] or '1',", "m[2] or '0', '9',")
     assert other != ours
     county.stop("publisherd") # which would load its own again
     county.redis().execute_command("FUNCTION", "LOAD", "REPLACE", other)
