@@ -15,7 +15,7 @@
  * meanwhile, and to merge small pieces that come back as they were, costs a daemon under load a quarter
  * of its time (docs/measurements.md). What is large is still mapped by itself, and goes back at once. */
 static void keep_freed_memory(void) {
-        enum { KEPT_BYTES = 16 << 20, LARGE_BYTES = 1 << 20 };
+        enum { KEPT_BYTES = 2 << 20, LARGE_BYTES = 1 << 20 };
 
         (void) mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
         (void) mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
