@@ -244,8 +244,11 @@ void settle_add(struct region *region, struct outcome *outcome) {
         region->last = outcome;
         if (region->n_outcomes++ == 0)
                 region->first_boot_ms = clock_boot_ms();
-        if (outcome->health && *outcome->health == '0')
-                region->first_boot_ms = 0; /* the breaker wants to know it now */
+        /* The breaker wants to know it now; but of one failure among many good ends it need not, and a call for
+         * each would cost a busy channel a third of its rate. */
+        if (outcome->health && *outcome->health == '0' &&
+            (region->daemon->n_in_a_row > 1 || engine_gap_ms(region->daemon) == 0))
+                region->first_boot_ms = 0;
 }
 
 void settle_drop(struct region *region) {
