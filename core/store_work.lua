@@ -362,6 +362,9 @@ local function gk_settle(keys, argv)
                 log_add(log, 'uncertain', document, r, name, c.n or 0, 'stale/' .. verdict, ref, url, sentence, extra)
                 if sent then
                     c.d, c.T, c.j = s.now, true, join_references(c.j, ref) or ''
+                    -- What it sent may stand over what took it away since. That comes again, and as a repair: a
+                    -- carrier that honours keys would take the same one for known [22].
+                    if cur and cur[LVL] > 0 and lvl == 0 then c.G = (c.G or 0) + 1 end
                 end
                 reply[1 + i] = 'stale'
             else

@@ -156,11 +156,13 @@ class Judge:
                                    f"the endpoint has {last and (last['kind'], last['id'], last['rank'])}, "
                                    f"the door says {states.get((document, name))}")
 
-    def is_late(self, name, document, request):
+    def is_late(self, name, document, request, for_a_while=False):
         """docs/queue.md, what stays open: an older one that was held back on its way, whose outcome the ledger
-        admits not to know, comes in behind a newer one. Only a fence by rank helps against that."""
+        admits not to know, comes in behind a newer one. Only a fence by rank helps against that. The same, but only for a
+        while, where the store's clock leapt and let the lease pass."""
         late = self.troupe.channels[name][0] != "ranked" and self.records.doubt[document, name] > 0 \
-            and (self.is_held(name, request["t"]) or self.stood_still(request["worker"], request["t"]))
+            and (self.is_held(name, request["t"]) or self.stood_still(request["worker"], request["t"])
+                 or (for_a_while and self.clock_jumped(request["t"])))
         self.n_late += late
         return late
 
@@ -212,7 +214,8 @@ class Judge:
                     if r["done"] == "effect":
                         by_key[r["key"]].append(r)
                         before = ranks.setdefault((tuple(r["rank"]), r["kind"]), r["key"])
-                        if before != r["key"]:
+                        # What takes away comes again as a repair, when an older one may have come in behind it.
+                        if before != r["key"] and (r["kind"] == "publish" or not self.records.doubt[document, name]):
                             self.say("doubled", f"{name}: {document} {r['rank']} as {before} and as {r['key']}")
                 for key, n in ((key, len(each)) for key, each in bodies.items() if len(each) > 1):
                     self.say("disordered", f"{name}: {key} was sent with {n} contents")
@@ -241,7 +244,7 @@ class Judge:
                     if r["done"] != "effect":
                         continue
                     rank = tuple(r["rank"])
-                    if highest and rank < highest and not self.is_late(name, document, r):
+                    if highest and rank < highest and not self.is_late(name, document, r, for_a_while=True):
                         self.say("disordered", f"{name}: {document} {rank} is visible after {highest}")
                     highest = max(highest or rank, rank)
                     if after and r["kind"] == "publish" and not any(

@@ -242,6 +242,38 @@ def test_a_stale_settle_changes_no_state_but_leaves_its_reference_a_doubt_and_a_
     assert store.one("portal").doubt
 
 
+def test_what_an_older_one_may_have_put_over_a_withdrawal_is_taken_down_as_a_repair(store):
+    """The store's clock leapt: the holder sends within its lease by its own clock, behind the withdrawal. [11, 22]"""
+    store.accept(publish("1", channels="portal"))
+    late = store.one("portal", lease=1000)
+    store.accept(withdraw("w", time=store.now))
+    store.wait(60_000)
+    now = store.one("portal")
+    assert (now.rev, now.lvl, now.doubt, now.generation) == (1, 1, True, 0)
+    assert store.settle("portal", now, "done") == "ok"
+    assert store.settle("portal", late, "done", reference="post-1") == "stale"
+    again = store.one("portal")
+    assert (again.rev, again.lvl, again.doubt, again.generation) == (1, 1, True, 1)
+    assert store.settle("portal", again, "done") == "ok"
+    assert store.log()[-1].state == "restored"
+    assert store.work("portal") == [] and store.channel("portal").state == "withdrawn"
+    # A publication that comes over it is another matter, and asks for no repair.
+    store.accept(publish("2", content="y", channels="portal", time=store.now + 1))
+    assert store.one("portal").generation == 0
+
+
+def test_a_stale_settle_under_a_newer_publication_asks_for_no_repair(store):
+    """Its key would be unknown to a carrier that is asked before it gets anything twice."""
+    store.accept(publish("1", channels="portal"))
+    late = store.one("portal", lease=1000)
+    store.accept(publish("2", content="y", channels="portal", time=store.now + 1))
+    store.wait(60_000)
+    assert store.settle("portal", store.one("portal"), "done") == "ok"
+    assert store.settle("portal", late, "done", reference="post-1") == "stale"
+    again = store.one("portal")
+    assert (again.rev, again.doubt, again.generation) == (2, True, 0)
+
+
 def test_a_reference_that_stands_is_not_taken_for_one_left_over(store):
     store.accept1(publish("1"))
     store.done("portal", reference="a")
