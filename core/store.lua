@@ -126,10 +126,6 @@ local function class_of_score(score)
     return math.floor(score % 8 / 2)
 end
 
-local function higher(a, b) -- rank of record a above record b
-    return a[REV] > b[REV] or (a[REV] == b[REV] and a[LVL] > b[LVL])
-end
-
 local function clean(text)
     if not text or text == '' then return '' end
     if string.find(text, '%c') then return (string.gsub(text, '%c', ' ')) end
