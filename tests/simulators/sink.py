@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import struct
 import threading
@@ -292,7 +293,8 @@ class Sink:
             return
         self.keys[request.key] = self.keys.get(request.key, 0) + 1
         now = self.shown.get(request.document)
-        if now and now[0] >= request.rank:
+        # A repair has a key of its own, and the rank of what it repairs.
+        if now and (now[0] > request.rank or (now[0] == request.rank and not re.search(r"/[0-9wxe]+r[0-9]+/", request.key))):
             self.older += 1
             return
         self.shown[request.document] = (request.rank, request.kind, request.event["data"].get("title"))
