@@ -86,9 +86,8 @@ def test_a_worker_that_stood_still_does_not_send_with_its_old_lease(media, sink)
     county.processes["channeld-media"].send_signal(signal.SIGSTOP)
     county.shown("doc-1", "media", timeout=15)
     county.processes["channeld-media"].send_signal(signal.SIGCONT)
-    wait_until(lambda: "uncertain" in states(county), what="what it did is told")
-    wait_until(lambda: is_quiet(county))
-    assert state_of(county)["state"] == "published"
+    wait_until(lambda: any(code.startswith("stale/") for _, code, _ in records(county)), what="what it did is told")
+    wait_until(lambda: is_quiet(county) and state_of(county)["state"] == "published", what="it is looked at once more")
     assert sink.keys == {KEY: 1}
 
 
