@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,6 +50,7 @@ class Client:
             command = ["node"]
         else:
             command = [sys.executable]
+        self.began = time.monotonic()
         self.process = subprocess.Popen([*command, name, "record.json"], cwd=folder, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, env={**os.environ, "GONGKAI_DOOR": endpoint})
 
@@ -76,13 +78,14 @@ def test_each_example_is_published_once_through_all_that_can_happen_at_the_door(
                   {"status": "busy", "retry_after_ms": 500}) as door:
         door.open()
         wait_until(lambda: len(door.seen) == len(names) and min(door.seen.values()) >= 2, 40, "all have come again")
-    for key in keys.values():
+    for name, key in keys.items():
         mine = [(peer, frames, at) for peer, frames, at in door.messages if key in frames[0].decode()]
-        (peer, first, at), (other, second, later) = mine[:2]
+        (peer, first, _), (other, second, later) = mine[:2]
         assert second == first, "the same bytes"
         assert other != peer, "a new socket"
-        # It counts from its sending, and the door was not there to take the first one at once.
-        assert later - at > 5, "after ten seconds"
+        # It counts from its sending, which cannot be before its own beginning; on a busy machine the
+        # door may have been late to take the first one.
+        assert later - clients[name].began > 9.9, "after ten seconds"
     assert all(client.process.poll() is None for client in clients.values())
 
     # Up.
