@@ -2,9 +2,10 @@
  *
  * A driver does no I/O. begin() looks at a delivery and answers with a step: a request for one of
  * the engine's transports, or a verdict. next() reads the reply and answers with the next step.
- * Time, secrets and options come in as arguments; a driver keeps no state of its own but the memo.
- * So every driver is tested by tables, and the engine gives all of them the same retries,
- * timeouts, checkpoints and logs. One folder per driver, one line in channels/registry.c. */
+ * Time, secrets and options come in as arguments; a driver keeps no state of its own but the memo
+ * (of one document), the book (of the channel, in the store) and the account (of the channel, in
+ * the process). So every driver is tested by tables, and the engine gives all of them the same
+ * retries, timeouts, checkpoints and logs. One folder per driver, one line in channels/registry.c. */
 #ifndef CHANNELS_DRIVER_H
 #define CHANNELS_DRIVER_H
 
@@ -71,12 +72,23 @@ struct delivery {
 
         const char *after_url; /* public address on the channel that `after` names, or NULL */
         int64_t now_ms;
-        const char *secret; /* content of secret_file, or NULL */
+        const char *secret; /* content of secret_file, or NULL; channels/secret.h reads its lines */
+        const json_t *account;    /* what the process holds for all deliveries, or NULL; see STEP_ACCOUNT */
+        unsigned account_version; /* one more each time that it was made anew */
         const void *options; /* the driver's own struct */
 };
 
 /* What the engine can do for a driver. */
-enum step_kind { STEP_VERDICT, STEP_HTTP, STEP_TREE_OPEN, STEP_TREE_COMMIT };
+enum step_kind {
+        STEP_VERDICT,
+        STEP_HTTP,
+        STEP_TREE_OPEN,
+        STEP_TREE_COMMIT,
+        STEP_ACCOUNT, /* make the account anew, once for all who ask */
+        STEP_BOOK,    /* the channel's small notes and counts in the store */
+        STEP_FILE,    /* the content of a local file */
+        STEP_TCP,     /* one exchange of bytes over a connection of its own */
+};
 
 struct http_request {
         const char *method;
@@ -86,11 +98,18 @@ struct http_request {
         const char *lent;     /* in place of `body`: bytes that live as long as the delivery */
         size_t n_lent;
         bool repeatable;      /* carries a key: a lost connection may be tried again by libcurl */
+        bool harmless; /* changes nothing that a citizen sees: no answer leaves no doubt. GET and HEAD are */
+        /* The body is `body`, the content of the attachment `upload`, `tail`: a file in a multipart
+         * form. Owned; NULL: none. One that is not here, or larger than 20 MiB, is answered with
+         * status 0, not sent, and a sentence. */
+        char *upload;
+        struct buf tail;
+        size_t keep; /* bytes of the reply that are kept: 0 is 64 KiB; at most 16 MiB */
 };
 
 struct http_reply {
         long status;          /* 0: no reply */
-        const char *body;     /* at most 64 KiB of it, NUL-terminated */
+        const char *body;     /* at most `keep` bytes of it, NUL-terminated */
         size_t n_body;
         const char *retry_after; /* the header, or NULL */
         bool sent;            /* bytes of the request left us: without a status the outcome is unknown */
@@ -160,6 +179,69 @@ struct tree_reply {
         const json_t *months;   /* OPEN: {"": ["2026-11", ...], "county:530581": [...]} per view tag */
 };
 
+/* The account: what all deliveries of a channel share as long as the process lives, and no longer,
+ * as an access token: nothing of it gets to disk, into the store or the log. A driver that lacks it,
+ * or was refused with it, answers with STEP_ACCOUNT and the version that it saw. If it is another
+ * one by now, the reply comes at once. Else one delivery makes it anew: account_begin() and
+ * account_next() of the driver take the place of begin() and next(), until a verdict. DONE brings
+ * step->account, and all who wait go on: next() with a reply of this kind, and the new account in
+ * the delivery. Any other verdict becomes that of all who wait. */
+struct account_need {
+        unsigned version;
+};
+
+/* The book: notes and counts that belong to a channel and not to one document, shared by all its
+ * workers and kept in the store, per region. On disk before the reply. Not for secrets. A name is
+ * [A-Za-z0-9_.:-]{1,120}; a note at most 64 KiB; at most 64 names in one step.
+ *
+ * First `spend`: each {"name","amount","limit"} adds to a count that begins anew at 00:00
+ * Asia/Shanghai by the store's clock, all of them or none: none where one of them would pass its
+ * limit; then nothing is put either. Then `put`: {name: {"value": string, "ms": how long}}, without
+ * "ms" for good, null takes it away; with "new": true only where there is none. Then `get`. */
+struct book {
+        json_t *get;   /* array of names; all three owned, NULL = none */
+        json_t *put;   /* object */
+        json_t *spend; /* array of objects */
+};
+
+struct book_reply {
+        const json_t *values; /* of `get`: object name -> string; what is not there is not in it */
+        const json_t *counts; /* of `spend`: name -> number as it is now */
+        bool spent;     /* false: a limit stood in the way, or something "new" was there already */
+        int64_t now_ms; /* the store's clock */
+        int64_t opens_ms; /* when the counts begin anew */
+        const char *error; /* the store did not answer: a sentence; all else is empty then */
+};
+
+/* A file that the options name. A relative path is relative to the folder of gongkai.conf. */
+struct file_step {
+        char *path; /* owned */
+};
+
+struct file_reply {
+        const char *bytes; /* NUL-terminated behind n_bytes; NULL on error */
+        size_t n_bytes;    /* at most 16 MiB */
+        int error;         /* errno; E2BIG; 0 */
+};
+
+/* Connects, sends, reads until the byte `until` has come or the timeout, closes. */
+struct tcp_step {
+        char *host; /* owned */
+        unsigned port;
+        struct buf bytes;
+        unsigned char until;
+        size_t most;   /* bytes of the reply; 0 is 4 KiB */
+        bool harmless; /* as that of http_request */
+};
+
+struct tcp_reply {
+        const unsigned char *bytes;
+        size_t n_bytes;
+        bool whole; /* the last one is `until` */
+        bool sent;  /* all or some of ours left us */
+        const char *error; /* when not whole */
+};
+
 enum verdict_kind {
         VERDICT_DONE,      /* shown, or gone */
         VERDICT_ASK,       /* accepted, not shown yet: look again at at_ms */
@@ -176,17 +258,23 @@ struct verdict {
         char *sentence;    /* for people; owned; needed for all but DONE (TEST: what came back) */
         char *reference, *url; /* DONE: owned, may be NULL */
         int64_t at_ms;     /* wall clock; 0 = none */
+        bool ill; /* counts for the breaker as no answer does, though HTTP said 200: "system busy" */
 };
 
 struct step {
         enum step_kind kind;
         json_t *memo;      /* owned; new memo, kept with the document when not NULL */
         bool checkpoint;   /* the memo must be on disk before the request is made */
+        json_t *account;   /* owned; only with the DONE of account_begin() and account_next() */
         union {
                 struct verdict verdict;
                 struct http_request http;
                 struct tree_open tree_open;
                 struct tree_commit tree_commit;
+                struct account_need need;
+                struct book book;
+                struct file_step file;
+                struct tcp_step tcp;
         };
 };
 
@@ -195,7 +283,31 @@ struct reply {
         union {
                 struct http_reply http;
                 struct tree_reply tree;
+                struct book_reply book;
+                struct file_reply file;
+                struct tcp_reply tcp;
         };
+};
+
+/* A request that came in at `listen`, by which the carrier tells of a result (behind a reverse
+ * proxy). Everything in it is a stranger's until the driver has checked its signature. */
+struct call {
+        const char *method; /* GET POST */
+        const char *path;   /* without the query */
+        const json_t *query; /* object name -> string, percent-decoded; a doubled name: the first */
+        const char *body;   /* NUL-terminated, at most 1 MiB */
+        size_t n_body;
+        const char *content_type; /* or NULL */
+};
+
+/* What the caller gets, and what is noted of it. */
+struct call_answer {
+        unsigned status;
+        const char *content_type; /* a literal; NULL = text/plain */
+        struct buf body;
+        json_t *put; /* owned; as that of `struct book`, for all regions of the channel; on disk before the answer */
+        char *wake_key; /* owned or NULL: the note of this name is a document's name: it looks again at once */
+        char *trouble; /* owned or NULL: a sentence for the log (at most one a minute is told) */
 };
 
 struct driver {
@@ -215,6 +327,20 @@ struct driver {
          * what the carrier says is never an errno: it is a verdict. */
         int (*begin)(const struct delivery *delivery, struct step *ret);
         int (*next)(const struct delivery *delivery, const struct reply *reply, struct step *ret);
+        /* Only where STEP_ACCOUNT is used. */
+        int (*account_begin)(const struct delivery *delivery, struct step *ret);
+        int (*account_next)(const struct delivery *delivery, const struct reply *reply,
+                            struct step *ret);
+        /* Only where the common option `listen` is understood. `secret` and the options as ever. */
+        int (*call)(const struct call *call, const void *options, const char *secret,
+                    int64_t now_ms, struct call_answer *ret);
+        /* Only where `gongkaictl channel login` is. The address that an officer opens in a browser;
+         * then one request with the code that the carrier shows there, and what is to be kept as
+         * the secret's file from now on (with the verdict DONE), or another verdict. */
+        int (*login_address)(const void *options, const char *secret, struct buf *ret);
+        int (*login_begin)(const struct delivery *delivery, const char *code, struct step *ret);
+        int (*login_next)(const struct delivery *delivery, const struct reply *reply,
+                          struct step *ret, struct buf *ret_secret);
 };
 
 /* All drivers, NULL-terminated, and one of them by name (NULL when unknown). */
@@ -225,6 +351,7 @@ const struct driver *driver_find(const char *name);
 const char *http_request_body(const struct http_request *http, size_t *ret_n);
 /* Headers from their texts, each "Name: value" and a NUL. -ENOMEM. */
 int http_request_set_headers(struct http_request *http, const struct buf *texts);
+void call_answer_done(struct call_answer *answer);
 void step_done(struct step *step); /* releases whatever the kind owns; takes a zeroed step */
 
 /* Fills *ret with a verdict; the pairs are those of say(). Returns 0 or -ENOMEM. */

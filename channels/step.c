@@ -15,6 +15,8 @@ static void http_request_done(struct http_request *http) {
         free(http->url);
         free(http->headers);
         buf_done(&http->body);
+        free(http->upload);
+        buf_done(&http->tail);
 }
 
 const char *http_request_body(const struct http_request *http, size_t *ret_n) {
@@ -69,7 +71,22 @@ void step_done(struct step *step) {
         case STEP_TREE_COMMIT:
                 tree_commit_done(&step->tree_commit);
                 break;
+        case STEP_ACCOUNT:
+                break;
+        case STEP_BOOK:
+                json_decref(step->book.get);
+                json_decref(step->book.put);
+                json_decref(step->book.spend);
+                break;
+        case STEP_FILE:
+                free(step->file.path);
+                break;
+        case STEP_TCP:
+                free(step->tcp.host);
+                buf_done(&step->tcp.bytes);
+                break;
         }
+        json_decref(step->account);
         json_decref(step->memo);
         *step = (struct step) { 0 };
 }
@@ -87,6 +104,14 @@ int step_verdict(struct step *ret, enum verdict_kind kind, const char *code, int
                 .kind = kind, .code = code, .at_ms = at_ms, .sentence = buf_take(&sentence),
         };
         return ret->verdict.sentence ? 0 : -ENOMEM;
+}
+
+void call_answer_done(struct call_answer *answer) {
+        buf_done(&answer->body);
+        json_decref(answer->put);
+        free(answer->wake_key);
+        free(answer->trouble);
+        *answer = (struct call_answer) { 0 };
 }
 
 int step_done_verdict(struct step *ret, const char *reference, const char *url) {

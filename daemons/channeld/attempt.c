@@ -183,6 +183,12 @@ static void attempt_go(struct attempt *attempt) {
                 case STEP_TREE_COMMIT:
                         tree_commit_files(daemon, &step->tree_commit, &reply.tree);
                         break;
+                case STEP_ACCOUNT:
+                case STEP_BOOK:
+                case STEP_FILE:
+                case STEP_TCP:
+                        attempt_failed_here(attempt, -ENOSYS);
+                        return;
                 }
                 r = daemon->driver->next(&attempt->delivery, &reply, &next);
                 step_done(step);
