@@ -18,6 +18,7 @@
 --                   for each content cost an accept a tenth
 --   {R}:due:CHANNEL zset   document -> when it wants attention, or its lease
 --   {R}:lease:CHANNEL string the last lease handed out
+--   {R}:book:CHANNEL:NAME string a note or a count of the channel's (core/store_book.lua)
 --
 -- A Function has no rollback: everything is looked at first, then written, and what makes a repeat
 -- of the same event a duplicate is written last.

@@ -395,6 +395,7 @@ local function gk_settle(keys, argv)
                         if bound > 0 then c.k = math.max(c.k or 0, s.now + bound) end
                     end
                     if not c.d then c.M = nil end
+                    if at > s.now then c.k = math.max(c.k or 0, at) end -- something is left to be cleared away then
                     c.n, c.b, c.m, c.y, c.z = nil, nil, nil, nil, nil
                     local state = lvl == 0 and 'published' or 'withdrawn'
                     if verdict == 'ended' or (newest and cur[KIND] == 'X') then state = 'ended' end

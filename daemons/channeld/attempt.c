@@ -73,23 +73,29 @@ void attempt_not_sent(struct attempt *attempt) {
         attempt_put_off(attempt, VERDICT_WAIT);
 }
 
-/* A request that only looks leaves nothing in doubt. */
+/* A request that only looks leaves nothing in doubt, nor does one that citizens never see. */
 static bool attempt_changes(const struct attempt *attempt) {
-        return attempt->step.kind == STEP_HTTP && strcmp(attempt->step.http.method, "GET") != 0 &&
-               strcmp(attempt->step.http.method, "HEAD") != 0;
+        const struct step *step = &attempt->step;
+
+        if (attempt->makes_account)
+                return false;
+        if (step->kind == STEP_TCP)
+                return !step->tcp.harmless;
+        return step->kind == STEP_HTTP && !step->http.harmless &&
+               strcmp(step->http.method, "GET") != 0 && strcmp(step->http.method, "HEAD") != 0;
 }
 
 void attempt_cut(struct attempt *attempt) {
         bool sent;
 
-        if (attempt->waits) {
-                attempt->waits = false;
+        if (attempt->waits || attempt->awaits_account || attempt->resumes) {
+                attempt->waits = attempt->awaits_account = attempt->resumes = false;
                 attempt_put_off(attempt, VERDICT_WAIT);
                 return;
         }
-        if (!attempt->transfer) /* it asks before its next request */
+        if (!attempt->transfer && !attempt->talk) /* it asks before its next request */
                 return;
-        sent = http_cut(attempt);
+        sent = attempt->transfer ? http_cut(attempt) : tcp_cut(attempt);
         if (sent && attempt_changes(attempt)) {
                 attempt->sent = true;
                 attempt->unclear = true;
@@ -135,15 +141,137 @@ static bool is_too_long(const struct attempt *attempt) {
                LIMIT_REQUESTS * attempt->daemon->channel->timeout_ms;
 }
 
-/* Runs steps until one waits for the world, or there is a verdict. */
-static void attempt_go(struct attempt *attempt) {
-        struct channeld *daemon = attempt->daemon;
+static void attempt_takes(struct attempt *attempt, struct step *next) {
+        step_done(&attempt->step);
+        attempt->step = *next;
+}
 
-        for (;;) {
+/* The driver's answer to a reply; false: the attempt has ended. */
+static bool attempt_next(struct attempt *attempt, const struct reply *reply) {
+        const struct driver *driver = attempt->daemon->driver;
+        struct step next = { 0 };
+        int r;
+
+        account_show(attempt);
+        r = attempt->makes_account ? driver->account_next(&attempt->delivery, reply, &next)
+                                   : driver->next(&attempt->delivery, reply, &next);
+        attempt_takes(attempt, &next);
+        if (r < 0)
+                attempt_failed_here(attempt, r);
+        return r >= 0;
+}
+
+/* Whether a request may leave now; else the attempt waits or has ended. */
+static bool attempt_may_send(struct attempt *attempt) {
+        struct step *step = &attempt->step;
+
+        if (attempt->lease->proposed) {
+                attempt->waits = true; /* which of the two leases is it? */
+                return false;
+        }
+        if (is_too_long(attempt) || !lease_may_send(attempt->lease)) {
+                attempt_put_off(attempt, is_too_long(attempt) ? VERDICT_LATER : VERDICT_WAIT);
+                return false;
+        }
+        if (step->checkpoint && step->memo) {
+                step->checkpoint = false;
+                attempt_checkpoint(attempt);
+                return false;
+        }
+        crash_point("channeld/request-begun");
+        return true;
+}
+
+/* Starts the step's request. 0: it is under way; 1: *ret is the reply already; negative errno. */
+static int attempt_start(struct attempt *attempt, struct reply *ret) {
+        struct step *step = &attempt->step;
+        int r;
+
+        if (step->kind == STEP_BOOK)
+                return book_start(attempt);
+        if (step->kind == STEP_TCP)
+                return tcp_start(attempt, &step->tcp);
+        r = local_upload(attempt->daemon, &step->http);
+        if (r == 0)
+                return http_start(attempt, &step->http);
+        ret->http.error = strerror(-r);
+        return r == -ENOMEM ? r : 1;
+}
+
+/* The verdict on the account, or on the document. False: the attempt has ended. */
+static bool attempt_judged(struct attempt *attempt) {
+        struct step *step = &attempt->step;
+        json_t *account = step->account;
+
+        if (!attempt->makes_account) {
+                verdict_conclude(attempt);
+                return false;
+        }
+        if (step->verdict.kind != VERDICT_DONE || !account) {
+                account_refused(attempt, &step->verdict);
+                verdict_conclude(attempt);
+                return false;
+        }
+        account_made(attempt, account);
+        return attempt_next(attempt, &(struct reply) { .kind = STEP_ACCOUNT });
+}
+
+/* False: it waits, or has ended. */
+static bool attempt_step(struct attempt *attempt) {
+        struct channeld *daemon = attempt->daemon;
+        struct step *step = &attempt->step;
+        struct step next = { 0 };
+        struct reply reply = { .kind = step->kind };
+        bool goes_on;
+        int r;
+
+        switch (step->kind) {
+        case STEP_VERDICT:
+                return attempt_judged(attempt);
+        case STEP_HTTP:
+        case STEP_TCP:
+        case STEP_BOOK:
+                if (!attempt_may_send(attempt))
+                        return false;
+                r = attempt_start(attempt, &reply);
+                if (r < 0)
+                        attempt_failed_here(attempt, r);
+                if (r <= 0)
+                        return false;
+                break;
+        case STEP_ACCOUNT:
+                if (!account_join(attempt))
+                        break;
+                if (attempt->awaits_account)
+                        return false;
+                account_show(attempt);
+                r = daemon->driver->account_begin(&attempt->delivery, &next);
+                attempt_takes(attempt, &next);
+                if (r < 0)
+                        attempt_failed_here(attempt, r);
+                return r >= 0;
+        case STEP_FILE:
+                local_file(daemon, step->file.path, &reply.file);
+                goes_on = attempt_next(attempt, &reply);
+                local_file_done(&reply.file);
+                return goes_on;
+        case STEP_TREE_OPEN:
+                tree_open_entry(daemon, attempt->region ? attempt->region->code : "",
+                                attempt->lease->document, &step->tree_open, &reply.tree);
+                crash_point("channeld/tree-indexed");
+                break;
+        case STEP_TREE_COMMIT:
+                tree_commit_files(daemon, &step->tree_commit, &reply.tree);
+                break;
+        }
+        return attempt_next(attempt, &reply);
+}
+
+void attempt_go(struct attempt *attempt) {
+        bool goes_on = true;
+
+        while (goes_on) {
                 struct step *step = &attempt->step;
-                struct step next = { 0 };
-                struct reply reply = { .kind = step->kind };
-                int r;
 
                 if (step->memo && step->memo != attempt->memo) {
                         json_decref(attempt->memo);
@@ -151,52 +279,7 @@ static void attempt_go(struct attempt *attempt) {
                         attempt->delivery.memo = attempt->memo;
                         attempt->memo_moved = true;
                 }
-                switch (step->kind) {
-                case STEP_VERDICT:
-                        verdict_conclude(attempt);
-                        return;
-                case STEP_HTTP:
-                        if (attempt->lease->proposed) {
-                                attempt->waits = true; /* which of the two leases is it? */
-                                return;
-                        }
-                        if (is_too_long(attempt) || !lease_may_send(attempt->lease)) {
-                                attempt_put_off(attempt, is_too_long(attempt) ? VERDICT_LATER
-                                                                              : VERDICT_WAIT);
-                                return;
-                        }
-                        if (step->checkpoint && step->memo) {
-                                step->checkpoint = false;
-                                attempt_checkpoint(attempt);
-                                return;
-                        }
-                        crash_point("channeld/request-begun");
-                        r = http_start(attempt, &step->http);
-                        if (r < 0)
-                                attempt_failed_here(attempt, r);
-                        return;
-                case STEP_TREE_OPEN:
-                        tree_open_entry(daemon, attempt->region ? attempt->region->code : "",
-                                        attempt->lease->document, &step->tree_open, &reply.tree);
-                        crash_point("channeld/tree-indexed");
-                        break;
-                case STEP_TREE_COMMIT:
-                        tree_commit_files(daemon, &step->tree_commit, &reply.tree);
-                        break;
-                case STEP_ACCOUNT:
-                case STEP_BOOK:
-                case STEP_FILE:
-                case STEP_TCP:
-                        attempt_failed_here(attempt, -ENOSYS);
-                        return;
-                }
-                r = daemon->driver->next(&attempt->delivery, &reply, &next);
-                step_done(step);
-                *step = next;
-                if (r < 0) {
-                        attempt_failed_here(attempt, r);
-                        return;
-                }
+                goes_on = attempt_step(attempt);
         }
 }
 
@@ -213,26 +296,31 @@ static void on_checkpoint(struct store *store, const redisReply *reply, int erro
                 attempt_go(attempt);
 }
 
-void attempt_replied(struct attempt *attempt, const struct reply *reply) {
-        struct step next = { 0 };
-        int r;
-
-        if (reply->kind == STEP_HTTP) {
+/* What a reply says of what has been done at the carrier. */
+static void attempt_heard(struct attempt *attempt, const struct reply *reply) {
+        if (reply->kind == STEP_TCP) {
                 attempt->spoke = true;
-                attempt->status = reply->http.status;
-                if (reply->http.sent && attempt_changes(attempt)) {
+                attempt->status = reply->tcp.whole ? 200 : 0;
+                if (reply->tcp.sent && attempt_changes(attempt)) {
                         attempt->sent = true;
-                        attempt->unclear = reply->http.status == 0;
-                } else if (reply->http.status / 100 == 2 || reply->http.status == 404)
-                        attempt->unclear = false; /* it has looked, and was told */
+                        attempt->unclear = !reply->tcp.whole;
+                }
         }
+        if (reply->kind != STEP_HTTP)
+                return;
+        attempt->spoke = true;
+        attempt->status = reply->http.status;
+        if (reply->http.sent && attempt_changes(attempt)) {
+                attempt->sent = true;
+                attempt->unclear = reply->http.status == 0;
+        } else if (reply->http.status / 100 == 2 || reply->http.status == 404)
+                attempt->unclear = false; /* it has looked, and was told */
+}
+
+void attempt_replied(struct attempt *attempt, const struct reply *reply) {
+        attempt_heard(attempt, reply);
         attempt->delivery.now_ms = clock_now_ms();
-        r = attempt->daemon->driver->next(&attempt->delivery, reply, &next);
-        step_done(&attempt->step);
-        attempt->step = next;
-        if (r < 0)
-                attempt_failed_here(attempt, r);
-        else
+        if (attempt_next(attempt, reply))
                 attempt_go(attempt);
 }
 

@@ -23,6 +23,8 @@ struct channeld;
 struct attempt;
 struct held;
 struct lease;
+struct resolver;
+struct talk;
 
 struct region {
         struct channeld *daemon;
@@ -105,10 +107,13 @@ struct attempt {
         bool unclear; /* and no clear answer came since */
         bool memo_moved; /* it is another than the store has */
         bool waits;   /* for the reply to the renewal of its lease */
+        bool makes_account, awaits_account; /* STEP_ACCOUNT: it leads, or another does */
+        bool resumes; /* its waiting is over: account_tend() */
         bool spoke;   /* by HTTP; `status` is that of the last reply, 0 for none */
         long status;
         int64_t started_boot_ms, started_ms;
         struct transfer *transfer;
+        struct talk *talk;
 };
 
 /* Documents whose bytes the store did not have, each asked for less and less often. */
@@ -126,6 +131,10 @@ struct channeld {
         const struct driver *driver;
         void *options;
         char *secret;
+        json_t *account; /* of the driver; never told to anybody else */
+        unsigned account_version;
+        struct attempt *account_leader;
+        struct resolver *resolver; /* of tcp.c, or NULL */
         char *attachments_dir;
         struct store *store;
         struct region *regions;
@@ -209,6 +218,8 @@ void lease_reclaim(struct region *region);
 
 /* attempt.c: from a loaded document to a verdict. */
 void attempt_begin(struct attempt *attempt);
+/* Runs its steps until one waits for the world, or there is a verdict; it may be gone then. */
+void attempt_go(struct attempt *attempt);
 void attempt_replied(struct attempt *attempt, const struct reply *reply);
 /* Its request did not leave: the lease was over when it was about to. */
 void attempt_not_sent(struct attempt *attempt);
@@ -268,6 +279,8 @@ void settle_drop(struct region *region); /* at the end: the leases pass by thems
 int64_t retry_wait_ms(const struct channel_config *channel, unsigned attempt, uint32_t random);
 
 /* http.c */
+typedef int step_next_fn(const struct delivery *delivery, const struct reply *reply,
+                         struct step *ret);
 int http_open(struct channeld *daemon);
 void http_close(struct channeld *daemon);
 /* Starts; attempt_replied() is called later, once. Negative errno: not started. */
@@ -276,7 +289,41 @@ int http_start(struct attempt *attempt, const struct http_request *request);
 bool http_cut(struct attempt *attempt);
 /* Runs one request to its end and lets the driver read the reply: for `--test`, which has no loop. */
 int http_run(struct channeld *daemon, const struct http_request *request,
-             const struct delivery *delivery, struct step *ret);
+             const struct delivery *delivery, step_next_fn *next, struct step *ret);
+
+/* account.c: STEP_ACCOUNT.
+ * Whether the account is still the one that the step found wanting: then the attempt makes it anew
+ * (makes_account), or waits for the one that does. */
+bool account_join(struct attempt *attempt);
+void account_show(struct attempt *attempt); /* puts it into the delivery */
+/* It is made, or cannot be had: those who waited go on, or get the same verdict. */
+void account_made(struct attempt *attempt, json_t *account);
+void account_refused(struct attempt *attempt, const struct verdict *verdict);
+void account_left(struct channeld *daemon); /* its maker is gone: another takes it up */
+void account_tend(struct channeld *daemon); /* those whose waiting is over go on */
+
+/* book.c: STEP_BOOK. A negative errno: not asked. */
+int book_start(struct attempt *attempt);
+bool book_is_sound(const struct book *book);
+int book_ask(struct region *region, const struct book *book, store_reply_fn *on_reply,
+             void *userdata);
+/* The store's "ok"; *ret borrows from the two. -ENOMEM. */
+int book_read(const struct book *book, const redisReply *answer, struct book_reply *ret,
+              json_t **ret_values, json_t **ret_counts);
+
+/* local.c: what a step takes from this machine: STEP_FILE, and the attachment of an upload.
+ * The bytes are for local_file_done(). */
+void local_file(const struct channeld *daemon, const char *path, struct file_reply *ret);
+void local_file_done(struct file_reply *reply);
+/* Puts the attachment between body and tail. Negative errno: -ENOENT, -E2BIG ... */
+int local_upload(const struct channeld *daemon, struct http_request *request);
+
+/* tcp.c: STEP_TCP. As those of http.c. */
+int tcp_start(struct attempt *attempt, const struct tcp_step *step);
+bool tcp_cut(struct attempt *attempt);
+int tcp_run(struct channeld *daemon, const struct tcp_step *step, const struct delivery *delivery,
+            struct step *ret);
+void tcp_close(struct channeld *daemon); /* all that are open, without a word */
 
 /* tree.c */
 int tree_open_index(struct channeld *daemon);

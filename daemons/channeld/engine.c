@@ -288,6 +288,7 @@ int engine_on_pump(sd_event_source *source, void *userdata) {
         int64_t now = clock_boot_ms(), next = now + FALLBACK_MS;
 
         (void) source;
+        account_tend(daemon);
         if (!store_is_up(daemon->store))
                 return 0;
         if (setup_if_due(daemon, now) > 0)

@@ -12,9 +12,9 @@
 #include "core/messages.h"
 #include "core/transfer.h"
 
-/* So much of a reply is kept for the driver; a reply beyond the second figure is cut off, which
- * CURLOPT_MAXFILESIZE would not do for a chunked one. */
-enum { KEEP_BYTES = 64 << 10, MOST_BYTES = 1 << 20 };
+/* So much of a reply is kept for the driver unless it asks for more; a reply beyond the second
+ * figure is cut off, which CURLOPT_MAXFILESIZE would not do for a chunked one. */
+enum { KEEP_BYTES = 64 << 10, MOST_BYTES = 1 << 20, KEEP_MOST = 16 << 20 };
 
 enum { MOST_HEADERS = 32, MOST_METHOD = 16 };
 
@@ -33,7 +33,7 @@ struct transfer {
         char *url, method[MOST_METHOD];          /* what the handle is set to; "" = to nothing yet */
         bool posts, repeatable;
         struct buf reply;
-        size_t n_received;
+        size_t n_received, keep;
         char *retry_after;
         char error[CURL_ERROR_SIZE];
 };
@@ -59,15 +59,19 @@ static void transfer_clear(struct transfer *transfer) {
 
 /* -- one transfer ----------------------------------------------------------------------------------- */
 
+static bool is_too_much(const struct transfer *transfer) {
+        return transfer->n_received > (transfer->keep > MOST_BYTES ? transfer->keep : MOST_BYTES);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         struct transfer *transfer = userdata;
         size_t n_bytes = size * n;
 
         transfer->n_received += n_bytes;
-        if (transfer->n_received > MOST_BYTES)
+        if (is_too_much(transfer))
                 return 0; /* ends the transfer */
-        if (transfer->reply.len < KEEP_BYTES) {
-                size_t room = KEEP_BYTES - transfer->reply.len;
+        if (transfer->reply.len < transfer->keep) {
+                size_t room = transfer->keep - transfer->reply.len;
 
                 buf_add(&transfer->reply, bytes, n_bytes < room ? n_bytes : room);
         }
@@ -110,7 +114,7 @@ static struct reply transfer_reply(struct transfer *transfer, CURLcode result) {
         (void) curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
         (void) curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes);
         reply.http.sent = request_bytes > 0 || body_bytes > 0;
-        if (result == CURLE_OK || (result == CURLE_WRITE_ERROR && transfer->n_received > MOST_BYTES))
+        if (result == CURLE_OK || (result == CURLE_WRITE_ERROR && is_too_much(transfer)))
                 (void) curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &reply.http.status);
         reply.http.body = buf_text(&transfer->reply);
         reply.http.n_body = transfer->reply.len;
@@ -262,6 +266,9 @@ static struct transfer *transfer_new(struct channeld *daemon, const struct http_
                 transfer = calloc(1, sizeof(*transfer));
         if (!transfer)
                 return NULL;
+        transfer->keep = request->keep == 0          ? KEEP_BYTES
+                         : request->keep < KEEP_MOST ? request->keep
+                                                     : KEEP_MOST;
         if ((transfer->easy || (transfer->easy = curl_easy_init()) != NULL) &&
             set_options(transfer, daemon, request))
                 return transfer;
@@ -294,7 +301,7 @@ bool http_cut(struct attempt *attempt) {
 }
 
 int http_run(struct channeld *daemon, const struct http_request *request,
-             const struct delivery *delivery, struct step *ret) {
+             const struct delivery *delivery, step_next_fn *next, struct step *ret) {
         struct transfer *transfer = transfer_new(daemon, request);
         struct reply reply;
         int r;
@@ -302,7 +309,7 @@ int http_run(struct channeld *daemon, const struct http_request *request,
         if (!transfer)
                 return -ENOMEM;
         reply = transfer_reply(transfer, curl_easy_perform(transfer->easy));
-        r = daemon->driver->next(delivery, &reply, ret);
+        r = next(delivery, &reply, ret);
         transfer_free(transfer);
         return r;
 }

@@ -105,6 +105,7 @@ static int channeld_init(struct channeld *daemon, const char *path, const char *
 
 static void channeld_done(struct channeld *daemon) {
         http_close(daemon);
+        tcp_close(daemon);
         daemon->store = store_free(daemon->store);
         while (daemon->attempts) {
                 struct attempt *attempt = daemon->attempts;
@@ -122,6 +123,7 @@ static void channeld_done(struct channeld *daemon) {
         free(daemon->paused);
         free(daemon->last_trouble);
         json_decref(daemon->raised);
+        json_decref(daemon->account);
         alarm_end();
         if (daemon->secret)
                 explicit_bzero(daemon->secret, strlen(daemon->secret));

@@ -2,6 +2,7 @@
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/memory.h"
@@ -30,41 +31,108 @@ static void fill_special(const struct channeld *daemon, enum delivery_kind kind,
         };
 }
 
+/* One step that is no verdict, run to its end here and now. Nothing is left behind, so the book is
+ * an empty one that takes everything. */
 static int special_step(struct channeld *daemon, const struct delivery *delivery,
-                        struct step *step, struct step *ret) {
+                        struct step *step, step_next_fn *next, struct step *ret) {
         struct reply reply = { .kind = step->kind };
+        json_t *nothing freed_by(json_decrefp) = NULL;
+        int r;
 
-        if (step->kind == STEP_HTTP)
-                return http_run(daemon, &step->http, delivery, ret);
-        if (step->kind == STEP_TREE_OPEN)
+        switch (step->kind) {
+        case STEP_HTTP:
+                r = local_upload(daemon, &step->http);
+                if (r == 0)
+                        return http_run(daemon, &step->http, delivery, next, ret);
+                reply.http.error = strerror(-r);
+                break;
+        case STEP_TCP:
+                return tcp_run(daemon, &step->tcp, delivery, ret);
+        case STEP_FILE:
+                local_file(daemon, step->file.path, &reply.file);
+                r = next(delivery, &reply, ret);
+                local_file_done(&reply.file);
+                return r;
+        case STEP_BOOK:
+                nothing = json_object();
+                reply.book = (struct book_reply) { .values = nothing, .counts = nothing, .spent = true,
+                                                   .now_ms = delivery->now_ms };
+                break;
+        case STEP_TREE_OPEN:
                 tree_open_entry(daemon, "", "", &step->tree_open, &reply.tree);
-        else
+                break;
+        case STEP_TREE_COMMIT:
                 tree_commit_files(daemon, &step->tree_commit, &reply.tree);
-        return daemon->driver->next(delivery, &reply, ret);
+                break;
+        case STEP_ACCOUNT:
+        case STEP_VERDICT:
+                return -EINVAL;
+        }
+        return next(delivery, &reply, ret);
+}
+
+/* Runs steps until a verdict, which is left in *step. */
+static int special_steps(struct channeld *daemon, struct delivery *delivery, step_next_fn *next,
+                         json_t **memo, struct step *step) {
+        int r = 0;
+
+        while (r == 0 && step->kind != STEP_VERDICT && step->kind != STEP_ACCOUNT) {
+                struct step then = { 0 };
+
+                if (step->memo) {
+                        json_decref(*memo);
+                        *memo = json_incref(step->memo);
+                        delivery->memo = *memo;
+                }
+                r = special_step(daemon, delivery, step, next, &then);
+                step_done(step);
+                *step = then;
+        }
+        return r;
+}
+
+/* Makes the account, and goes on with the delivery; a verdict on the account is the whole's. */
+static int special_account(struct channeld *daemon, struct delivery *delivery, json_t **memo,
+                           struct step *step) {
+        const struct driver *driver = daemon->driver;
+        struct step then = { 0 };
+        int r;
+
+        step_done(step);
+        if (delivery->account_version > 3)
+                return -ELOOP;
+        r = driver->account_begin(delivery, step);
+        if (r == 0)
+                r = special_steps(daemon, delivery, driver->account_next, memo, step);
+        if (r == 0 && step->kind != STEP_VERDICT)
+                return -EINVAL;
+        if (r < 0 || step->verdict.kind != VERDICT_DONE)
+                return r;
+        json_decref(daemon->account);
+        daemon->account = json_incref(step->account);
+        delivery->account = daemon->account;
+        delivery->account_version = ++daemon->account_version;
+        r = driver->next(delivery, &(struct reply) { .kind = STEP_ACCOUNT }, &then);
+        step_done(step);
+        *step = then;
+        return r < 0 ? r : special_steps(daemon, delivery, driver->next, memo, step);
 }
 
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence) {
         struct delivery delivery;
         struct step step = { 0 };
-        json_t *memo = NULL;
+        json_t *memo freed_by(json_decrefp) = NULL;
         int r;
 
         fill_special(daemon, kind, &delivery);
+        delivery.account = daemon->account;
+        delivery.account_version = daemon->account_version;
         r = daemon->driver->begin(&delivery, &step);
-        while (r == 0 && step.kind != STEP_VERDICT) {
-                struct step next = { 0 };
-
-                if (step.memo) {
-                        json_decref(memo);
-                        memo = json_incref(step.memo);
-                        delivery.memo = memo;
-                }
-                r = special_step(daemon, &delivery, &step, &next);
-                step_done(&step);
-                step = next;
-        }
+        if (r == 0)
+                r = special_steps(daemon, &delivery, daemon->driver->next, &memo, &step);
+        while (r == 0 && step.kind == STEP_ACCOUNT)
+                r = special_account(daemon, &delivery, &memo, &step);
         tree_rollback(daemon);
-        json_decref(memo);
         if (r == 0) {
                 struct verdict *verdict = &step.verdict;
 

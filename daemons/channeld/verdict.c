@@ -19,6 +19,7 @@ enum { BLOCKED_MS = 2000, HOLD_MOST_MS = 24 * 3600 * 1000, TOLD_PER_SECOND = 20 
 
 void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         struct channeld *daemon = attempt->daemon;
+        bool leads;
 
         if (attempt->previous)
                 attempt->previous->next = attempt->next;
@@ -28,6 +29,7 @@ void verdict_end(struct attempt *attempt, struct outcome *outcome) {
                 attempt->next->previous = attempt->previous;
         daemon->n_attempts--;
         daemon->n_ended++;
+        leads = daemon->account_leader == attempt;
         if (attempt->begun)
                 daemon->n_begun--;
         attempt->lease->attempt = NULL;
@@ -44,6 +46,8 @@ void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         }
         attempt_free(attempt);
         engine_pump(daemon);
+        if (leads)
+                account_left(daemon);
 }
 
 static uint32_t random_number(void) {
@@ -131,7 +135,9 @@ static void log_outcome(const struct attempt *attempt, const struct verdict *ver
 }
 
 /* Whether the endpoint answered as one that lives: a refusal is an answer, too many says nothing. */
-static const char *health_of(const struct attempt *attempt) {
+static const char *health_of(const struct attempt *attempt, const struct verdict *verdict) {
+        if (verdict->ill)
+                return "0";
         if (!attempt->spoke || attempt->status == 429)
                 return "";
         return attempt->status == 0 || attempt->status >= 500 ? "0" : "1";
@@ -201,7 +207,7 @@ void verdict_conclude(struct attempt *attempt) {
         outcome->reference = verdict->reference ? strdup(verdict->reference) : NULL;
         outcome->url = verdict->url ? strdup(verdict->url) : NULL;
         outcome->verdict = judge(attempt, verdict, outcome);
-        outcome->health = health_of(attempt);
+        outcome->health = health_of(attempt, verdict);
         outcome->hold_ms = hold_of(attempt, verdict);
         if (*outcome->health)
                 daemon->n_in_a_row = *outcome->health == '0' ? daemon->n_in_a_row + 1 : 0;

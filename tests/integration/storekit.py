@@ -413,6 +413,20 @@ class Store:
                           EPOCH, channel, "root", "gone")
         return int(reply[1]) if reply[0] == b"ok" else text(reply[0])
 
+    def book(self, channel, spend=(), put=(), get=(), epoch=EPOCH):
+        """spend: (name, amount, limit); put: (name, value, ms or "", how). Written, next day, counts, notes."""
+        keys = self.keys("meta", *["book:%s:%s" % (channel, name) for name in
+                                   [*[s[0] for s in spend], *[p[0] for p in put], *get]])
+        argv = [epoch, len(spend), len(put), *[word for s in spend for word in s[1:]], *[word for p in put for word in p[1:]]]
+        reply = self.call("gk1_book", keys, *argv)
+        if reply[0] != b"ok":
+            return text(reply[0])
+        n = 4 + len(spend)
+        return reply[1] == b"1", int(reply[3]), [int(x) for x in reply[4:n]], [text(x) for x in reply[n:]]
+
+    def wake(self, channel, document="d1"):
+        return text(self.call("gk1_wake", self.keys("meta", "log", "doc:" + document, "due:" + channel), EPOCH, channel)[0])
+
     def ledgered_words(self, events, trim="", known=None, window=WINDOW):
         known = self.known if known is None else known
         keys = self.keys("meta", "log", *["due:" + c for c in known])
