@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "core/catalogue.h"
 #include "core/settings.h"
@@ -67,6 +68,7 @@ struct channel_config {
         char *quota_text;
         int64_t per_second, per_minute, per_day, quota_reserve;
         char *on_end; /* remove mark keep */
+        char *listen;      /* "ADDRESS:PORT" of numbers, for listen_address(); NULL = none */
         char *secret_file; /* for secret_read(); NULL = none */
         bool enabled;
         char *language; /* zh | en: what the channel's readers read; as gongkai.conf unless set */
@@ -94,6 +96,8 @@ struct configuration {
         size_t n_emitters;
 };
 
+/* "127.0.0.1:5601" or "[::1]:5601"; -EINVAL. */
+int listen_address(const char *text, struct sockaddr_storage *ret, socklen_t *ret_n);
 /* An address of ZeroMQ that others reach over the network: TCP, and not on the loopback. */
 bool endpoint_is_open(const char *endpoint);
 

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/config_parts.h"
@@ -111,6 +113,38 @@ static void check_carriers(struct channel_config *channel, struct problems *prob
         }
 }
 
+int listen_address(const char *text, struct sockaddr_storage *ret, socklen_t *ret_n) {
+        struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                                  .ai_socktype = SOCK_STREAM };
+        struct addrinfo *found = NULL;
+        const char *colon = strrchr(text, ':');
+        char host[64];
+        size_t n = colon ? (size_t) (colon - text) : 0;
+        bool brackets = n > 2 && text[0] == '[' && text[n - 1] == ']';
+        int r;
+
+        if (n == 0 || n >= sizeof(host) || (!brackets && memchr(text, ':', n)))
+                return -EINVAL;
+        (void) snprintf(host, sizeof(host), "%.*s", (int) (n - 2 * brackets), text + brackets);
+        r = getaddrinfo(host, colon + 1, &hints, &found);
+        if (r == 0 && found->ai_addrlen <= sizeof(*ret)) {
+                memcpy(ret, found->ai_addr, found->ai_addrlen);
+                *ret_n = found->ai_addrlen;
+        }
+        if (found)
+                freeaddrinfo(found);
+        return r == 0 ? 0 : -EINVAL;
+}
+
+static void check_listen(const struct channel_config *channel, struct problems *problems) {
+        struct sockaddr_storage address;
+        socklen_t n;
+
+        if (channel->listen && listen_address(channel->listen, &address, &n) < 0)
+                problems_add(problems, channel->path, conf_line(channel->conf, "", "listen"),
+                             MESSAGE_CONFIG_BAD_LISTEN, "value", channel->listen, NULL);
+}
+
 /* What the file left open comes from elsewhere. */
 static int complete(const struct configuration *configuration, struct channel_config *channel) {
         if (!channel->title && !(channel->title = strdup(channel->name)))
@@ -143,6 +177,7 @@ static int add_channel(struct configuration *configuration, const char *name, co
         if (r < 0)
                 return r;
         check_carriers(channel, problems);
+        check_listen(channel, problems);
         config_check_regions(configuration, conf, &channel->regions, problems);
         r = config_read_delivery(channel, problems);
         return r < 0 ? r : complete(configuration, channel);

@@ -184,6 +184,10 @@ const struct setting channel_settings[] = {
           .chinese = "公示期（show_until）满了怎么办：remove 撤下，mark 标明公示已结束，keep 不动；不写时网站 mark，公示屏 remove，其他 keep",
           .english = "at the end of display (show_until): remove, mark or keep; else mark for a"
                      " site, remove for a display, keep for others" },
+        { "", "listen", SETTING_STRING, AT(listen),
+          .chinese = "在本机哪个地址和端口收对方的结果通知（回调），例如 127.0.0.1:5601；外面由 nginx 等转到这里。只有部分驱动会用到",
+          .english = "local address and port where the carrier tells of results, as 127.0.0.1:5601,"
+                     " behind a reverse proxy; only some drivers take it" },
         { "", "secret_file", SETTING_STRING, AT(secret_file),
           .chinese = "口令或密钥的文件（或 systemd 凭据名），不要直接写在这里",
           .english = "file (or systemd credential) with the channel's secret" },

@@ -23,6 +23,7 @@ struct channeld;
 struct attempt;
 struct held;
 struct lease;
+struct listener;
 struct resolver;
 struct talk;
 
@@ -135,6 +136,7 @@ struct channeld {
         unsigned account_version;
         struct attempt *account_leader;
         struct resolver *resolver; /* of tcp.c, or NULL */
+        struct listener *listener; /* NULL: nobody calls */
         char *attachments_dir;
         struct store *store;
         struct region *regions;
@@ -324,6 +326,11 @@ bool tcp_cut(struct attempt *attempt);
 int tcp_run(struct channeld *daemon, const struct tcp_step *step, const struct delivery *delivery,
             struct step *ret);
 void tcp_close(struct channeld *daemon); /* all that are open, without a word */
+
+/* listener.c: a small HTTP server for the carrier's calls; what the driver notes of one is on disk
+ * before the answer. Negative errno, said already. */
+int listener_open(struct channeld *daemon);
+void listener_close(struct channeld *daemon);
 
 /* tree.c */
 int tree_open_index(struct channeld *daemon);

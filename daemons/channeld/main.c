@@ -42,6 +42,9 @@ static int read_options(struct channeld *daemon) {
         r = channel_options(channel, driver->settings, driver->n_settings, daemon->options, &problems);
         if (r >= 0 && driver->check)
                 driver->check(daemon->options, channel->path, &problems);
+        if (r >= 0 && channel->listen && !driver->call)
+                problems_add(&problems, channel->path, conf_line(channel->conf, "", "listen"),
+                             MESSAGE_CHANNEL_NO_CALLS, "driver", driver->name, NULL);
         if (r >= 0 && problems.n > 0) {
                 problems_print(&problems, stderr);
                 r = -EINVAL;
@@ -107,6 +110,7 @@ static void channeld_done(struct channeld *daemon) {
         http_close(daemon);
         tcp_close(daemon);
         daemon->store = store_free(daemon->store);
+        listener_close(daemon); /* nobody waits for the store any more */
         while (daemon->attempts) {
                 struct attempt *attempt = daemon->attempts;
 
@@ -260,6 +264,8 @@ static int channeld_run(struct channeld *daemon) {
                 r = http_open(daemon);
         if (r >= 0)
                 r = nudge_open(daemon);
+        if (r >= 0)
+                r = listener_open(daemon);
         if (r >= 0)
                 r = store_new(daemon->event, daemon->configuration->main.redis_socket,
                               daemon->configuration->main.redis_timeout_ms, engine_on_state, daemon,

@@ -1,0 +1,333 @@
+/* Calls of the carrier: libmicrohttpd on the loop (its epoll is one source), one call at a time from
+ * the first byte to the notes on disk. It stands behind a reverse proxy; what a stranger can do is
+ * bounded here: connections, their time, sizes. Whether a call is genuine the driver says. */
+#include "daemons/channeld/channeld.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+enum { BODY_MOST = 1 << 20, CONNECTIONS = 32, TIMEOUT_S = 10, TOLD_EVERY_MS = 60000 };
+
+struct listener {
+        struct channeld *channeld;
+        struct MHD_Daemon *server;
+        sd_event_source *io, *timer;
+        int64_t told_boot_ms;
+        unsigned n_untold;
+};
+
+/* A request that comes in, until its answer has gone. */
+struct incoming {
+        struct listener *listener;
+        struct MHD_Connection *connection;
+        struct buf body;
+        bool too_large, asked, suspended;
+        struct call_answer answer;
+        unsigned n_waiting; /* regions whose store has not answered */
+        bool failed;
+};
+
+/* -- the loop ------------------------------------------------------------------------------------------ */
+
+static void arm(struct listener *listener) {
+        MHD_UNSIGNED_LONG_LONG wait_ms;
+
+        if (MHD_get_timeout(listener->server, &wait_ms) != MHD_YES) {
+                (void) sd_event_source_set_enabled(listener->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void) sd_event_source_set_time_relative(listener->timer, (uint64_t) wait_ms * 1000);
+        (void) sd_event_source_set_enabled(listener->timer, SD_EVENT_ONESHOT);
+}
+
+static void run(struct listener *listener) {
+        (void) MHD_run(listener->server);
+        arm(listener);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        (void) source;
+        (void) fd;
+        (void) revents;
+        run(userdata);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        run(userdata);
+        return 0;
+}
+
+/* -- what it leads to ------------------------------------------------------------------------------------ */
+
+static void wake(struct region *region, const char *document) {
+        struct channeld *daemon = region->daemon;
+        struct words words = { 0 };
+
+        words_str(&words, "FCALL");
+        words_str(&words, "gk1_wake");
+        words_number(&words, 4);
+        words_key(&words, region->code, "meta");
+        words_key(&words, region->code, "log");
+        words_key(&words, region->code, "doc:%s", document);
+        words_key(&words, region->code, "due:%s", daemon->channel->name);
+        words_str(&words, region->epoch);
+        words_str(&words, daemon->channel->name);
+        (void) store_command(daemon->store, &words, engine_ignore_reply, NULL);
+        words_done(&words);
+        engine_later(region, 0);
+}
+
+/* Which region's answer it is stands in the userdata. */
+struct noting {
+        struct incoming *incoming;
+        struct region *region;
+};
+
+static void incoming_noted(struct incoming *incoming) {
+        if (--incoming->n_waiting > 0 || !incoming->suspended)
+                return;
+        incoming->suspended = false;
+        MHD_resume_connection(incoming->connection);
+        run(incoming->listener);
+}
+
+static void on_noted(struct store *store, const redisReply *reply, int error, const char *reason,
+                     void *userdata) {
+        struct noting *noting = userdata;
+        struct incoming *incoming = noting->incoming;
+        const redisReply *document;
+
+        (void) store;
+        (void) reason;
+        /* A connection that is suspended does not end, so the request is still there. */
+        if (error || !reply_is(reply, 0, "ok"))
+                incoming->failed = true;
+        else if (incoming->answer.wake_key && reply_is(reply, 1, "1")) {
+                document = reply_at(reply, 4);
+                if (document && document->type == REDIS_REPLY_STRING && document->len > 0)
+                        wake(noting->region, document->str);
+        }
+        incoming_noted(incoming);
+        free(noting);
+}
+
+/* Notes it in every region: which of them the call is about, a driver cannot know. */
+static void note(struct incoming *incoming) {
+        struct channeld *daemon = incoming->listener->channeld;
+        struct book book = { .put = incoming->answer.put };
+
+        if (incoming->answer.wake_key)
+                book.get = json_pack("[s]", incoming->answer.wake_key);
+        if (!book_is_sound(&book))
+                incoming->failed = true;
+        for (size_t i = 0; i < daemon->n_regions && !incoming->failed; i++) {
+                struct noting *noting = calloc(1, sizeof(*noting));
+
+                if (!noting || !daemon->regions[i].ready) {
+                        incoming->failed = true;
+                        free(noting);
+                        break;
+                }
+                *noting = (struct noting) { incoming, &daemon->regions[i] };
+                incoming->n_waiting++;
+                if (book_ask(&daemon->regions[i], &book, on_noted, noting) < 0) {
+                        incoming->n_waiting--;
+                        incoming->failed = true;
+                        free(noting);
+                }
+        }
+        json_decref(book.get);
+}
+
+/* -- a request ---------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result add_argument(void *userdata, enum MHD_ValueKind kind, const char *name,
+                                    const char *value) {
+        json_t *query = userdata;
+
+        (void) kind;
+        if (!json_object_get(query, name))
+                (void) json_object_set_new(query, name, json_string(value ? value : ""));
+        return json_object_size(query) < 64 ? MHD_YES : MHD_NO;
+}
+
+static void tell_trouble(struct listener *listener, const char *reason) {
+        int64_t now = clock_boot_ms();
+        char count[24];
+
+        if (listener->told_boot_ms > 0 && now - listener->told_boot_ms < TOLD_EVERY_MS) {
+                listener->n_untold++;
+                return;
+        }
+        (void) snprintf(count, sizeof(count), "%u", listener->n_untold);
+        log_say(LOG_WARNING, MESSAGE_CHANNEL_CALL_TROUBLE, "channel",
+                listener->channeld->channel->name, "reason", reason, "count", count, NULL);
+        listener->told_boot_ms = now;
+        listener->n_untold = 0;
+}
+
+static void ask_driver(struct incoming *incoming, const char *method, const char *path) {
+        struct channeld *daemon = incoming->listener->channeld;
+        json_t *query freed_by(json_decrefp) = json_object();
+        struct call call = {
+                .method = method, .path = path, .query = query, .body = buf_text(&incoming->body),
+                .n_body = incoming->body.len,
+                .content_type = MHD_lookup_connection_value(incoming->connection, MHD_HEADER_KIND,
+                                                            "Content-Type"),
+        };
+
+        incoming->asked = true;
+        (void) MHD_get_connection_values(incoming->connection, MHD_GET_ARGUMENT_KIND, add_argument, query);
+        if (!query || daemon->driver->call(&call, daemon->options, daemon->secret, clock_now_ms(),
+                                           &incoming->answer) < 0)
+                incoming->failed = true;
+        if (incoming->answer.trouble)
+                tell_trouble(incoming->listener, incoming->answer.trouble);
+        if (!incoming->failed && (incoming->answer.put || incoming->answer.wake_key))
+                note(incoming);
+}
+
+static enum MHD_Result respond(struct incoming *incoming) {
+        const struct call_answer *answer = &incoming->answer;
+        unsigned status = incoming->too_large ? 413 : incoming->failed ? 503 : answer->status;
+        bool says = !incoming->too_large && !incoming->failed;
+        struct MHD_Response *response = MHD_create_response_from_buffer(
+                says ? answer->body.len : 0, (void *) (uintptr_t) buf_text(&answer->body), MHD_RESPMEM_MUST_COPY);
+        enum MHD_Result r;
+
+        if (!response)
+                return MHD_NO;
+        (void) MHD_add_response_header(response, "Content-Type",
+                                       answer->content_type ? answer->content_type
+                                                            : "text/plain; charset=utf-8");
+        r = MHD_queue_response(incoming->connection, status ? status : 400, response);
+        MHD_destroy_response(response);
+        return r;
+}
+
+static struct incoming *incoming_new(struct listener *listener, struct MHD_Connection *connection) {
+        struct incoming *incoming = calloc(1, sizeof(*incoming));
+
+        if (!incoming)
+                return NULL;
+        incoming->listener = listener;
+        incoming->connection = connection;
+        return incoming;
+}
+
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *bytes,
+                                  size_t *n_bytes, void **own) {
+        struct incoming *incoming = *own;
+
+        (void) version;
+        if (!incoming) {
+                *own = incoming_new(userdata, connection);
+                return *own ? MHD_YES : MHD_NO;
+        }
+        if (*n_bytes > 0) {
+                incoming->too_large = incoming->too_large || incoming->body.len + *n_bytes > BODY_MOST;
+                if (!incoming->too_large)
+                        buf_add(&incoming->body, bytes, *n_bytes);
+                *n_bytes = 0;
+                return MHD_YES;
+        }
+        if (!incoming->asked && !incoming->too_large)
+                ask_driver(incoming, method, path);
+        if (incoming->n_waiting > 0) {
+                incoming->suspended = true;
+                MHD_suspend_connection(connection);
+                return MHD_YES;
+        }
+        return respond(incoming);
+}
+
+static void on_completed(void *userdata, struct MHD_Connection *connection, void **own,
+                         enum MHD_RequestTerminationCode code) {
+        struct incoming *incoming = *own;
+
+        (void) userdata;
+        (void) connection;
+        (void) code;
+        if (!incoming)
+                return;
+        *own = NULL;
+        buf_done(&incoming->body);
+        call_answer_done(&incoming->answer);
+        free(incoming);
+}
+
+/* -- from outside ---------------------------------------------------------------------------------------------- */
+
+static int listen_at(struct listener *listener, const char *text) {
+        struct sockaddr_storage address;
+        const union MHD_DaemonInfo *info;
+        socklen_t n;
+        unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+        int r = listen_address(text, &address, &n);
+
+        if (r < 0)
+                return r;
+        if (address.ss_family == AF_INET6)
+                flags |= MHD_USE_IPv6;
+        errno = 0;
+        listener->server = MHD_start_daemon(
+                flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_SOCK_ADDR, &address,
+                MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_CONNECTION_LIMIT,
+                (unsigned) CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) TIMEOUT_S,
+                /* every worker of the channel on this machine may take them */
+                MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        if (!listener->server)
+                return errno ? -errno : -EADDRINUSE;
+        info = MHD_get_daemon_info(listener->server, MHD_DAEMON_INFO_EPOLL_FD);
+        if (!info)
+                return -EIO;
+        r = sd_event_add_io(listener->channeld->event, &listener->io, info->epoll_fd, EPOLLIN, on_io,
+                            listener);
+        if (r >= 0)
+                r = sd_event_add_time(listener->channeld->event, &listener->timer, CLOCK_BOOTTIME,
+                                      UINT64_MAX, 1000, on_timer, listener);
+        return r;
+}
+
+int listener_open(struct channeld *daemon) {
+        const char *address = daemon->channel->listen;
+        int r;
+
+        if (!address)
+                return 0;
+        daemon->listener = calloc(1, sizeof(*daemon->listener));
+        if (!daemon->listener)
+                return -ENOMEM;
+        daemon->listener->channeld = daemon;
+        r = listen_at(daemon->listener, address);
+        if (r < 0)
+                log_say(LOG_ERR, MESSAGE_CHANNEL_CANNOT_LISTEN, "channel", daemon->channel->name,
+                        "address", address, "reason", strerror(-r), NULL);
+        else
+                log_say(LOG_INFO, MESSAGE_CHANNEL_LISTENS, "channel", daemon->channel->name,
+                        "address", address, NULL);
+        return r;
+}
+
+void listener_close(struct channeld *daemon) {
+        struct listener *listener = daemon->listener;
+
+        if (!listener)
+                return;
+        if (listener->server)
+                MHD_stop_daemon(listener->server);
+        (void) sd_event_source_disable_unref(listener->io);
+        (void) sd_event_source_disable_unref(listener->timer);
+        free(listener);
+        daemon->listener = NULL;
+}
