@@ -169,6 +169,11 @@ static bool attempt_may_send(struct attempt *attempt) {
                 attempt->waits = true; /* which of the two leases is it? */
                 return false;
         }
+        /* One of many requests ends between two of them when the process is to stop. */
+        if (attempt->daemon->stopping && attempt->sent) {
+                attempt_put_off(attempt, VERDICT_WAIT);
+                return false;
+        }
         if (is_too_long(attempt) || !lease_may_send(attempt->lease)) {
                 attempt_put_off(attempt, is_too_long(attempt) ? VERDICT_LATER : VERDICT_WAIT);
                 return false;
