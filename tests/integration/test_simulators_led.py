@@ -152,7 +152,7 @@ def test_power_brightness_and_clock(card, line):
     ("more than it can keep", update(area("停水" * 5)), 4), ("as much as it can keep", update(area("停水" * 4)), 0),
 ])
 def test_what_is_wrong_is_refused_and_changes_nothing(card, line, why, data, error):
-    card.memory = 19
+    card.memory = 16
     assert line.say(data) == (nack(error) if error else ACK), why
     assert card.shown() == ({} if error else {0: "停水" * 4})
 

@@ -406,6 +406,7 @@ def mas():
     ("an unknown sign", {"sign": "nobodys1"}, "IllegalSignId"), ("somebody else's", {"sign": "aAbBcCdD1"}, "NoSignId"),
     ("the words of a sign", {"sign": "腾冲市人民政府"}, "IllegalSignId"),
     ("JSON as it is", {"raw": base64.b64decode}, "InvalidMessage"), ("base64 of no JSON", {"raw": lambda data: data[8:]}, "InvalidMessage"),
+    ("base64 in lines", {"raw": lambda data: data[:76] + b"\n" + data[76:]}, "InvalidMessage"),
     ("a field is missing", {"spoil": lambda body: body.pop("addSerial")}, "InvalidMessage"),
     ("numbers as a list", {"spoil": lambda body: body.update(mobiles=["13800138000"])}, "InvalidMessage"),
     ("20 digits of code", {"addSerial": "0" * 12}, "success"), ("21 digits", {"addSerial": "0" * 13}, "InvalidMessage"),

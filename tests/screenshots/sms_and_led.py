@@ -23,9 +23,11 @@ def messages():
     aliyun.fates, mas.fates = {"13800138001": "MOBILE_NOT_ON_SERVICE"}, {"13900139002": ""}
     sender.send(to="13800138000,13800138001,13912345678", title="关于腾越街道片区停水的通告")
     aliyun.clock.advance(4000)
-    sender.send(to="13800138000", template="SMS_100002", param=json.dumps({
-        "title": "关于公布2026年农村危房改造补助对象名单的公告", "number": "腾政办公告〔2026〕17号", "publisher": "腾冲市人民政府办公室", "date": "2026年7月1日"}))
-    submit(mas, mobiles="13900139000,13900139001,13900139002", content="【更正】此前发布的停水时间有误，应为7月3日8时至18时。<详见门户网站>")
+    long = {"title": "关于公布2026年农村危房改造补助对象名单的公告", "number": "腾政办公告〔2026〕17号",
+            "publisher": "腾冲市人民政府办公室", "date": "2026年7月1日"}
+    sender.send(to="13800138000", template="SMS_100002", param=json.dumps(long))
+    submit(mas, mobiles="13900139000,13900139001,13900139002",
+           content="更正：此前发布的停水时间有误，应为7月3日8时至18时。<详见门户网站>")
     for one in (aliyun, mas):
         one.clock.advance(5)
     sender.send(to="13912345678", title="关于恢复供水的通告")
@@ -37,7 +39,8 @@ def board():
     with socket.create_connection(("127.0.0.1", card.port)) as line:
         line.sendall(wrap(update(
             area(r"\C3腾冲市人民政府信息公开", id=0, mode=1),
-            area(r"\C1关于腾越街道片区停水的通告：\C27月3日8时至18时，\C1请提前储水。", id=1, y=0x8010, height=0x8020, single=2, wraps=2, mode=1),
+            area(r"\C1关于腾越街道片区停水的通告：\C27月3日8时至18时，\C1请提前储水。", id=1, y=0x8010, height=0x8020,
+                 single=2, wraps=2, mode=1),
             area(r"\C2咨询电话 0875-5131234 滚动向左走的一行很长很长", id=2, y=0x8030))))
         line.recv(100)
     return Page(card)

@@ -68,12 +68,12 @@ def draw(area):
 
 def page(card):
     with card.lock:
-        areas, on, findings = card.visible(), card.on, card.findings[-5:]
+        areas, on, findings = card.visible(), card.on, len(card.findings)
         about = (f"{card.width}×{card.height} 点，屏号 {card.screen}，{'已开机' if on else '已关机'}，亮度 {card.brightness}，"
                  f"{len(areas)} 个区域　{card.clock.text()}")
         board = "".join(draw(area) for area in areas)
         size = f"--w:{card.width};--h:{card.height}"
     listed = "".join(f"<li>区域 {area.id}（{MODES[area.mode]}）：{html.escape(area.text)}</li>" for area in areas)
-    listed += "".join(f"<li class=\"warn\">注意：{html.escape(finding)}</li>" for finding in findings)
     below = f"<ul class=\"list\">{listed}</ul>" if areas else f"<p class=\"dark\">{'屏幕上没有内容' if on else '屏幕已关闭'}</p>"
+    below += f"<p class=\"warn\">有 {findings} 处不妥，见 /control/state</p>" if findings else ""
     return document("LED 显示屏（模拟）", about, f"<main><div class=\"board\" style=\"{size}\">{board}</div>{below}</main>", STYLE)

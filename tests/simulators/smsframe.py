@@ -360,7 +360,7 @@ class Frame:
         if verb == "log":
             return handler.speak(Answer(self.log(full)))
         with self.lock:
-            return handler.speak(Answer(self.state(full) | {"now": self.clock.text(), "port": self.port}))
+            return handler.speak(Answer({"findings": self.findings(), "now": self.clock.text(), "port": self.port} | self.state(full)))
 
     def set(self, wish):
         """Changes settings of the simulator by name; sets come as lists."""
