@@ -184,7 +184,7 @@ def test_any_error_can_be_asked_for_and_has_no_effect(card, line, error):
 @pytest.mark.parametrize("how, effect", [("lost", True), ("half", True), ("reset", False)])
 def test_a_broken_line_says_nothing_about_the_board(card, how, effect):
     card.inject(how=how)
-    with Line(card.port) as line, pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError), Line(card.port) as line:  # a reset may come before connect() returns
         line.say(update(area("停水")))
     assert card.shown() == ({0: "停水"} if effect else {})
     with Line(card.port) as line:

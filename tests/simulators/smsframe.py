@@ -211,7 +211,7 @@ class Frame:
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.frame = self
         self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self):
@@ -382,19 +382,18 @@ class Frame:
 
 
 def main(build, describe, argv=None):
-    """Runs a simulator as a program until it is told to end. build(options) gives what has .close() and .ports."""
-    parser = argparse.ArgumentParser(description=describe)
+    """Runs a simulator as a program until it is told to end. build(options) gives it, and the ports to say."""
+    parser = argparse.ArgumentParser(description=describe, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 = a free one")
     parser.add_argument("--page-port", type=int, default=0, help="for a simulator that does not itself speak HTTP")
     parser.add_argument("--print-port", action="store_true", help="say the port, and that of the page where it is another")
     parser.add_argument("--set", default="{}", metavar="JSON", help="settings, as of /control/set")
     options = parser.parse_args(argv)
-    ended = threading.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: ended.set())
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads are made: they inherit it
     one, ports = build(options)
     one.set(json.loads(options.set))
     if options.print_port:
         print(*ports, flush=True)
-    ended.wait()
+    signal.sigwait(ends)
     one.close()
