@@ -22,6 +22,7 @@ POST /control/trouble {"endpoint", "how", "times", ...}, /control/calm {}, /cont
 /control/set {"name": value}, and /control/do {"call": name, "with": {...}} for what the platform itself offers.
 """
 import base64
+import contextlib
 import datetime
 import heapq
 import http.server
@@ -189,7 +190,7 @@ class Simulator:
         self.lock = self.clock.changed
         self.log, self.troubles = [], []
         self.broken = []  # own faults, which must not pass for the platform's
-        self.ended = threading.Event()
+        self.ended, self.closed = threading.Event(), threading.Event()
         simulator = self
 
         class Handler(_Handler):
@@ -203,16 +204,23 @@ class Simulator:
         self.sockets = set()
 
     def start(self):
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.serve, daemon=True).start()
         threading.Thread(target=self.clock.turn, args=(self.ended,), daemon=True).start()
         return self
+
+    def serve(self):
+        while not self.ended.is_set():
+            self.server.handle_request()
+        self.server.server_close()
+        self.closed.set()
 
     def close(self):
         self.ended.set()
         with self.lock:
             self.lock.notify_all()
-        self.server.shutdown()
-        self.server.server_close()
+        with contextlib.suppress(ConnectionRefusedError):  # it has seen the end by itself
+            socket.create_connection(("127.0.0.1", self.port)).close()  # wakes serve()
+        self.closed.wait()
         for each in list(self.sockets):  # kept alive by their clients
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -395,10 +403,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def give_nothing(self, request, trouble):
         request.trouble = trouble.how
-        with self.home.lock:
-            self.home.log.append(request)
         if trouble.how == "hang":
             request.body = self.read_body()
+        with self.home.lock:
+            self.home.log.append(request)
+            self.home.lock.notify_all()
+        if trouble.how == "hang":
             self.home.ended.wait()
         else:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -12,14 +12,15 @@ ERRORS = {
     10001: "System error", 10002: "Service unavailable", 10003: "Remote service error", 10004: "IP limit", 10005: "Permission denied",
     10006: "Source paramter (appkey) is missing", 10008: "Param error, see doc for more info", 10009: "Too many pending tasks, system is busy",
     10010: "Job expired", 10016: "Miss required parameter", 10017: "appkey not bind domain", 10020: "Request api not found",
-    10021: "HTTP method is not suported for this request", 10022: "IP requests out of rate limit",
-    10023: "User requests out of rate limit", 10024: "User requests for (%s) out of rate limit", 20005: "Unsupported image type, only suport JPG, GIF, PNG",
-    20006: "Image size too large", 20007: "Does multipart has image", 20008: "Content is null", 20012: "Text too long, please input text less than 140 characters",
+    10021: "HTTP method is not suported for this request", 10022: "IP requests out of rate limit", 10023: "User requests out of rate limit",
+    10024: "User requests for (%s) out of rate limit", 20005: "Unsupported image type, only suport JPG, GIF, PNG", 20006: "Image size too large",
+    20007: "Does multipart has image", 20008: "Content is null", 20012: "Text too long, please input text less than 140 characters",
     20016: "Out of limit", 20017: "Repeat content", 20019: "Repeat content", 20021: "Content is illegal", 20031: "Test and verify",
     20032: "Update success, while server slow now, please wait 1-2 minutes", 20101: "Target weibo does not exist", 20102: "Not your own weibo",
-    21301: "Auth faild", 21314: "Token used", 21315: "Token expired", 21316: "Token revoked", 21317: "Token rejected", 21321: "Applications over the unaudited use restrictions",
-    21322: "redirect_uri_mismatch", 21323: "invalid_request", 21324: "invalid_client", 21325: "invalid_grant", 21326: "unauthorized_client",
-    21327: "expired_token", 21328: "unsupported_grant_type", 21329: "unsupported_response_type", 21330: "access_denied", 21331: "temporarily_unavailable",
+    21301: "Auth faild", 21314: "Token used", 21315: "Token expired", 21316: "Token revoked", 21317: "Token rejected",
+    21321: "Applications over the unaudited use restrictions", 21322: "redirect_uri_mismatch", 21323: "invalid_request", 21324: "invalid_client",
+    21325: "invalid_grant", 21326: "unauthorized_client", 21327: "expired_token", 21328: "unsupported_grant_type", 21329: "unsupported_response_type",
+    21330: "access_denied", 21331: "temporarily_unavailable",
 }
 PIC = 5 << 20  # statuses/share: JPEG, GIF or PNG, less than 5 MB, one
 LONGEST = 140  # statuses/share
