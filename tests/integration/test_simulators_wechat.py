@@ -444,7 +444,8 @@ KEY, APP = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "wx5f0c3a1b2d4e6f70"
 
 
 def test_sealing_and_signing_agree_with_another_implementation():
-    # Made with npm wechat-crypto 0.0.2, its random bytes set to 0123456789abcdef.
+    # Made with npm wechat-crypto 0.0.2, its random bytes set to these; the short one has more than 16 bytes of padding.
+    assert encrypt(KEY, APP, "公开", b"fedcba9876543210") == "DpQeJfnf/MGZ/+GTIspwVNgAQnv+vVYG5jgKmSQc+87i0NUYPj2BAddbygcvOiGKZ7aymkheZz9ypcTAdNETMg=="
     text = "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><标题>公开</标题></xml>"
     sealed = ("Q3stYC6hdFzMh9T8HCvyDKvMuYn5G0Hvs+586AjX6FDUsKuu8Lyhqxv/tH328J14U+5yvd7i+PNA5rQ82v32kPrVcSrB1uBjCxepfHzZlyk0Gbu3cRq8T+YEa4AsUfpFz6GTZD7M"
               "6wXFioBIRKodKuz4+VRc5CdLs2TN1mQddMo=")

@@ -38,6 +38,7 @@ import urllib.parse
 
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 MOST = 32 << 20  # bytes of a request that are read
+KEPT = 128 << 20  # bytes of requests that are remembered
 HOWS = ("error", "lost", "late", "slow", "half", "reset", "hang")
 
 
@@ -188,7 +189,7 @@ class Simulator:
     def __init__(self, port=0):
         self.clock = Clock()
         self.lock = self.clock.changed
-        self.log, self.troubles = [], []
+        self.log, self.log_bytes, self.troubles = [], 0, []
         self.broken = []  # own faults, which must not pass for the platform's
         self.ended, self.closed = threading.Event(), threading.Event()
         simulator = self
@@ -275,6 +276,13 @@ class Simulator:
                     return each
         return None
 
+    def keep(self, request):
+        """In the record; the oldest make room when their bodies are too much for a long run."""
+        self.log.append(request)
+        self.log_bytes += len(request.body)
+        while len(self.log) > 20000 or (self.log_bytes > KEPT and len(self.log) > 1):
+            self.log_bytes -= len(self.log.pop(0).body)
+
     def safe_answer(self, request):
         try:
             return self.answer(request)
@@ -286,8 +294,7 @@ class Simulator:
         with self.lock:
             self.clock.run_due()
             request.at = self.clock.now()
-            self.log.append(request)
-            del self.log[:-20000]
+            self.keep(request)
             if not trouble or trouble.how != "error":
                 reply = self.safe_answer(request)
             else:
@@ -406,7 +413,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if trouble.how == "hang":
             request.body = self.read_body()
         with self.home.lock:
-            self.home.log.append(request)
+            self.home.keep(request)
             self.home.lock.notify_all()
         if trouble.how == "hang":
             self.home.ended.wait()

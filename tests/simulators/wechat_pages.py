@@ -8,7 +8,8 @@ ACCOUNT_STYLE = """
 .head{background:#fff;padding:20px 20px 18px;display:flex;gap:14px;align-items:center}
 .face{width:62px;height:62px;flex:none;border-radius:50%;background:#c8161d;color:#fff;font-size:26px;font-weight:600;display:grid;place-items:center}
 .head b{font-size:20px;display:block}.head small{color:#888;font-size:13px}
-.tick{color:#fff;background:#f5a623;border-radius:50%;font-size:11px;width:16px;height:16px;display:inline-grid;place-items:center;vertical-align:3px;margin-left:4px}
+.tick{color:#fff;background:#f5a623;border-radius:50%;font-size:11px;width:16px;height:16px;
+display:inline-grid;place-items:center;vertical-align:3px;margin-left:4px}
 .sums{display:flex;background:#fff;border-top:1px solid #f2f2f2;padding:10px 0 12px;margin-bottom:10px;text-align:center}
 .sums div{flex:1;font-size:12px;color:#888}.sums b{display:block;font-size:18px;color:#1a1a1a}
 .when{text-align:center;color:#9a9a9a;font-size:12px;padding:12px 0 8px}
@@ -18,7 +19,8 @@ ACCOUNT_STYLE = """
 .card img,.card .blank{width:62px;height:62px;border-radius:4px;object-fit:cover;flex:none;background:#eef0f3}
 .card p{font-size:13px;color:#8c8c8c;margin-top:6px;font-weight:400}
 .gone b{color:#9a9a9a}.gone img{filter:grayscale(1);opacity:.5}
-.mark{background:#fbe9e7;color:#b3261e;text-decoration:none;font-weight:500}.mark.wait{background:#e8f1fb;color:#1c5fa8}.mark.bad{background:#fff3dc;color:#8a5a00}
+.mark{background:#fbe9e7;color:#b3261e;text-decoration:none;font-weight:500}
+.mark.wait{background:#e8f1fb;color:#1c5fa8}.mark.bad{background:#fff3dc;color:#8a5a00}
 .none{color:#9a9a9a;text-align:center;padding:90px 0;font-size:15px}
 """
 ARTICLE_STYLE = """
@@ -29,11 +31,13 @@ h1{font-size:22px;line-height:1.4;font-weight:600;margin-bottom:14px}
 .body{font-size:17px;line-height:1.8;letter-spacing:.02em}.body p{margin:0 0 1em}.body img{max-width:100%;height:auto}
 .body table{border-collapse:collapse;width:100%;font-size:15px;margin-bottom:1em}.body td,.body th{border:1px solid #d9d9d9;padding:6px 8px}
 .body h2,.body h3{font-size:18px;margin:1.2em 0 .6em}
-.more{margin-top:28px;font-size:15px;color:#576b95}.foot{margin-top:34px;border-top:1px solid #eee;padding-top:16px;display:flex;gap:10px;align-items:center;font-size:15px}
+.more{margin-top:28px;font-size:15px;color:#576b95}
+.foot{margin-top:34px;border-top:1px solid #eee;padding-top:16px;display:flex;gap:10px;align-items:center;font-size:15px}
 .foot i{font-style:normal;width:36px;height:36px;border-radius:50%;background:#c8161d;color:#fff;display:grid;place-items:center}
 .draw{display:grid;gap:8px;margin-bottom:18px}.draw img{width:100%}
 .end{min-height:72vh;display:grid;place-content:center;justify-items:center;text-align:center;padding:24px}
-.end i{font-style:normal;width:92px;height:92px;border-radius:50%;background:#10aeff;color:#fff;font-size:56px;line-height:92px;font-weight:700;margin-bottom:28px}
+.end i{font-style:normal;width:92px;height:92px;border-radius:50%;background:#10aeff;color:#fff;font-size:56px;line-height:92px;font-weight:700}
+.end p{margin-top:28px}
 .end i.red{background:#f76260}.end p{font-size:18px}.end small{color:#8c8c8c;font-size:14px;margin-top:10px}
 """
 
@@ -81,9 +85,11 @@ def account(account):
     down = sum(bool(a.deleted or a.blocked) for a in account.articles.values())
     kind = "服务号" if account.account == "service" else "公众号"
     tick = '<span class="tick">✓</span>' if account.verified else ""
-    sums = "".join(f"<div><b>{n}</b>{word}</div>" for n, word in ((len(account.articles) - down, "在看"), (down, "已撤"), (len(account.drafts), "草稿")))
+    sums = "".join(f"<div><b>{n}</b>{word}</div>" for n, word in (
+        (len(account.articles) - down, "可见"), (down, "已撤"), (len(account.drafts), "草稿")))
     screen = (f'<div class="head"><span class="face">{e(account.name[:1])}</span><div><b>{e(account.name)}{tick}</b>'
-              f'<small>{kind} · {"政府机构" if account.verified else "未认证"}</small></div></div><div class="sums">{sums}</div>{cards}<p class="when">&nbsp;</p>')
+              f'<small>{kind} · {"政府机构" if account.verified else "未认证"}</small></div></div>'
+              f'<div class="sums">{sums}</div>{cards}<p class="when">&nbsp;</p>')
     return phone(account.name, now, screen, ACCOUNT_STYLE, "微信公众号（模拟）· 运营者视图")
 
 

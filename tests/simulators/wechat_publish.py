@@ -141,11 +141,11 @@ class Publishing:
 
     def show(self, articles, number, way):
         """Gives articles their addresses."""
-        shown = []
+        shown, at = [], self.clock.now()
         for n, fields in enumerate(articles):
             sn = secrets.token_hex(16)
             url = f"{self.url}/s?__biz={self.biz}&mid={number}&idx={n + 1}&sn={sn}&chksm={secrets.token_hex(8)}#rd"
-            shown.append(Article(fields, url, sn, self.clock.now(), way))
+            shown.append(Article(fields, url, sn, at, way))
             self.articles[sn] = shown[-1]
         return shown
 

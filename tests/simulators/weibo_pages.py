@@ -7,7 +7,8 @@ STYLE = """
 .head{background:linear-gradient(160deg,#ff9d3c,#ff7a00);color:#fff;padding:30px 18px 18px;display:flex;gap:14px;align-items:center}
 .face{width:58px;height:58px;flex:none;border-radius:50%;background:#fff;color:#e6162d;font-size:25px;font-weight:700;display:grid;place-items:center}
 .head b{font-size:20px;display:block}.head small{font-size:13px;opacity:.95}
-.v{background:#3d8cff;color:#fff;border-radius:50%;width:17px;height:17px;font-size:11px;display:inline-grid;place-items:center;vertical-align:3px;margin-left:5px;font-weight:700}
+.v{background:#3d8cff;color:#fff;border-radius:50%;width:17px;height:17px;font-size:11px;
+display:inline-grid;place-items:center;vertical-align:3px;margin-left:5px;font-weight:700}
 .post{background:#fff;margin-bottom:8px;padding:14px 16px}
 .who{display:flex;gap:10px;align-items:center;margin-bottom:8px}.who .face{width:38px;height:38px;background:#e6162d;color:#fff;font-size:17px}
 .who b{font-size:15px;font-weight:600;display:block;line-height:1.3}.who small{color:#939393;font-size:12px}
@@ -31,7 +32,7 @@ def _text(text):
     """Addresses as the clients show them."""
     out, at = "", 0
     for found in URL.finditer(text):
-        out += e(text[at:found.start()]) + f'<a href="{e(found[0])}">🔗网页链接</a>'
+        out += e(text[at:found.start()]) + f'<a href="{e(found[0])}">↗网页链接</a>'
         at = found.end()
     return out + e(text[at:])
 
@@ -48,8 +49,10 @@ def _post(account, post):
         mark = '<span class="mark wait">处理中，稍后可见</span>'
     picture = f'<img src="/pic/{post.number}" alt="">' if post.pic else ""
     acts = "" if post.deleted else '<div class="acts"><span>转发</span><span>评论</span><span>赞</span></div>'
-    return (f'<div class="post{" gone" if post.deleted else ""}"><div class="who"><span class="face">{e(name[:1])}</span><div><b>{e(name)}<span class="v">V</span></b>'
-            f'<small>{day(clock.local(post.at), clock.local())}&ensp;来自 公开发布</small></div></div><div class="text">{text}</div>{picture}{mark}{acts}</div>')
+    return (f'<div class="post{" gone" if post.deleted else ""}"><div class="who"><span class="face">{e(name[:1])}</span>'
+            f'<div><b>{e(name)}<span class="v">V</span></b>'
+            f'<small>{day(clock.local(post.at), clock.local())}&ensp;来自 公开发布</small></div></div>'
+            f'<div class="text">{text}</div>{picture}{mark}{acts}</div>')
 
 
 def timeline(account):
@@ -58,7 +61,7 @@ def timeline(account):
     posts = "".join(_post(account, p) for p in reversed(mine)) or '<p class="none">还没有发过微博</p>'
     n = sum(not p.deleted for p in mine)
     screen = (f'<div class="head"><span class="face">{e(account.name[:1])}</span><div><b>{e(account.name)}<span class="v">V</span></b>'
-              f'<small>政府官方微博 · 在看 {n} 条，已删 {len(mine) - n} 条</small></div></div>{posts}')
+              f'<small>政府官方微博 · 可见 {n} 条，已删 {len(mine) - n} 条</small></div></div>{posts}')
     return phone(account.name, account.clock.local(), screen, STYLE, "微博（模拟）· 运营者视图")
 
 
@@ -73,10 +76,12 @@ def authorize(account, words):
     hidden = "".join(f'<input type="hidden" name="{e(n)}" value="{e(v)}">' for n, v in words.items())
     return page("授权", f'<form class="ask" method="post" action="/oauth2/authorize">{hidden}<h1>将你的微博账号授权给应用</h1>'
                         f'<p>应用 <b>公开发布</b> 请求以 <b>@{e(account.name)}</b> 的名义发布和删除微博。</p>'
-                        f'<button class="yes" name="answer" value="yes">授权</button><button class="no" name="answer" value="no">取消</button></form>', ASK_STYLE)
+                        f'<button class="yes" name="answer" value="yes">授权</button>'
+                        f'<button class="no" name="answer" value="no">取消</button></form>', ASK_STYLE)
 
 
 def code(text):
     if not text:
         return page("授权", '<div class="ask"><h1>已取消授权</h1><p>没有给出授权码。</p></div>', ASK_STYLE)
-    return page("授权", f'<div class="ask"><h1>授权成功</h1><p>把下面的授权码交给系统管理员（十分钟内有效，只能用一次）：</p><code>{e(text)}</code></div>', ASK_STYLE)
+    return page("授权", f'<div class="ask"><h1>授权成功</h1>'
+                        f'<p>把下面的授权码交给系统管理员（十分钟内有效，只能用一次）：</p><code>{e(text)}</code></div>', ASK_STYLE)
