@@ -207,13 +207,13 @@ def test_a_post_says_what_is_missing(author, change, code):
 
 
 def test_a_post_is_a_form_by_post(author, weibo):
-    assert Answer(ask(weibo, "GET", "/2/statuses/share.json")) == (400, 10021)
-    assert Answer(ask(weibo, "POST", "/2/statuses/share.json", b"{}", {"Content-Type": "application/json"})) == (400, 10008)
-    assert Answer(ask(weibo, "POST", "/2/statuses/nothing.json", b"")) == (400, 10020)
+    assert code_of(ask(weibo, "GET", "/2/statuses/share.json")) == (400, 10021)
+    assert code_of(ask(weibo, "POST", "/2/statuses/share.json", b"{}", {"Content-Type": "application/json"})) == (400, 10008)
+    assert code_of(ask(weibo, "POST", "/2/statuses/nothing.json", b"")) == (400, 10020)
     assert author.form("/2/statuses/share.json", rip="1.1.1.1")["error_code"] == 10016
 
 
-def Answer(reply):  # noqa: N802
+def code_of(reply):
     return reply[0], json.loads(reply[2])["error_code"]
 
 
@@ -341,7 +341,7 @@ def test_the_exchange_says_what_is_wrong(weibo, change, code):
 
 
 def test_authorising_needs_the_app_and_its_address_and_a_test_account_before_the_audit(weibo):
-    assert [Answer(grant(weibo, **c)[0])[1] for c in ({"client_id": "1"}, {"redirect_uri": "http://x"}, {"response_type": "token"})] == [21324, 21322, 21329]
+    assert [code_of(grant(weibo, **c)[0])[1] for c in ({"client_id": "1"}, {"redirect_uri": "http://x"}, {"response_type": "token"})] == [21324, 21322, 21329]
     weibo.app, weibo.testers = "unaudited", [5]
     page = grant(weibo)[1][2].decode()
     assert exchange(weibo, page.split("<code>")[1].split("</code>")[0])["error_code"] == 21321

@@ -193,7 +193,7 @@ class Publishing:
         return {"total_count": len(jobs), "item_count": len(items), "item": items}
 
     def by_article_id(self, body):
-        """53600 is the code that the calls' older pages have for an id that is not there; 1.6's tables do not list it."""
+        """(For an id that is not there the pages name no code; people report 53600, invalid article id.)"""
         article_id = self.string(body, "article_id", 53600)
         for job in self.jobs.values():
             if job.article_id == article_id:
