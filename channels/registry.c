@@ -6,12 +6,14 @@ extern const struct driver discard_driver;
 extern const struct driver display_driver;
 extern const struct driver site_driver;
 extern const struct driver webhook_driver;
+extern const struct driver wechat_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
         &display_driver,
         &site_driver,
         &webhook_driver,
+        &wechat_driver,
         NULL,
 };
 
