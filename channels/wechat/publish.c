@@ -357,6 +357,9 @@ int wechat_submit(struct work *work, json_t *flight) {
 
         if (set(work->state, "flight", json_string(mark)) < 0)
                 return -ENOMEM;
+        /* From here on nothing is certain any more: so says the memo that is put on disk first. */
+        if (wechat_account_good(work->delivery))
+                (void) json_object_del(work->state, "clean");
         if (strcmp(wechat_text(flight, "way"), "publish") == 0)
                 return wechat_call(work, "submitted", "/cgi-bin/freepublish/submit",
                                    json_pack("{s:s}", "media_id", media), CALL_CHECKPOINT);
