@@ -89,7 +89,9 @@ static int cut_text(const char *html, size_t most, struct buf *ret) {
         char *text freed_by(freep) = NULL;
         int r = content_render(CONTENT_HTML, html, strlen(html), NULL, NULL, &content);
 
-        for (size_t room = most; r == 0; room = room / 4 * 3) {
+        for (size_t room = most; r == 0 && room > 16;) {
+                size_t units;
+
                 free(text);
                 content_done(&again);
                 again = (struct content) { 0 };
@@ -97,12 +99,13 @@ static int cut_text(const char *html, size_t most, struct buf *ret) {
                 if (!text)
                         return -ENOMEM;
                 r = content_render(CONTENT_TEXT, text, strlen(text), NULL, NULL, &again);
-                if (r == 0 && fit_length(again.html, strlen(again.html), FIT_UTF16) <= most) {
+                units = r < 0 ? 0 : fit_length(again.html, strlen(again.html), FIT_UTF16);
+                if (r == 0 && units <= most) {
                         buf_str(ret, again.html);
                         return ret->error;
                 }
-                if (room < 16)
-                        return ret->error;
+                if (r == 0) /* markup takes its share */
+                        room = (size_t) ((unsigned long long) room * most / units) - 1;
         }
         return r;
 }
