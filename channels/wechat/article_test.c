@@ -252,7 +252,7 @@ static json_t *random_body(unsigned n_pictures) {
         struct buf source = { 0 };
         json_t *body;
 
-        for (unsigned i = 0; i < n && source.len < 300000; i++) {
+        for (unsigned i = 0; i < n && source.len < 100000; i++) {
                 const char *block = blocks[draw(ELEMENTS(blocks))];
 
                 if (*format == 'h')
