@@ -90,7 +90,11 @@ static const struct {
         { 53504, CLASS_CONTENT, 0 },
         { 53505, CLASS_CONTENT, 0 },
 
-        { 53600, CLASS_GONE, 0 }, /* "Article ID is not valid" */
+        /* Not in the table of codes; by the accounts of people who met them. */
+        { 45110, CLASS_CONTENT, MESSAGE_WECHAT_FIELD_OTHER }, /* the author is too long */
+        { 45166, CLASS_CONTENT, MESSAGE_WECHAT_FIELD_BODY },
+        { 53600, CLASS_GONE, 0 }, /* there is no such article */
+        { 40059, CLASS_GONE, 0 }, /* nor such a push */
 
         { 40003, CLASS_RECIPIENT, 0 },
         { 40031, CLASS_RECIPIENT, 0 },

@@ -26,6 +26,8 @@ static size_t standing(const struct platform *platform) {
 static size_t number_in(const json_t *body, const char *key) {
         const char *text = wechat_text(body, key);
 
+        if (json_is_integer(json_object_get(body, key)))
+                return (size_t) wechat_number(body, key);
         return *text ? strtoul(text + strcspn(text, "0123456789"), NULL, 10) : MOST;
 }
 

@@ -288,6 +288,77 @@ static void a_repair_looks_first(void **state) {
         world_done(&world);
 }
 
+/* The list of what is published, with the mark of the delivery in the text of each. */
+static const char *list_of(const struct world *world, const char *first, const char *second) {
+        static char list[800];
+        char mark[19];
+
+        wechat_mark(&world->delivery, mark);
+        (void) snprintf(list, sizeof(list),
+                        "{\"item\":[{\"article_id\":\"%s\",\"content\":{\"news_item\":[{\"content\":\"..%s\",\"url\":\"http://1\"}]}},"
+                        "{\"article_id\":\"%s\",\"content\":{\"news_item\":[{\"content\":\"..%s\",\"url\":\"http://2\"}]}},"
+                        "{\"article_id\":\"OTHER\",\"content\":{\"news_item\":[{\"content\":\"GK0000000000000000\"}]}}]}",
+                        first, mark, second, mark);
+        return list;
+}
+
+static void what_had_to_be_submitted_twice_is_looked_at_for_a_twin(void **state) {
+        struct world world;
+
+        (void) state;
+        world_init(&world, "{}");
+        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, DRAFT, { "freepublish/submit", -1, NULL }),
+                       VERDICT_UNCERTAIN, "wechat/unclear", 0);
+        assert_verdict(RUN(&world, { "draft/get", 0, "{\"news_item\":[]}" }), VERDICT_ASK, "wechat/unclear",
+                       NOON + MINUTES(10));
+        world.delivery.now_ms += MINUTES(10); /* still a draft: it did not come */
+        assert_verdict(RUN(&world, { "draft/get", 0, "{\"news_item\":[]}" }, SUBMIT), VERDICT_ASK,
+                       "wechat/publishing", NOON + MINUTES(15));
+        assert_int_equal(count_of(&world, "submit"), 2);
+        world.delivery.now_ms += MINUTES(5);
+        assert_verdict(RUN(&world, { "freepublish/get", 0, PUBLISHED }), VERDICT_DONE, NULL, 0);
+        world.delivery.shown = true; /* and yet it did come */
+        world.delivery.reference = "A7";
+        assert_verdict(RUN(&world, { "freepublish/batchget", 0, list_of(&world, "A6", "A7") },
+                           { "freepublish/delete", 0, OK }), VERDICT_DONE, NULL, 0);
+        assert_string_equal(world.step.verdict.reference, "A7");
+        assert_verdict(world_run(&world, nothing), VERDICT_DONE, NULL, 0); /* looked at once */
+        world_done(&world);
+}
+
+static void a_draft_that_left_the_box_is_looked_for_a_day_and_never_repeated(void **state) {
+        static const int64_t minutes[] = { 5, 15, 60, 120, 24 * 60 };
+        static const char gone[] = "{\"errcode\":40007}";
+        struct world world;
+
+        (void) state;
+        world_init(&world, "{}");
+        (void) RUN(&world, { "stable_token", 0, TOKEN }, DRAFT, { "freepublish/submit", -1, NULL });
+        for (size_t i = 0; i + 1 < ELEMENTS(minutes); i++) {
+                world.delivery.now_ms = NOON + (i == 0 ? 0 : MINUTES(minutes[i - 1]));
+                json_decref(world.account);
+                world.account = NULL;
+                assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, { "draft/get", 0, gone },
+                                   { "freepublish/batchget", 0, "{\"item\":[]}" }),
+                               VERDICT_ASK, "wechat/unclear", NOON + MINUTES(minutes[i]));
+        }
+        world.delivery.now_ms = NOON + MINUTES(24 * 60);
+        json_decref(world.account);
+        world.account = NULL;
+        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, { "draft/get", 0, gone },
+                           { "freepublish/batchget", 0, "{\"item\":[]}" }), VERDICT_REFUSED, "wechat/not-published", 0);
+        /* Somebody has looked, and replays it: it is made anew. */
+        assert_verdict(RUN(&world, DRAFT, SUBMIT), VERDICT_ASK, "wechat/publishing", NOON + MINUTES(24 * 60 + 5));
+        world_done(&world);
+
+        world_init(&world, "{}");
+        (void) RUN(&world, { "stable_token", 0, TOKEN }, DRAFT, { "freepublish/submit", -1, NULL });
+        assert_verdict(RUN(&world, { "draft/get", 0, gone }, { "freepublish/batchget", 0, list_of(&world, "A7", "A7") }),
+                       VERDICT_DONE, NULL, 0);
+        assert_string_equal(world.step.verdict.reference, "A7");
+        world_done(&world);
+}
+
 static void an_address_and_a_cover_are_needed(void **state) {
         static const struct {
                 struct wechat_options options;
@@ -327,6 +398,8 @@ int main(void) {
                 cmocka_unit_test(a_budget_that_is_spent_waits_for_the_next_day),
                 cmocka_unit_test(what_is_shown_already_is_not_touched),
                 cmocka_unit_test(a_repair_looks_first),
+                cmocka_unit_test(what_had_to_be_submitted_twice_is_looked_at_for_a_twin),
+                cmocka_unit_test(a_draft_that_left_the_box_is_looked_for_a_day_and_never_repeated),
                 cmocka_unit_test(an_address_and_a_cover_are_needed),
         };
 

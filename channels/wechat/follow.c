@@ -249,16 +249,26 @@ static int list(struct work *work) {
                                      LIST, "no_content", 0), CALL_HARMLESS);
 }
 
+/* At the second look, and before all is taken down. */
+static bool looks_twice(const struct work *work) {
+        return work->delivery->shown || !wechat_is_publish(work);
+}
+
 /* Every flight whose mark stands in an article is over; one that stands there twice is noted twice. */
 static int match(struct work *work, const json_t *item) {
         const json_t *news = json_array_get(json_object_get(json_object_get(item, "content"), "news_item"), 0);
         char *id freed_by(freep) = wechat_id(item, "article_id");
         const char *content = wechat_text(news, "content");
         json_t *flight, *found = json_object_get(work->state, "found");
+        const json_t *note = json_object_get(work->state, "note");
+        const json_t *articles = json_object_get(note, "articles");
+        const char *twice = looks_twice(work) ? wechat_text(note, "twice") : "";
         size_t i;
 
         if (!id || json_is_true(json_object_get(news, "is_deleted")))
                 return 0;
+        if (*twice && strstr(content, twice) && !json_object_get(articles, id))
+                return wechat_note_article(work, id, "", wechat_text(news, "url"));
         json_array_foreach(flights_of(work), i, flight) {
                 const char *mark = wechat_text(flight, "mark");
 
@@ -302,7 +312,14 @@ static int listed(struct work *work, const struct http_reply *http) {
         }
         if (r == 0 && (json_array_size(items) < LIST || page >= PAGES || found))
                 r = set(work->state, "listed", json_true());
+        if (r == 0 && json_object_get(work->state, "listed") && looks_twice(work) &&
+            json_object_del(json_object_get(work->state, "note"), "twice") == 0)
+                r = set(work->state, "dirty", json_true());
         return r < 0 ? r : wechat_go(work);
+}
+
+int wechat_look_twice(struct work *work) {
+        return list(work);
 }
 
 static int repeat(struct work *work, json_t *flight) {
@@ -316,7 +333,8 @@ static int repeat(struct work *work, json_t *flight) {
                 return -ENOMEM;
         if (is_push(flight))
                 return wechat_submit(work, flight);
-        if (set(flight, "at", json_integer(work->delivery->now_ms)) < 0)
+        if (set(flight, "at", json_integer(work->delivery->now_ms)) < 0 ||
+            set(json_object_get(work->state, "note"), "twice", json_string(wechat_text(flight, "mark"))) < 0)
                 return -ENOMEM;
         return wechat_book(work, "allowed", NULL, wechat_put_note(work),
                            wechat_spend("submit", WECHAT_SUBMITS));

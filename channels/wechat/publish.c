@@ -451,7 +451,7 @@ static int submitted(struct work *work, const struct http_reply *http, bool push
         if (!flight)
                 return -EINVAL;
         wechat_read(http, false, &answer);
-        if (answer.class == CLASS_OK || answer.class == CLASS_DUP)
+        if (answer.class == CLASS_OK || answer.class == CLASS_DUP || answer.class == CLASS_ADMIN)
                 id = wechat_id(answer.json, push ? "msg_id" : "publish_id");
         if (id)
                 return in_their_hands(work, flight, id);

@@ -58,6 +58,14 @@ static int wrong_articles(const struct work *work, const char *own, json_t **ret
         return r;
 }
 
+static int64_t number_of(const char *digits) {
+        int64_t number = 0;
+
+        for (; *digits >= '0' && *digits <= '9' && number < INT64_MAX / 100; digits++)
+                number = 10 * number + (*digits - '0');
+        return number;
+}
+
 static int delete(struct work *work, const char *id) {
         int limit = WECHAT_DELETES - (wechat_is_publish(work) ? (int) work->options->delete_reserve : 0);
 
@@ -67,7 +75,7 @@ static int delete(struct work *work, const char *id) {
                 return wechat_book(work, "may-delete", NULL, NULL, wechat_spend("delete", limit));
         if (strncmp(id, "mass:", 5) == 0)
                 return wechat_call(work, "deleted", "/cgi-bin/message/mass/delete",
-                                   json_pack("{s:s}", "msg_id", id + 5), 0);
+                                   json_pack("{s:I}", "msg_id", (json_int_t) number_of(id + 5)), 0);
         return wechat_call(work, "deleted", "/cgi-bin/freepublish/delete",
                            json_pack("{s:s}", "article_id", id), 0);
 }
@@ -160,6 +168,9 @@ static int finish(struct work *work, const char *own) {
                 return wechat_verdict(work, VERDICT_ASK, "wechat/older", pending,
                                       MESSAGE_WECHAT_LOOKING, "when",
                                       moment_write_minute(pending, when), NULL);
+        /* A draft that was submitted twice may have become two articles: seen at the second look. */
+        if ((!own || work->delivery->shown) && json_object_get(note_of(work), "twice"))
+                return wechat_look_twice(work);
         if (!own)
                 return wechat_done(work, NULL, NULL);
         return wechat_done(work, own, url && *url ? url : work->delivery->url);

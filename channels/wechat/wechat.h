@@ -5,11 +5,14 @@
  *
  *         {"articles": {"<id>": {"edition": "7", "url": "https://mp.weixin.qq.com/..."}},
  *          "flights":  [{"edition", "mark", "media", "way", "at", "id"?, "looked"?, "binned"?}],
- *          "failed":   {"7": 1}}
+ *          "failed":   {"7": 1},
+ *           "gone":     ["<id>"],
+ *           "twice":    "GK..."}
  *
  * An article stands in the account, as far as we know, "mass:<msg_id>" where it was pushed. A flight
  * is a draft that may have been submitted and of which nothing better is known: it is written down
- * before the request leaves. The memo has what one attempt found out; of it `draft`, `clean` and
+ * before the request leaves. `gone` is what was deleted, `twice` the mark of a draft that had to be
+ * submitted twice. The memo has what one attempt found out; of it `draft`, `clean` and
  * `again` outlive the attempt. wechat_go() looks at both and says what is to be done next, so that it
  * makes no difference where the attempt before was cut off.
  *
@@ -102,6 +105,8 @@ void wechat_media_names(const struct work *work, json_t *names);
 
 /* Own: what is shown of this delivery. Foreign: what an older one may have left in the air. */
 int wechat_follow(struct work *work, json_t *flight, bool own, bool *ret_more);
+/* Whether a draft that had to be submitted twice became two articles; what is found is noted. */
+int wechat_look_twice(struct work *work);
 int wechat_followed(struct work *work, const char *at, const struct reply *reply);
 
 /* -- tidy.c: what stands there and is not to -- */
