@@ -280,16 +280,16 @@ static void a_test_says_what_the_account_may_use(void **state) {
         (void) state;
         world_init(&world, "{}");
         world.delivery.kind = DELIVER_TEST;
-        verdict = RUN(&world, TOKENS, { "draft/count", 0, "{\"total_count\":3}" },
+        verdict = RUN(&world, TOKENS, { "draft/batchget", 0, "{\"total_count\":3}" },
                       { "freepublish/batchget", 0, "{\"total_count\":0}" }, { "mass/speed/get", 0, none });
         assert_int_equal(verdict->kind, VERDICT_DONE);
         assert_non_null(strstr(verdict->sentence, "发布：可以用"));
         assert_non_null(strstr(verdict->sentence, "群发：不能用（48001"));
         world.options.push = true;
-        verdict = RUN(&world, { "draft/count", 0, "{\"total_count\":3}" }, { "freepublish/batchget", 0, OK },
+        verdict = RUN(&world, { "draft/batchget", 0, "{\"total_count\":3}" }, { "freepublish/batchget", 0, OK },
                       { "mass/speed/get", 0, none });
         assert_int_equal(verdict->kind, VERDICT_BLOCKED);
-        verdict = RUN(&world, { "draft/count", 0, "{\"total_count\":3}" }, { "freepublish/batchget", 0, none },
+        verdict = RUN(&world, { "draft/batchget", 0, "{\"total_count\":3}" }, { "freepublish/batchget", 0, none },
                       { "mass/speed/get", 0, OK });
         assert_int_equal(verdict->kind, VERDICT_BLOCKED);
         world_done(&world);

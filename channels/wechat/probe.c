@@ -9,7 +9,7 @@
 static const struct {
         const char *at, *path;
 } probes[] = {
-        { "drafts", "/cgi-bin/draft/count" },
+        { "drafts", "/cgi-bin/draft/batchget" },
         { "publish", "/cgi-bin/freepublish/batchget" },
         { "push", "/cgi-bin/message/mass/speed/get" },
 };
@@ -53,10 +53,10 @@ int wechat_probe(struct work *work) {
         for (size_t i = 0; i < ELEMENTS(probes); i++)
                 if (!json_object_get(found, probes[i].at))
                         return wechat_call(work, probes[i].at, probes[i].path,
-                                           i == 0   ? NULL
-                                           : i == 1 ? json_pack("{s:i, s:i, s:i}", "offset", 0, "count", 1,
-                                                                "no_content", 1)
-                                                    : json_object(),
+                                           strcmp(probes[i].at, "push") == 0
+                                                   ? json_object()
+                                                   : json_pack("{s:i, s:i, s:i}", "offset", 0, "count", 1,
+                                                               "no_content", 1),
                                            CALL_HARMLESS);
         return conclude(work);
 }

@@ -71,6 +71,14 @@ static int special_step(struct channeld *daemon, const struct delivery *delivery
         return next(delivery, &reply, ret);
 }
 
+static void keep_memo(struct delivery *delivery, const struct step *step, json_t **memo) {
+        if (!step->memo || step->memo == *memo)
+                return;
+        json_decref(*memo);
+        *memo = json_incref(step->memo);
+        delivery->memo = *memo;
+}
+
 /* Runs steps until a verdict, which is left in *step. */
 static int special_steps(struct channeld *daemon, struct delivery *delivery, step_next_fn *next,
                          json_t **memo, struct step *step) {
@@ -79,11 +87,7 @@ static int special_steps(struct channeld *daemon, struct delivery *delivery, ste
         while (r == 0 && step->kind != STEP_VERDICT && step->kind != STEP_ACCOUNT) {
                 struct step then = { 0 };
 
-                if (step->memo) {
-                        json_decref(*memo);
-                        *memo = json_incref(step->memo);
-                        delivery->memo = *memo;
-                }
+                keep_memo(delivery, step, memo);
                 r = special_step(daemon, delivery, step, next, &then);
                 step_done(step);
                 *step = then;
@@ -98,6 +102,7 @@ static int special_account(struct channeld *daemon, struct delivery *delivery, j
         struct step then = { 0 };
         int r;
 
+        keep_memo(delivery, step, memo);
         step_done(step);
         if (delivery->account_version > 3)
                 return -ELOOP;

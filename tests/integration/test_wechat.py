@@ -133,7 +133,7 @@ def test_an_article_that_the_review_refuses_is_dead_with_the_reason(office, acco
     county.shown("doc-1", "wechat", state="dead")
     assert "审核不通过" in state_of(county)["error"]
     assert standing(account) == []
-    county.ctl("dead", "replay", "doc-1", "wechat")
+    county.ctl("dead", "replay", "doc-1", "wechat", "--reason", "审核意见已处理")
     county.shown("doc-1", "wechat")
     assert len(standing(account)) == 1
 
@@ -181,7 +181,7 @@ def test_a_revision_overtakes_a_submission_that_was_not_answered(office, account
 def test_a_process_that_dies_between_two_steps_leaves_one_article(office, account, point, nth):
     county = office(start=False, lease="1s")
     county.ask(publish(title="停气通知"))
-    county.start_channel("wechat", env={"GONGKAI_CRASHPOINT": f"channeld/{point}:{nth}"})
+    county.start_channel("wechat", env={"GONGKAI_CRASH": f"channeld/{point}:{nth}"})
     wait_until(lambda: county.processes["channeld-wechat"].poll() is not None or state_of(county).get("state") == "published")
     if county.processes["channeld-wechat"].poll() is not None:
         county.processes.pop("channeld-wechat")
