@@ -481,6 +481,7 @@ static void the_shipped_files_show_every_setting_with_its_default(void **state) 
                 { "conf/channels.d/portal.conf.example", "channels.d/portal.conf" },
                 { "conf/channels.d/display-hall.conf.example", "channels.d/display-hall.conf" },
                 { "conf/channels.d/webhook.conf.example", "channels.d/webhook.conf" },
+                { "conf/channels.d/wechat.conf.example", "channels.d/wechat.conf" },
                 { "conf/emitters.d/oa.conf.example", "emitters.d/oa.conf" },
         };
         struct configuration *c = NULL;
@@ -497,7 +498,7 @@ static void the_shipped_files_show_every_setting_with_its_default(void **state) 
         for (size_t i = 0; i < ELEMENTS(examples); i++) {
                 text = uncommented(examples[i][0]);
                 put(examples[i][1], text);
-                for (size_t j = 0; i == 3 && j < n_emitter_settings; j++)
+                for (size_t j = 0; i + 1 == ELEMENTS(examples) && j < n_emitter_settings; j++)
                         assert_shows(text, emitter_settings + j);
                 free(text);
         }
@@ -505,7 +506,7 @@ static void the_shipped_files_show_every_setting_with_its_default(void **state) 
         assert_int_equal(configuration_load(path, NULL, &problems, &c), 0);
         problems_print(&problems, stdout);
         assert_int_equal(problems.n, 0);
-        assert_int_equal(c->n_channels, 3);
+        assert_int_equal(c->n_channels, ELEMENTS(examples) - 1);
         assert_int_equal(c->n_emitters, 1);
         for (size_t i = 0; i < c->n_channels; i++)
                 assert_true(c->channels[i].carrier_bits != 0);
