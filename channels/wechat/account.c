@@ -1,7 +1,8 @@
 /* The access token: stable_token, as the platform's page on it asks for. The normal way gives the
- * same token to whoever asks until five minutes before its end, when the old and the new one are both
- * good; by force makes the old one void at once, 20 times a day and 30 s apart. So the normal way is
- * asked first, and force only where it brought the very token that was refused, and it is still. */
+ * same token to whoever asks until five minutes before its end, when the old and the new one are
+ * both good; by force makes the old one void at once, 20 times a day and 30 s apart. So the normal
+ * way is asked first, and force only where it brought the very token that was refused, and it is
+ * still. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,14 +55,16 @@ int wechat_account_begin(const struct delivery *delivery, struct step *ret) {
         if (!by_force(delivery))
                 return request(delivery, ret);
         if (delivery->now_ms < next_ms)
-                return step_verdict(ret, VERDICT_WAIT, "wechat/token", next_ms, MESSAGE_WECHAT_QUOTA,
-                                    "code", "stable_token", "reason", "force_refresh", "when",
-                                    moment_write_minute(next_ms, when), NULL);
+                return step_verdict(ret, VERDICT_WAIT, "wechat/token", next_ms,
+                                    MESSAGE_WECHAT_QUOTA, "code", "stable_token", "reason",
+                                    "force_refresh", "when", moment_write_minute(next_ms, when),
+                                    NULL);
         return wechat_book(&work, NULL, NULL, NULL, wechat_spend("token", WECHAT_FORCED_TOKENS));
 }
 
 static int keep(const struct delivery *delivery, const json_t *json, struct step *ret) {
-        const char *token = wechat_text(json, "access_token"), *old = wechat_text(delivery->account, "token");
+        const char *token = wechat_text(json, "access_token"),
+                   *old = wechat_text(delivery->account, "token");
         int64_t seconds = wechat_number(json, "expires_in"), life_ms = seconds * 1000 - EARLY_MS;
         bool forced = by_force(delivery);
         json_t *account;

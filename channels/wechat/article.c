@@ -52,14 +52,15 @@ bool wechat_is_picture(const struct attachment *attachment) {
 }
 
 const struct attachment *wechat_cover(const struct delivery *delivery) {
-        static const char *const types[] = { "image/jpeg", "image/png", "image/gif", "image/bmp", NULL };
+        static const char *const types[] = { "image/jpeg", "image/png", "image/gif", "image/bmp",
+                                             NULL };
 
         for (size_t i = 0; i < delivery->n_attachments; i++) {
                 const struct attachment *attachment = &delivery->attachments[i];
 
-                if (attachment->role && strcmp(attachment->role, "cover") == 0 && attachment->here &&
-                    attachment->size > 0 && attachment->size <= WECHAT_COVER_BYTES &&
-                    type_is(attachment, types))
+                if (attachment->role && strcmp(attachment->role, "cover") == 0 &&
+                    attachment->here && attachment->size > 0 &&
+                    attachment->size <= WECHAT_COVER_BYTES && type_is(attachment, types))
                         return attachment;
         }
         return NULL;
@@ -84,8 +85,9 @@ static const char *link_of(const char *name, void *userdata) {
                 if (strcmp(attachment->name, name) != 0)
                         continue;
                 if (linking->urls)
-                        return json_string_value(json_object_get(linking->urls, attachment->sha256));
-                json_array_foreach(linking->names, k, one)
+                        return json_string_value(
+                                json_object_get(linking->urls, attachment->sha256));
+                json_array_foreach (linking->names, k, one)
                         if (strcmp(json_string_value(one), name) == 0)
                                 return NULL;
                 if (wechat_is_picture(attachment) &&
@@ -153,7 +155,7 @@ static void add_publishers(const json_t *publisher, struct buf *ret) {
 
         if (!json_is_array(publisher))
                 buf_str(ret, wechat_text(publisher, "name"));
-        json_array_foreach(publisher, i, one)
+        json_array_foreach (publisher, i, one)
                 buf_fmt(ret, "%s%s", i > 0 ? "、" : "", wechat_text(one, "name"));
 }
 
@@ -323,7 +325,8 @@ static int lay_out(const struct page *page, const char *html, bool whole, struct
         buf_reset(ret);
         if (r == 0)
                 r = template_render(&template, page->context, ret, page->error);
-        buf_fmt(ret, "<p style=\"color:#888888;font-size:12px;\">%s</p>", mark_line ? mark_line : "");
+        buf_fmt(ret, "<p style=\"color:#888888;font-size:12px;\">%s</p>",
+                mark_line ? mark_line : "");
         return r < 0 ? r : !mark_line ? -ENOMEM : ret->error;
 }
 
@@ -358,7 +361,8 @@ static int plain_beginning(const struct delivery *delivery, struct content *ret)
         const char *source = wechat_text(body, "content");
 
         return content_render(CONTENT_TEXT, source,
-                              fit_cut(source, strlen(source), FIT_UTF16, WECHAT_BODY), NULL, NULL, ret);
+                              fit_cut(source, strlen(source), FIT_UTF16, WECHAT_BODY), NULL, NULL,
+                              ret);
 }
 
 int wechat_article(const struct delivery *delivery, const json_t *urls, const char *thumb,
@@ -368,7 +372,8 @@ int wechat_article(const struct delivery *delivery, const json_t *urls, const ch
         struct linking linking = { .delivery = delivery, .urls = urls };
         struct content content freed_by(content_done) = { 0 };
         struct buf body freed_by(buf_done) = { 0 }, names freed_by(buf_done) = { 0 };
-        json_t *article freed_by(json_decrefp) = json_object(), *context freed_by(json_decrefp) = NULL;
+        json_t *article freed_by(json_decrefp) = json_object(),
+                        *context freed_by(json_decrefp) = NULL;
         const char *title = wechat_text(data, "title");
         int r = article ? render(&linking, &content) : -ENOMEM;
 
@@ -376,22 +381,25 @@ int wechat_article(const struct delivery *delivery, const json_t *urls, const ch
                 r = plain_beginning(delivery, &content);
         if (r < 0)
                 return r;
-        context = context_of(delivery, urls, fit_length(title, strlen(title), FIT_UTF16) > WECHAT_TITLE);
+        context = context_of(delivery, urls,
+                             fit_length(title, strlen(title), FIT_UTF16) > WECHAT_TITLE);
         if (!context)
                 return -ENOMEM;
-        r = lay_out_fitting(&(struct page) { delivery, template ? template : default_template, context,
-                                             ret_error }, content.html, &body);
+        r = lay_out_fitting(&(struct page) { delivery, template ? template : default_template,
+                                            context, ret_error },
+                            content.html, &body);
         if (r < 0)
                 return r;
         add_publishers(json_object_get(data, "publisher"), &names);
         r = put_line(article, "title", *title ? title : delivery->document, WECHAT_TITLE);
         if (r == 0)
-                r = put_line(article, "author", options->author ? options->author : buf_text(&names),
-                             WECHAT_AUTHOR);
+                r = put_line(article, "author",
+                             options->author ? options->author : buf_text(&names), WECHAT_AUTHOR);
         if (r == 0)
                 r = put_digest(data, content.text, article);
         if (r == 0 && delivery->after_url && strlen(delivery->after_url) <= WECHAT_LINK)
-                r = json_object_set_new(article, "content_source_url", json_string(delivery->after_url));
+                r = json_object_set_new(article, "content_source_url",
+                                        json_string(delivery->after_url));
         if (r < 0 || json_object_set_new(article, "content", json_string(buf_text(&body))) < 0 ||
             json_object_set_new(article, "thumb_media_id", json_string(thumb)) < 0 ||
             json_object_set_new(article, "article_type", json_string("news")) < 0)

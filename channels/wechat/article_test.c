@@ -12,7 +12,8 @@ static json_t *article_with(struct world *world, const json_t *urls, const char 
         json_t *body = NULL, *article;
 
         world->delivery.options = &world->options;
-        assert_int_equal(wechat_article(&world->delivery, urls, "THUMB", template, &body, &wrong), 0);
+        assert_int_equal(wechat_article(&world->delivery, urls, "THUMB", template, &body, &wrong),
+                         0);
         article = json_incref(json_array_get(json_object_get(body, "articles"), 0));
         json_decref(body);
         template_error_done(&wrong);
@@ -36,11 +37,13 @@ static void assert_well_formed(const char *html) {
                 assert_true(n > 0 && n < 16);
                 at = strchr(at, '>');
                 assert_non_null(at);
-                if (strncmp(name, "br", n) == 0 || strncmp(name, "hr", n) == 0 || strncmp(name, "img", n) == 0)
+                if (strncmp(name, "br", n) == 0 || strncmp(name, "hr", n) == 0 ||
+                    strncmp(name, "img", n) == 0)
                         continue;
                 if (closes) {
                         assert_true(depth > 0);
-                        assert_true(strlen(open[--depth]) == n && memcmp(open[depth], name, n) == 0);
+                        assert_true(strlen(open[--depth]) == n &&
+                                    memcmp(open[depth], name, n) == 0);
                 } else {
                         assert_true(depth < 100);
                         (void) snprintf(open[depth++], 16, "%.*s", (int) n, name);
@@ -71,8 +74,10 @@ static void each_field_comes_from_where_it_is_written_by_hand_first(void **state
         json_t *urls = json_object(), *article;
 
         (void) state;
-        world_init(&world, "{\"number\":\"腾政发〔2026〕12号\",\"summary\":\"摘要\",\"texts\":{\"short\":\"短文\"},"
-                           "\"dates\":{\"formed\":\"2026-11-20\"},\"correction\":{\"note\":\"金额改为12.50万元\"},"
+        world_init(&world, "{\"number\":\"腾政发〔2026〕12号\",\"summary\":\"摘要\",\"texts\":{"
+                           "\"short\":\"短文\"},"
+                           "\"dates\":{\"formed\":\"2026-11-20\"},\"correction\":{\"note\":"
+                           "\"金额改为12.50万元\"},"
                            "\"validity\":{\"status\":\"abolished\"}}");
         world.delivery.after_url = "https://www.example.gov.cn/a/1.html";
         article = article_with(&world, urls, NULL);
@@ -80,28 +85,34 @@ static void each_field_comes_from_where_it_is_written_by_hand_first(void **state
         assert_string_equal(wechat_text(article, "title"), "关于停水的通知");
         assert_string_equal(wechat_text(article, "author"), "腾冲市人民政府");
         assert_string_equal(wechat_text(article, "digest"), "短文");
-        assert_string_equal(wechat_text(article, "content_source_url"), "https://www.example.gov.cn/a/1.html");
+        assert_string_equal(wechat_text(article, "content_source_url"),
+                            "https://www.example.gov.cn/a/1.html");
         assert_string_equal(wechat_text(article, "thumb_media_id"), "THUMB");
         for (size_t i = 0; i < 6; i++)
-                assert_non_null(strstr(wechat_text(article, "content"),
-                                       (const char *[]) { "腾政发〔2026〕12号", "更正说明：金额改为12.50万元", "本文件已废止",
-                                                          "<p>11月23日全城停水。</p>", "腾冲市人民政府<br>2026-11-20",
-                                                          "公开编号：GK" }[i]));
+                assert_non_null(strstr(
+                        wechat_text(article, "content"),
+                        (const char *[]){ "腾政发〔2026〕12号", "更正说明：金额改为12.50万元",
+                                          "本文件已废止", "<p>11月23日全城停水。</p>",
+                                          "腾冲市人民政府<br>2026-11-20", "公开编号：GK" }[i]));
         assert_null(strstr(wechat_text(article, "content"), "全文较长"));
         json_decref(article);
         world.options.author = (char *) "腾冲发布";
         world.delivery.ended = true;
         article = article_with(&world, urls, "<p>{{title}}</p>{{{body}}}");
         assert_string_equal(wechat_text(article, "author"), "腾冲发布");
-        assert_int_equal(strncmp(wechat_text(article, "content"), "<p>关于停水的通知</p><p>11月23日", 30), 0);
-        assert_non_null(strstr(wechat_text(article, "content"), "公开编号：GK")); /* whatever the template */
+        assert_int_equal(
+                strncmp(wechat_text(article, "content"), "<p>关于停水的通知</p><p>11月23日", 30),
+                0);
+        assert_non_null(strstr(wechat_text(article, "content"),
+                               "公开编号：GK")); /* whatever the template */
         json_decref(article);
         json_decref(urls);
         world_done(&world);
 }
 
 static void a_long_title_is_cut_and_stands_whole_in_the_text(void **state) {
-        static const char title[] = "腾冲市人民政府关于印发腾冲市2026年度第一批城乡居民基本医疗保险财政补助资金分配方案的通知";
+        static const char title[] = "腾冲市人民政府关于印发腾冲市2026年度第一批城乡居民基本医疗保险"
+                                    "财政补助资金分配方案的通知";
         struct world world;
         json_t *urls = json_object(), *article;
         char data[400];
@@ -122,8 +133,11 @@ static void what_is_too_long_ends_with_a_block_and_says_where_the_rest_is(void *
         static const struct {
                 const char *format, *block, *end;
         } rows[] = {
-                { "html", "<p>第一条 各单位应当在收到本通知之日起十个工作日内完成整改。</p>", "整改。</p>" },
-                { "html", "<ul><li>一</li><li>二</li></ul><table><tr><td>甲</td><td>1</td></tr></table>", ">" },
+                { "html", "<p>第一条 各单位应当在收到本通知之日起十个工作日内完成整改。</p>",
+                  "整改。</p>" },
+                { "html",
+                  "<ul><li>一</li><li>二</li></ul><table><tr><td>甲</td><td>1</td></tr></table>",
+                  ">" },
                 { "text", "没有段落的长文，", "…</p>" },
         };
 
@@ -138,9 +152,10 @@ static void what_is_too_long_ends_with_a_block_and_says_where_the_rest_is(void *
                         buf_str(&source, rows[i].block);
                 world_init(&world, "{}");
                 world.delivery.after_url = "https://www.example.gov.cn/a/1.html";
-                (void) json_object_set_new(json_object_get((json_t *) world.delivery.event, "data"), "body",
-                                           json_pack("{s:s, s:s}", "format", rows[i].format, "content",
-                                                     buf_text(&source)));
+                (void) json_object_set_new(json_object_get((json_t *) world.delivery.event, "data"),
+                                           "body",
+                                           json_pack("{s:s, s:s}", "format", rows[i].format,
+                                                     "content", buf_text(&source)));
                 article = article_with(&world, urls, NULL);
                 assert_within_limits(article);
                 content = wechat_text(article, "content");
@@ -165,14 +180,16 @@ static void pictures_become_addresses_and_the_rest_is_named(void **state) {
                 { "表.xlsx", "application/vnd.ms-excel", NULL,
                   "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", 3 << 20,
                   "https://www.example.gov.cn/f/1.xlsx", true },
-                { "封面.jpg", "image/jpeg", "cover", "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd",
-                  1000, NULL, true },
+                { "封面.jpg", "image/jpeg", "cover",
+                  "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd", 1000, NULL,
+                  true },
         };
         struct world world;
         json_t *urls, *article, *pictures;
 
         (void) state;
-        world_init(&world, "{\"body\":{\"format\":\"markdown\",\"content\":\"![图一](attachment:a.png) ![图二](attachment:b.webp)\"}}");
+        world_init(&world, "{\"body\":{\"format\":\"markdown\",\"content\":\"![图一](attachment:a."
+                           "png) ![图二](attachment:b.webp)\"}}");
         world.delivery.attachments = attachments;
         world.delivery.n_attachments = ELEMENTS(attachments);
         assert_int_equal(wechat_pictures(&world.delivery, &pictures), 0);
@@ -182,9 +199,11 @@ static void pictures_become_addresses_and_the_rest_is_named(void **state) {
         urls = json_pack("{s:s}", SHA_A, "http://mmbiz.qpic.cn/a?x=1&y=2");
         article = article_with(&world, urls, NULL);
         assert_within_limits(article);
-        assert_non_null(strstr(wechat_text(article, "content"), "<img src=\"http://mmbiz.qpic.cn/a?x=1&amp;y=2\" alt=\"图一\">"));
+        assert_non_null(strstr(wechat_text(article, "content"),
+                               "<img src=\"http://mmbiz.qpic.cn/a?x=1&amp;y=2\" alt=\"图一\">"));
         assert_non_null(strstr(wechat_text(article, "content"), "图二"));
-        assert_non_null(strstr(wechat_text(article, "content"), "表.xlsx（3.0 MB） https://www.example.gov.cn/f/1.xlsx"));
+        assert_non_null(strstr(wechat_text(article, "content"),
+                               "表.xlsx（3.0 MB） https://www.example.gov.cn/f/1.xlsx"));
         assert_non_null(strstr(wechat_text(article, "content"), "b.webp（1 KB）"));
         assert_null(strstr(wechat_text(article, "content"), "封面.jpg"));
         json_decref(article);
@@ -205,7 +224,9 @@ static void a_wrong_template_is_told_with_its_line(void **state) {
                 json_t *urls = json_object(), *body = NULL;
 
                 world_init(&world, "{}");
-                assert_int_equal(wechat_article(&world.delivery, urls, "T", rows[i].template, &body, &wrong), rows[i].r);
+                assert_int_equal(
+                        wechat_article(&world.delivery, urls, "T", rows[i].template, &body, &wrong),
+                        rows[i].r);
                 if (rows[i].r < 0)
                         assert_int_equal(wrong.line, 2);
                 template_error_done(&wrong);
@@ -226,8 +247,31 @@ static unsigned draw(unsigned most) {
 
 static void add_words(struct buf *text, unsigned n) {
         static const char *const words[] = {
-                "公", "开", "通知", "𠮷", "𬱟", "👨‍👩‍👧‍👦", "🇨🇳", "e\xcc\x81", "罚款12.50万元", "2026年11月20日", "，", "。",
-                "a", " ", "<", "&", "\"", "'", "〔2026〕12号", "ज़", "👍🏽", "一百二十万元", "https://e.cn/?a=1&b=2", "\xe2\x80\x8d", "ﷺ",
+                "公",
+                "开",
+                "通知",
+                "𠮷",
+                "𬱟",
+                "👨‍👩‍👧‍👦",
+                "🇨🇳",
+                "e\xcc\x81",
+                "罚款12.50万元",
+                "2026年11月20日",
+                "，",
+                "。",
+                "a",
+                " ",
+                "<",
+                "&",
+                "\"",
+                "'",
+                "〔2026〕12号",
+                "ज़",
+                "👍🏽",
+                "一百二十万元",
+                "https://e.cn/?a=1&b=2",
+                "\xe2\x80\x8d",
+                "ﷺ",
         };
 
         for (unsigned i = 0; i < n; i++)
@@ -259,7 +303,9 @@ static json_t *random_body(unsigned n_pictures) {
                         buf_fmt(&source, "%s<%s>", *block == 't' ? "<table><tr>" : "", block);
                 add_words(&source, draw(draw(50) == 0 ? 9000 : 30));
                 if (n_pictures > 0 && draw(3) == 0)
-                        buf_fmt(&source, *format == 'h' ? "<img src=\"attachment:%u.png\" alt=\"图\">" : "![图](attachment:%u.png)",
+                        buf_fmt(&source,
+                                *format == 'h' ? "<img src=\"attachment:%u.png\" alt=\"图\">"
+                                               : "![图](attachment:%u.png)",
                                 draw(n_pictures));
                 if (*format == 'h')
                         buf_fmt(&source, "</%s>%s", block, *block == 't' ? "</tr></table>" : "");
@@ -272,7 +318,8 @@ static json_t *random_body(unsigned n_pictures) {
         return body;
 }
 
-static void random_document(struct world *world, struct attachment *attachments, char (*names)[16], char (*digests)[DIGEST_TEXT]) {
+static void random_document(struct world *world, struct attachment *attachments, char (*names)[16],
+                            char (*digests)[DIGEST_TEXT]) {
         unsigned n = draw(4) == 0 ? 50 : draw(3);
         json_t *data;
 
@@ -280,21 +327,29 @@ static void random_document(struct world *world, struct attachment *attachments,
         data = json_object_get((json_t *) world->delivery.event, "data");
         (void) json_object_set_new(data, "title", words_of(1, draw(2) ? 12 : 100));
         (void) json_object_set_new(data, "body", random_body(n));
-        (void) json_object_set_new(data, "publisher", json_pack("[{s:o}, {s:o}]", "name", words_of(1, 10), "name", words_of(0, 40)));
+        (void) json_object_set_new(
+                data, "publisher",
+                json_pack("[{s:o}, {s:o}]", "name", words_of(1, 10), "name", words_of(0, 40)));
         if (draw(2))
                 (void) json_object_set_new(data, "number", json_string("腾政发〔2026〕12号"));
         if (draw(3) == 0)
                 (void) json_object_set_new(data, "summary", words_of(1, 200));
         if (draw(3) == 0)
-                (void) json_object_set_new(data, "texts", json_pack("{s:o}", "short", words_of(1, 40)));
+                (void) json_object_set_new(data, "texts",
+                                           json_pack("{s:o}", "short", words_of(1, 40)));
         if (draw(4) == 0)
-                (void) json_object_set_new(data, "correction", json_pack("{s:o}", "note", words_of(1, 3000)));
+                (void) json_object_set_new(data, "correction",
+                                           json_pack("{s:o}", "note", words_of(1, 3000)));
         (void) json_object_set_new(data, "dates", json_pack("{s:s}", "formed", "2026-11-20"));
         for (unsigned i = 0; i < n; i++) {
                 (void) snprintf(names[i], 16, "%u.png", i);
                 digest_bytes(&i, sizeof(i), digests[i]);
-                attachments[i] = (struct attachment) { names[i], draw(8) ? "image/png" : "application/pdf", "inline",
-                                                       digests[i], 1 + draw(1 << 21), NULL, draw(10) > 0 };
+                attachments[i] = (struct attachment) {
+                        names[i],          draw(8) ? "image/png" : "application/pdf",
+                        "inline",          digests[i],
+                        1 + draw(1 << 21), NULL,
+                        draw(10) > 0
+                };
         }
         world->delivery.attachments = attachments;
         world->delivery.n_attachments = n;
@@ -318,11 +373,15 @@ static void two_thousand_documents_keep_all_limits_and_say_the_same(void **state
                 random_document(&world, attachments, names, digests);
                 assert_int_equal(wechat_pictures(&world.delivery, &pictures), 0);
                 assert_true(json_array_size(pictures) <= WECHAT_PICTURES);
-                json_array_foreach(pictures, k, picture) {
-                        const struct attachment *attachment = &attachments[atol(json_string_value(picture))];
+                json_array_foreach (pictures, k, picture) {
+                        const struct attachment *attachment =
+                                &attachments[atol(json_string_value(picture))];
 
                         assert_true(attachment->size < 1 << 20 && attachment->here);
-                        (void) json_object_set_new(urls, attachment->sha256, json_string("http://mmbiz.qpic.cn/mmbiz_png/abcdefgh/0?from=appmsg"));
+                        (void) json_object_set_new(
+                                urls, attachment->sha256,
+                                json_string(
+                                        "http://mmbiz.qpic.cn/mmbiz_png/abcdefgh/0?from=appmsg"));
                         n_pictures++;
                 }
                 article = article_with(&world, urls, NULL);

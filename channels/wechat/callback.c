@@ -40,8 +40,8 @@ static bool same(const char *ours, const char *theirs) {
 
 static bool is_signed(const struct caller *caller, const char *key, const char *sealed) {
         const json_t *query = caller->call->query;
-        const char *texts[4] = { caller->token, wechat_text(query, "timestamp"), wechat_text(query, "nonce"),
-                                 sealed };
+        const char *texts[4] = { caller->token, wechat_text(query, "timestamp"),
+                                 wechat_text(query, "nonce"), sealed };
         char ours[41];
 
         wechat_signature(texts, sealed ? 4 : 3, ours);
@@ -61,8 +61,9 @@ static int put_once(json_t *put, const char *prefix, const char *text) {
 
         digest_bytes(text, strlen(text), digest);
         (void) snprintf(name, sizeof(name), "%s.%.40s", prefix, digest);
-        return json_object_set_new(put, name, json_pack("{s:s, s:I, s:b}", "value", "1", "ms",
-                                                        (json_int_t) HOUR_MS, "new", 1));
+        return json_object_set_new(
+                put, name,
+                json_pack("{s:s, s:I, s:b}", "value", "1", "ms", (json_int_t) HOUR_MS, "new", 1));
 }
 
 /* "send success", "send fail", "err(20001)". */
@@ -71,11 +72,12 @@ static json_t *told_push(const json_t *event, const char *id) {
         struct buf article freed_by(buf_done) = { 0 };
 
         buf_fmt(&article, "mass:%s", id);
-        return json_pack("{s:i, s:s, s:s, s:s}", "status",
-                         strcmp(status, "send success") == 0 || strcmp(status, "sendsuccess") == 0 ? 0 : 7,
-                         "article", buf_text(&article), "url",
-                         wechat_text(event, "xml/ArticleUrlResult/ResultList/item/ArticleUrl"), "reason",
-                         status);
+        return json_pack(
+                "{s:i, s:s, s:s, s:s}", "status",
+                strcmp(status, "send success") == 0 || strcmp(status, "sendsuccess") == 0 ? 0 : 7,
+                "article", buf_text(&article), "url",
+                wechat_text(event, "xml/ArticleUrlResult/ResultList/item/ArticleUrl"), "reason",
+                status);
 }
 
 static json_t *told_publish(const json_t *event) {
@@ -86,12 +88,14 @@ static json_t *told_publish(const json_t *event) {
                          "reason", "");
 }
 
-static int note(const struct caller *caller, const json_t *event, bool sealed, struct call_answer *ret) {
+static int note(const struct caller *caller, const json_t *event, bool sealed,
+                struct call_answer *ret) {
         const char *name = wechat_text(event, "xml/Event");
         bool push = strcmp(name, "MASSSENDJOBFINISH") == 0;
-        char *id freed_by(freep) = wechat_id(event, !push ? "xml/PublishEventInfo/publish_id"
-                                                    : json_object_get(event, "xml/MsgID") ? "xml/MsgID"
-                                                                                          : "xml/MsgId");
+        char *id freed_by(freep) =
+                wechat_id(event, !push ? "xml/PublishEventInfo/publish_id"
+                                 : json_object_get(event, "xml/MsgID") ? "xml/MsgID"
+                                                                       : "xml/MsgId");
         json_t *told freed_by(json_decrefp) = NULL;
         char *text freed_by(freep) = NULL;
         char job[120];
@@ -103,8 +107,9 @@ static int note(const struct caller *caller, const json_t *event, bool sealed, s
                 return -ENOMEM;
         text = json_dumps(told, JSON_COMPACT);
         wechat_job_name("done", push ? "push" : "publish", id, job);
-        if (!text || json_object_set_new(ret->put, job, json_pack("{s:s, s:I}", "value", text, "ms",
-                                                                  (json_int_t) DONE_DAYS * 24 * HOUR_MS)) < 0)
+        if (!text || json_object_set_new(ret->put, job,
+                                         json_pack("{s:s, s:I}", "value", text, "ms",
+                                                   (json_int_t) DONE_DAYS * 24 * HOUR_MS)) < 0)
                 return -ENOMEM;
         wechat_job_name("job", push ? "push" : "publish", id, job);
         ret->wake_key = strdup(job);
@@ -112,7 +117,8 @@ static int note(const struct caller *caller, const json_t *event, bool sealed, s
 }
 
 /* One event, once: the platform tries three times, and somebody could send it again. */
-static int take(const struct caller *caller, const json_t *event, bool sealed, struct call_answer *ret) {
+static int take(const struct caller *caller, const json_t *event, bool sealed,
+                struct call_answer *ret) {
         const json_t *query = caller->call->query;
         const char *name = wechat_text(event, "xml/Event");
         struct buf request freed_by(buf_done) = { 0 }, identity freed_by(buf_done) = { 0 };
@@ -124,8 +130,8 @@ static int take(const struct caller *caller, const json_t *event, bool sealed, s
                 wechat_text(query, sealed ? "msg_signature" : "signature"));
         buf_fmt(&identity, "%s %s %s %s%s%s", wechat_text(event, "xml/FromUserName"),
                 wechat_text(event, "xml/CreateTime"), name,
-                wechat_text(event, "xml/PublishEventInfo/publish_id"), wechat_text(event, "xml/MsgID"),
-                wechat_text(event, "xml/MsgId"));
+                wechat_text(event, "xml/PublishEventInfo/publish_id"),
+                wechat_text(event, "xml/MsgID"), wechat_text(event, "xml/MsgId"));
         ret->put = json_object();
         if (!ret->put || put_once(ret->put, "call", buf_text(&request)) < 0 ||
             put_once(ret->put, "event", buf_text(&identity)) < 0)
@@ -154,7 +160,8 @@ static int unseal(const struct caller *caller, const char *sealed, struct call_a
                 return refuse(ret, MESSAGE_WECHAT_CALL_TIME);
         r = wechat_open(sealed, strlen(sealed), caller->aes_key, caller->options->appid, &plain);
         if (r == -EINVAL || r == -EACCES)
-                return refuse(ret, r == -EINVAL ? MESSAGE_WECHAT_CALL_SEALED : MESSAGE_WECHAT_CALL_ACCOUNT);
+                return refuse(ret, r == -EINVAL ? MESSAGE_WECHAT_CALL_SEALED
+                                                : MESSAGE_WECHAT_CALL_ACCOUNT);
         if (r == 0)
                 r = wechat_xml(buf_text(&plain), plain.len, &event);
         if (r == -EINVAL)

@@ -1,5 +1,5 @@
-/* What the platform's answers mean. Codes and classes: the platform's table of return codes, and what
- * WxJava (WxMpErrorMsgEnum, commit 9eba04d) says of them; read in November 2026. */
+/* What the platform's answers mean. Codes and classes: the platform's table of return codes, and
+ * what WxJava (WxMpErrorMsgEnum, commit 9eba04d) says of them; read in November 2026. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -253,24 +253,26 @@ static struct ruling rule(const struct answer *answer, bool harmless) {
         switch (answer->class) {
         case CLASS_NOT_SENT:
                 return (struct ruling) { VERDICT_LATER, "wechat/unreachable",
-                                         MESSAGE_WECHAT_UNREACHABLE, false };
+                                        MESSAGE_WECHAT_UNREACHABLE, false };
         case CLASS_LOST:
                 return (struct ruling) { unclear, harmless ? "wechat/unreachable" : "wechat/unclear",
-                                         harmless ? MESSAGE_WECHAT_UNREACHABLE
-                                                  : MESSAGE_WECHAT_UNCLEAR, false };
+                                        harmless ? MESSAGE_WECHAT_UNREACHABLE
+                                                 : MESSAGE_WECHAT_UNCLEAR,
+                                        false };
         case CLASS_GARBLED:
                 return (struct ruling) { unclear, harmless ? "wechat/odd" : "wechat/unclear",
-                                         harmless ? MESSAGE_WECHAT_NO_ANSWER
-                                                  : MESSAGE_WECHAT_UNCLEAR, true };
+                                        harmless ? MESSAGE_WECHAT_NO_ANSWER
+                                                 : MESSAGE_WECHAT_UNCLEAR,
+                                        true };
         case CLASS_BUSY:
                 return (struct ruling) { unclear, harmless ? "wechat/busy" : "wechat/unclear",
-                                         harmless ? MESSAGE_WECHAT_BUSY : MESSAGE_WECHAT_UNCLEAR,
-                                         true };
+                                        harmless ? MESSAGE_WECHAT_BUSY : MESSAGE_WECHAT_UNCLEAR,
+                                        true };
         case CLASS_AUTH:
                 return (struct ruling) { VERDICT_BLOCKED, "wechat/account", own, false };
         case CLASS_REFRESH:
                 return (struct ruling) { VERDICT_BLOCKED, "wechat/token",
-                                         MESSAGE_WECHAT_TOKEN_REFUSED, false };
+                                        MESSAGE_WECHAT_TOKEN_REFUSED, false };
         case CLASS_MINUTE:
         case CLASS_SIXTY:
         case CLASS_TEN:
@@ -281,16 +283,16 @@ static struct ruling rule(const struct answer *answer, bool harmless) {
                 return (struct ruling) { VERDICT_WAIT, "wechat/quota", MESSAGE_WECHAT_QUOTA, false };
         case CLASS_ADMIN:
                 return (struct ruling) { VERDICT_WAIT, "wechat/administrator",
-                                         MESSAGE_WECHAT_ADMIN_WAIT, false };
+                                        MESSAGE_WECHAT_ADMIN_WAIT, false };
         case CLASS_MEDIA:
         case CLASS_CONTENT:
                 return (struct ruling) { VERDICT_REFUSED, "wechat/refused",
-                                         own ? MESSAGE_WECHAT_REFUSED : MESSAGE_WECHAT_DRAFT_CHECK,
-                                         false };
+                                        own ? MESSAGE_WECHAT_REFUSED : MESSAGE_WECHAT_DRAFT_CHECK,
+                                        false };
         case CLASS_RECIPIENT: /* nothing here names one */
         case CLASS_PROGRAM:
                 return (struct ruling) { VERDICT_BLOCKED, "wechat/program", MESSAGE_WECHAT_PROGRAM,
-                                         false };
+                                        false };
         case CLASS_OK:
         case CLASS_DUP:
         case CLASS_GONE:
@@ -298,7 +300,7 @@ static struct ruling rule(const struct answer *answer, bool harmless) {
                 break;
         }
         return (struct ruling) { VERDICT_BLOCKED, "wechat/unknown", MESSAGE_WECHAT_UNKNOWN_CODE,
-                                 false };
+                                false };
 }
 
 int wechat_judge(struct work *work, const struct answer *answer, bool harmless, enum message what) {
@@ -308,7 +310,8 @@ int wechat_judge(struct work *work, const struct answer *answer, bool harmless, 
         char *doing freed_by(freep) = say(what, NULL);
         char *field freed_by(freep) =
                 say(answer->class == CLASS_CONTENT || answer->class == CLASS_MEDIA ? field_message
-                                                                                   : what, NULL);
+                                                                                   : what,
+                    NULL);
         char code[24], status[24], when[MOMENT_TEXT], address[64];
         int r;
 
@@ -335,7 +338,8 @@ int wechat_refresh(struct work *work, const struct answer *answer) {
                 return wechat_judge(work, answer, false, MESSAGE_WECHAT_DO_OTHER);
         if (json_object_set_new(work->state, "refused", json_integer(refused + 1)) < 0)
                 return -ENOMEM;
-        *work->ret = (struct step) { .kind = STEP_ACCOUNT, .memo = json_incref(work->state),
-                                     .need = { .version = version } };
+        *work->ret = (struct step) { .kind = STEP_ACCOUNT,
+                                    .memo = json_incref(work->state),
+                                    .need = { .version = version } };
         return 0;
 }

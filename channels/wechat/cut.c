@@ -37,11 +37,13 @@ static size_t closing_units(const struct cutting *cutting) {
         return units;
 }
 
-static void take_tag(struct cutting *cutting, const char *tag, size_t n, const char *html, size_t most) {
+static void take_tag(struct cutting *cutting, const char *tag, size_t n, const char *html,
+                     size_t most) {
         static const char *const alone[] = { "br", "hr", "img", "col", "wbr", NULL };
-        static const char *const whole[] = { "p", "li", "tr", "table", "ul", "ol", "dl", "dd", "pre",
-                                             "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
-                                             "div", "figure", "details", NULL };
+        static const char *const whole[] = { "p",      "li",      "tr",  "table",      "ul", "ol",
+                                             "dl",     "dd",      "pre", "blockquote", "h1", "h2",
+                                             "h3",     "h4",      "h5",  "h6",         "hr", "div",
+                                             "figure", "details", NULL };
         bool closes = tag[1] == '/';
         const char *name = tag + 1 + closes;
         size_t n_name = strcspn(name, " />\t\n");

@@ -4,14 +4,23 @@
 
 enum { MOST = 40, CONTENT = 4000 };
 
-enum fault { LOSES_REQUEST, LOSES_REPLY, DIES_BEFORE, DIES_AFTER, GARBLES, REFUSES_CONNECTION, N_FAULTS, NO_FAULT };
+enum fault {
+        LOSES_REQUEST,
+        LOSES_REPLY,
+        DIES_BEFORE,
+        DIES_AFTER,
+        GARBLES,
+        REFUSES_CONNECTION,
+        N_FAULTS,
+        NO_FAULT
+};
 
 struct platform {
         char drafts[MOST][CONTENT], articles[MOST][CONTENT]; /* "" where there is none */
-        char client[MOST][40]; /* of a push: its clientmsgid */
+        char client[MOST][40];                               /* of a push: its clientmsgid */
         size_t n_drafts, n_articles;
         size_t n_requests, fault_at; /* from 1; 0: none */
-        enum fault fault, second; /* at the request after it */
+        enum fault fault, second;    /* at the request after it */
         char reply[3 * CONTENT];
 };
 
@@ -38,7 +47,9 @@ static void publish_draft(struct platform *platform, const json_t *body, bool pu
         for (size_t k = 0; push && k < platform->n_articles; k++)
                 if (strcmp(platform->client[k], client) == 0) {
                         (void) snprintf(platform->reply, sizeof(platform->reply),
-                                        "{\"errcode\":45065,\"errmsg\":\"clientmsgid exist\",\"msg_id\":%zu}", k);
+                                        "{\"errcode\":45065,\"errmsg\":\"clientmsgid "
+                                        "exist\",\"msg_id\":%zu}",
+                                        k);
                         return;
                 }
         if (i >= platform->n_drafts || !platform->drafts[i][0]) {
@@ -62,8 +73,9 @@ static void list_articles(struct platform *platform) {
 
                         (void) snprintf(id, sizeof(id), "A%zu", i);
                         (void) json_array_append_new(
-                                items, json_pack("{s:s, s:{s:[{s:s, s:s}]}}", "article_id", id, "content", "news_item",
-                                                 "content", platform->articles[i], "url", "http://found"));
+                                items, json_pack("{s:s, s:{s:[{s:s, s:s}]}}", "article_id", id,
+                                                 "content", "news_item", "content",
+                                                 platform->articles[i], "url", "http://found"));
                 }
         list = json_pack("{s:i, s:o}", "total_count", (int) json_array_size(items), "item", items);
         text = json_dumps(list, JSON_COMPACT);
@@ -73,7 +85,8 @@ static void list_articles(struct platform *platform) {
 }
 
 static void effect(struct platform *platform, const char *url, const json_t *body) {
-        const char *content = wechat_text(json_array_get(json_object_get(body, "articles"), 0), "content");
+        const char *content =
+                wechat_text(json_array_get(json_object_get(body, "articles"), 0), "content");
         size_t i;
 
         (void) snprintf(platform->reply, sizeof(platform->reply), OK);
@@ -86,30 +99,35 @@ static void effect(struct platform *platform, const char *url, const json_t *bod
         } else if (strstr(url, "draft/get") || strstr(url, "draft/delete")) {
                 i = number_in(body, "media_id");
                 if (i >= platform->n_drafts || !platform->drafts[i][0])
-                        (void) snprintf(platform->reply, sizeof(platform->reply), "{\"errcode\":40007}");
+                        (void) snprintf(platform->reply, sizeof(platform->reply),
+                                        "{\"errcode\":40007}");
                 else if (strstr(url, "delete"))
                         platform->drafts[i][0] = '\0';
         } else if (strstr(url, "freepublish/submit") || strstr(url, "mass/sendall")) {
                 publish_draft(platform, body, strstr(url, "mass") != NULL);
         } else if (strstr(url, "freepublish/get?")) {
                 (void) snprintf(platform->reply, sizeof(platform->reply),
-                                "{\"publish_status\":0,\"article_id\":\"A%zu\"}", number_in(body, "publish_id"));
+                                "{\"publish_status\":0,\"article_id\":\"A%zu\"}",
+                                number_in(body, "publish_id"));
         } else if (strstr(url, "mass/get")) {
-                (void) snprintf(platform->reply, sizeof(platform->reply), "{\"msg_status\":\"SEND_SUCCESS\"}");
+                (void) snprintf(platform->reply, sizeof(platform->reply),
+                                "{\"msg_status\":\"SEND_SUCCESS\"}");
         } else if (strstr(url, "batchget")) {
                 list_articles(platform);
         } else if (strstr(url, "/delete")) {
                 i = number_in(body, strstr(url, "mass") ? "msg_id" : "article_id");
                 assert_true(i < platform->n_articles);
                 if (!platform->articles[i][0])
-                        (void) snprintf(platform->reply, sizeof(platform->reply), "{\"errcode\":53600}");
+                        (void) snprintf(platform->reply, sizeof(platform->reply),
+                                        "{\"errcode\":53600}");
                 platform->articles[i][0] = '\0';
         }
 }
 
 static bool play(struct world *world, const struct http_request *http, struct http_reply *ret) {
         struct platform *platform = world->platform;
-        bool second = ++platform->n_requests == platform->fault_at + 1 && platform->second != NO_FAULT && platform->fault_at;
+        bool second = ++platform->n_requests == platform->fault_at + 1 &&
+                      platform->second != NO_FAULT && platform->fault_at;
         bool here = platform->n_requests == platform->fault_at || second;
         enum fault fault = second ? platform->second : platform->fault;
         json_t *body = json_loadb(buf_text(&http->body), http->body.len, 0, NULL);
@@ -117,12 +135,16 @@ static bool play(struct world *world, const struct http_request *http, struct ht
         if (!here || fault == LOSES_REPLY || fault == DIES_AFTER || fault == GARBLES)
                 effect(platform, http->url, body);
         json_decref(body);
-        *ret = (struct http_reply) { .status = 200, .body = platform->reply, .n_body = strlen(platform->reply),
-                                     .sent = true };
+        *ret = (struct http_reply) { .status = 200,
+                                    .body = platform->reply,
+                                    .n_body = strlen(platform->reply),
+                                    .sent = true };
         if (!here)
                 return true;
         if (fault == GARBLES)
-                *ret = (struct http_reply) { .status = 502, .body = "<html>", .n_body = 6, .sent = true };
+                *ret = (struct http_reply) {
+                        .status = 502, .body = "<html>", .n_body = 6, .sent = true
+                };
         else
                 *ret = (struct http_reply) { .error = "gone", .sent = fault != REFUSES_CONNECTION };
         return fault != DIES_BEFORE && fault != DIES_AFTER;
@@ -139,7 +161,8 @@ static void until_done(struct world *world) {
                                                             : NULL;
                         return;
                 }
-                if (verdict && (verdict->kind == VERDICT_REFUSED || verdict->kind == VERDICT_BLOCKED)) {
+                if (verdict &&
+                    (verdict->kind == VERDICT_REFUSED || verdict->kind == VERDICT_BLOCKED)) {
                         print_message("%s\n", verdict->sentence);
                         fail();
                 }
@@ -202,7 +225,8 @@ static void story(bool push, int overtaken, size_t fault_at, enum fault fault, e
         world_done(&world);
 }
 
-static void stories(bool push, int overtaken, enum fault fault, enum fault second, size_t *n_stories) {
+static void stories(bool push, int overtaken, enum fault fault, enum fault second,
+                    size_t *n_stories) {
         size_t most = 0, n;
 
         story(push, overtaken, 0, fault, NO_FAULT, &most);
@@ -222,8 +246,9 @@ static void whatever_is_lost_one_article_stands_and_a_withdrawal_leaves_none(voi
                 for (int overtaken = 0; overtaken < 3; overtaken++)
                         for (enum fault fault = 0; fault < N_FAULTS; fault++)
                                 for (size_t i = 0; i < ELEMENTS(seconds); i++) {
-                                        print_message("push %d, overtaken %d, fault %d, then %d\n", push, overtaken,
-                                                      (int) fault, (int) seconds[i]);
+                                        print_message("push %d, overtaken %d, fault %d, then %d\n",
+                                                      push, overtaken, (int) fault,
+                                                      (int) seconds[i]);
                                         stories(push == 1, overtaken, fault, seconds[i], &n);
                                 }
         print_message("%zu stories\n", n);

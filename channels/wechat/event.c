@@ -1,6 +1,6 @@
 /* The XML that the platform pushes: elements, CDATA and text, and nothing else. What is read is a
- * stranger's, so there is no DOCTYPE, no comment, no processing instruction but the first line's, no
- * entity but the five of XML, and an end to depth and number. */
+ * stranger's, so there is no DOCTYPE, no comment, no processing instruction but the first line's,
+ * no entity but the five of XML, and an end to depth and number. */
 #include <errno.h>
 #include <string.h>
 
@@ -30,7 +30,8 @@ static size_t name_bytes(const char *at, const char *end) {
 
         while (at + n < end && n < NAME &&
                (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", at[n]) ||
-                (n > 0 && strchr("0123456789-", at[n]))) && at[n] != '\0')
+                (n > 0 && strchr("0123456789-", at[n]))) &&
+               at[n] != '\0')
                 n++;
         return n;
 }
@@ -64,7 +65,8 @@ static int close_element(struct reader *reader) {
             memcmp(reader->path + start + (start > 0), name, n) != 0)
                 return -EINVAL;
         if (!json_object_get(reader->found, reader->path) &&
-            json_object_set_new(reader->found, reader->path, json_string(buf_text(&reader->text))) < 0)
+            json_object_set_new(reader->found, reader->path, json_string(buf_text(&reader->text))) <
+                    0)
                 return -ENOMEM;
         buf_reset(&reader->text);
         reader->path[start] = '\0';
@@ -89,7 +91,11 @@ static int take_entity(struct reader *reader) {
         static const struct {
                 const char *name;
                 char c;
-        } entities[] = { { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' }, { "&quot;", '"' }, { "&apos;", '\'' } };
+        } entities[] = { { "&amp;", '&' },
+                         { "&lt;", '<' },
+                         { "&gt;", '>' },
+                         { "&quot;", '"' },
+                         { "&apos;", '\'' } };
 
         for (size_t i = 0; i < ELEMENTS(entities); i++)
                 if (begins(reader, entities[i].name)) {

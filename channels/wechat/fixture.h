@@ -1,6 +1,6 @@
-/* For the tests of wechat: a world that plays engine, store and platform. The platform's answers are
- * a script, one per request in their order; each has a word that must stand in the request's address.
- * Included by tests only. */
+/* For the tests of wechat: a world that plays engine, store and platform. The platform's answers
+ * are a script, one per request in their order; each has a word that must stand in the request's
+ * address. Included by tests only. */
 #ifndef CHANNELS_WECHAT_FIXTURE_H
 #define CHANNELS_WECHAT_FIXTURE_H
 
@@ -21,9 +21,9 @@
 #include "core/memory.h"
 #include "core/unicode.h"
 
-#define NOON INT64_C(1795320000000) /* 2026-11-22T12:00:00+08:00 */
+#define NOON INT64_C(1795320000000)     /* 2026-11-22T12:00:00+08:00 */
 #define MIDNIGHT INT64_C(1795363200000) /* 2026-11-23T00:00:00+08:00 */
-#define MINUTES(n) ((int64_t) (n) * 60 * 1000)
+#define MINUTES(n) ((int64_t) (n) *60 * 1000)
 #define TOKEN "{\"access_token\":\"T1\",\"expires_in\":7200}"
 #define OK "{\"errcode\":0,\"errmsg\":\"ok\"}"
 #define SHA_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -43,7 +43,7 @@ struct world {
         struct wechat_options options;
         struct delivery delivery;
         json_t *book, *counts, *memo, *account;
-        json_t *requests; /* of the last run: [{"url","body","checkpoint"}] */
+        json_t *requests;          /* of the last run: [{"url","body","checkpoint"}] */
         const struct line *script; /* NULL path ends it */
         unsigned account_version;
         int64_t limit; /* of the counts, in place of what is asked for; 0: as asked */
@@ -57,9 +57,10 @@ struct world {
 
 __attribute__((unused)) static json_t *event_of(const char *data) {
         json_t *more = json_loads(data, 0, NULL);
-        json_t *event = json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}, s:{s:s}}}", "id", "e1", "data", "document",
-                                  "oa-1", "title", "关于停水的通知", "body", "format", "text", "content",
-                                  "11月23日全城停水。", "publisher", "name", "腾冲市人民政府");
+        json_t *event =
+                json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}, s:{s:s}}}", "id", "e1", "data",
+                          "document", "oa-1", "title", "关于停水的通知", "body", "format", "text",
+                          "content", "11月23日全城停水。", "publisher", "name", "腾冲市人民政府");
 
         assert_non_null(more);
         (void) json_object_update(json_object_get(event, "data"), more);
@@ -83,15 +84,25 @@ __attribute__((unused)) static void world_part(struct world *world, enum deliver
 
 __attribute__((unused)) static void world_init(struct world *world, const char *data) {
         *world = (struct world) {
-                .options = { .appid = (char *) "wxb11529c136998cb6", .cover_media = (char *) "COVER",
-                             .api = (char *) "https://api.weixin.qq.com", .delete_reserve = 3,
-                             .poll_ms = MINUTES(5), .unclear_ms = MINUTES(10) },
-                .delivery = { .channel = "wechat", .region = "530581", .region_name = "腾冲市",
-                              .document = "oa-1", .event_id = "01JDB3K6V0T5YQ2N8M4W7XHRCE",
-                              .document_kind = "notice", .attempt = 1, .now_ms = NOON,
+                .options = { .appid = (char *) "wxb11529c136998cb6",
+                             .cover_media = (char *) "COVER",
+                             .api = (char *) "https://api.weixin.qq.com",
+                             .delete_reserve = 3,
+                             .poll_ms = MINUTES(5),
+                             .unclear_ms = MINUTES(10) },
+                .delivery = { .channel = "wechat",
+                              .region = "530581",
+                              .region_name = "腾冲市",
+                              .document = "oa-1",
+                              .event_id = "01JDB3K6V0T5YQ2N8M4W7XHRCE",
+                              .document_kind = "notice",
+                              .attempt = 1,
+                              .now_ms = NOON,
                               .late_effect_ms = 15000,
                               .secret = "appsecret = s3cret\ntoken = pamtest\n" },
-                .book = json_object(), .counts = json_object(), .requests = json_array(),
+                .book = json_object(),
+                .counts = json_object(),
+                .requests = json_array(),
         };
         world->delivery.event = event_of(data);
         world->delivery.options = &world->options;
@@ -110,7 +121,8 @@ __attribute__((unused)) static void world_done(struct world *world) {
 
 static bool name_is_sound(const char *name) {
         return *name && strlen(name) <= 120 &&
-               name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-")] ==
+               name[strspn(name,
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-")] ==
                        '\0';
 }
 
@@ -121,9 +133,11 @@ __attribute__((unused)) static void world_book(struct world *world, const struct
         const char *name;
         size_t i;
 
-        *ret = (struct book_reply) { .spent = true, .now_ms = world->delivery.now_ms, .opens_ms = MIDNIGHT,
-                                     .values = values };
-        json_array_foreach(book->spend, i, one) {
+        *ret = (struct book_reply) { .spent = true,
+                                    .now_ms = world->delivery.now_ms,
+                                    .opens_ms = MIDNIGHT,
+                                    .values = values };
+        json_array_foreach (book->spend, i, one) {
                 const char *count = wechat_text(one, "name");
                 int64_t limit = world->limit ? world->limit : wechat_number(one, "limit");
 
@@ -131,19 +145,21 @@ __attribute__((unused)) static void world_book(struct world *world, const struct
                 if (wechat_number(world->counts, count) + wechat_number(one, "amount") > limit)
                         ret->spent = false;
                 else
-                        (void) json_object_set_new(world->counts, count,
-                                                   json_integer(wechat_number(world->counts, count) + 1));
+                        (void) json_object_set_new(
+                                world->counts, count,
+                                json_integer(wechat_number(world->counts, count) + 1));
         }
-        json_object_foreach(book->put, name, one) {
+        json_object_foreach (book->put, name, one) {
                 assert_true(name_is_sound(name));
                 assert_true(strlen(wechat_text(one, "value")) <= 65536);
                 if (ret->spent && json_is_null(one))
                         (void) json_object_del(world->book, name);
                 else if (ret->spent)
-                        (void) json_object_set_new(world->book, name, json_string(wechat_text(one, "value")));
+                        (void) json_object_set_new(world->book, name,
+                                                   json_string(wechat_text(one, "value")));
         }
         assert_true(json_array_size(book->get) + json_object_size(book->put) <= 64);
-        json_array_foreach(book->get, i, one) {
+        json_array_foreach (book->get, i, one) {
                 const json_t *value = json_object_get(world->book, json_string_value(one));
 
                 assert_true(name_is_sound(json_string_value(one)));
@@ -158,7 +174,10 @@ static void note_request(struct world *world, const struct step *step) {
         (void) json_array_append_new(
                 world->requests,
                 json_pack("{s:s, s:s, s:b, s:b, s:b}", "url", http->url, "body",
-                          http->body.data && unicode_valid(http->body.data, http->body.len) == http->body.len ? http->body.data : "",
+                          http->body.data && unicode_valid(http->body.data, http->body.len) ==
+                                                     http->body.len
+                                  ? http->body.data
+                                  : "",
                           "checkpoint", step->checkpoint, "harmless", http->harmless, "upload",
                           http->upload != NULL));
 }
@@ -185,14 +204,17 @@ static void answer_of(struct world *world, struct reply *ret) {
         }
         world->script++;
         *ret = (struct reply) { .kind = STEP_HTTP };
-        ret->http = (struct http_reply) { .status = line->status < 0 ? 0 : line->status ? line->status : 200,
-                                          .body = line->body ? line->body : "", .sent = line->status != NOT_SENT,
-                                          .n_body = line->body ? strlen(line->body) : 0,
-                                          .error = line->status < 0 ? "Timeout was reached" : NULL };
+        ret->http = (struct http_reply) { .status = line->status < 0 ? 0
+                                                   : line->status   ? line->status
+                                                                    : 200,
+                                         .body = line->body ? line->body : "",
+                                         .sent = line->status != NOT_SENT,
+                                         .n_body = line->body ? strlen(line->body) : 0,
+                                         .error = line->status < 0 ? "Timeout was reached" : NULL };
 }
 
-/* Runs one attempt to its verdict, which is in world->step. NULL: the process died on its way, and of
- * the memo only what was on disk is left. */
+/* Runs one attempt to its verdict, which is in world->step. NULL: the process died on its way, and
+ * of the memo only what was on disk is left. */
 __attribute__((unused)) static const struct verdict *world_run(struct world *world,
                                                                const struct line *script) {
         json_t *on_disk = world->memo ? json_deep_copy(world->memo) : NULL;
@@ -235,8 +257,9 @@ __attribute__((unused)) static const struct verdict *world_run(struct world *wor
                         world_book(world, &step->book, &reply.book);
                         values = (json_t *) reply.book.values;
                 } else if (step->kind == STEP_FILE) {
-                        reply.file = (struct file_reply) { .bytes = world->file, .n_bytes = world->n_file,
-                                                           .error = world->file ? 0 : ENOENT };
+                        reply.file = (struct file_reply) { .bytes = world->file,
+                                                          .n_bytes = world->n_file,
+                                                          .error = world->file ? 0 : ENOENT };
                 } else {
                         assert_int_equal(step->kind, STEP_HTTP);
                         note_request(world, step);
@@ -253,15 +276,19 @@ __attribute__((unused)) static const struct verdict *world_run(struct world *wor
                                 return NULL;
                         }
                 }
-                assert_int_equal(in_account ? wechat_driver.account_next(&world->delivery, &reply, &next)
-                                            : wechat_driver.next(&world->delivery, &reply, &next), 0);
+                assert_int_equal(
+                        in_account ? wechat_driver.account_next(&world->delivery, &reply, &next)
+                                   : wechat_driver.next(&world->delivery, &reply, &next),
+                        0);
                 json_decref(values);
                 world_takes(world, &next);
         }
         json_decref(on_disk);
         if (world->script && world->script->path) {
-                print_message("%s: %s; not asked for: %s\n", world->step.verdict.code ? world->step.verdict.code : "done",
-                              world->step.verdict.sentence ? world->step.verdict.sentence : "", world->script->path);
+                print_message("%s: %s; not asked for: %s\n",
+                              world->step.verdict.code ? world->step.verdict.code : "done",
+                              world->step.verdict.sentence ? world->step.verdict.sentence : "",
+                              world->script->path);
                 fail();
         }
         return &world->step.verdict;

@@ -35,14 +35,16 @@ int wechat_verdict(struct work *work, enum verdict_kind kind, const char *code, 
         say_list(&sentence, message, pairs);
         va_end(pairs);
         *ret = (struct step) { .kind = STEP_VERDICT, .memo = lasting(work->state) };
-        ret->verdict = (struct verdict) { .kind = kind, .code = code, .at_ms = at_ms,
-                                          .sentence = buf_take(&sentence) };
+        ret->verdict = (struct verdict) {
+                .kind = kind, .code = code, .at_ms = at_ms, .sentence = buf_take(&sentence)
+        };
         return ret->verdict.sentence ? 0 : -ENOMEM;
 }
 
 int wechat_book(struct work *work, const char *at, json_t *get, json_t *put, json_t *spend) {
-        *work->ret = (struct step) { .kind = STEP_BOOK, .memo = json_incref(work->state),
-                                     .book = { .get = get, .put = put, .spend = spend } };
+        *work->ret = (struct step) { .kind = STEP_BOOK,
+                                    .memo = json_incref(work->state),
+                                    .book = { .get = get, .put = put, .spend = spend } };
         if ((!get && !put && !spend) ||
             (at && json_object_set_new(work->state, "at", json_string(at)) < 0))
                 return -ENOMEM;
@@ -166,7 +168,7 @@ static int read_results(struct work *work, bool *ret_asked) {
         char name[120];
         size_t i;
 
-        json_array_foreach(json_object_get(note, "flights"), i, flight) {
+        json_array_foreach (json_object_get(note, "flights"), i, flight) {
                 const char *id = wechat_text(flight, "id");
 
                 if (!*id || json_object_get(done, id) || json_array_size(names) >= 60)
@@ -191,7 +193,7 @@ static int have_results(struct work *work, const json_t *values) {
         char name[120];
         size_t i;
 
-        json_array_foreach(flights, i, flight) {
+        json_array_foreach (flights, i, flight) {
                 const char *id = wechat_text(flight, "id"), *text;
                 json_t *told;
 
@@ -210,8 +212,8 @@ int wechat_took(struct work *work, const char *at, const struct reply *reply) {
         if (reply->kind != STEP_BOOK)
                 return -EINVAL;
         if (reply->book.error)
-                return wechat_verdict(work, VERDICT_LATER, "wechat/book", 0,
-                                      MESSAGE_WECHAT_NO_BOOK, "reason", reply->book.error, NULL);
+                return wechat_verdict(work, VERDICT_LATER, "wechat/book", 0, MESSAGE_WECHAT_NO_BOOK,
+                                      "reason", reply->book.error, NULL);
         if (strcmp(at, "read") == 0)
                 return have_read(work, reply->book.values);
         if (strcmp(at, "results") == 0)
@@ -228,7 +230,7 @@ static const char *own_article(const struct work *work, const char *edition) {
         const char *id;
         json_t *article;
 
-        json_object_foreach(json_object_get(note, "articles"), id, article)
+        json_object_foreach (json_object_get(note, "articles"), id, article)
                 if (strcmp(wechat_text(article, "edition"), edition) == 0)
                         return id;
         /* The note is gone after a while; the store knows. */
@@ -242,7 +244,7 @@ static json_t *own_flight(const struct work *work, const char *edition) {
         json_t *flight;
         size_t i;
 
-        json_array_foreach(flights, i, flight)
+        json_array_foreach (flights, i, flight)
                 if (strcmp(wechat_text(flight, "edition"), edition) == 0)
                         return flight;
         return NULL;
@@ -272,7 +274,7 @@ static int publish(struct work *work) {
 static int end(struct work *work, const json_t *end) {
         return wechat_verdict(work, (enum verdict_kind) wechat_number(end, "kind"),
                               wechat_number(end, "kind") == VERDICT_LATER ? "wechat/failed"
-                                                                         : "wechat/not-published",
+                                                                          : "wechat/not-published",
                               0, (enum message) wechat_number(end, "message"), "reason",
                               wechat_text(end, "reason"), NULL);
 }

@@ -1,10 +1,14 @@
 #include "channels/wechat/fixture.h"
 
-#define DRAFT { "/cgi-bin/draft/add", 0, "{\"media_id\":\"M1\"}" }
-#define SUBMIT { "/cgi-bin/freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"100\"}" }
-#define PUBLISHED "{\"publish_id\":\"100\",\"publish_status\":0,\"article_id\":\"A7\",\"article_detail\":" \
-                  "{\"count\":1,\"item\":[{\"idx\":1,\"article_url\":\"http://mp.weixin.qq.com/s/7\"}]}}"
-#define END { NULL, 0, NULL }
+#define DRAFT                                                                                      \
+        { "/cgi-bin/draft/add", 0, "{\"media_id\":\"M1\"}" }
+#define SUBMIT                                                                                     \
+        { "/cgi-bin/freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"100\"}" }
+#define PUBLISHED                                                                                  \
+        "{\"publish_id\":\"100\",\"publish_status\":0,\"article_id\":\"A7\",\"article_detail\":"   \
+        "{\"count\":1,\"item\":[{\"idx\":1,\"article_url\":\"http://mp.weixin.qq.com/s/7\"}]}}"
+#define END                                                                                        \
+        { NULL, 0, NULL }
 #define RUN(world, ...) world_run(world, (const struct line[]) { __VA_ARGS__, END })
 
 static const struct line nothing[] = { END };
@@ -12,7 +16,8 @@ static const struct line nothing[] = { END };
 static void assert_verdict(const struct verdict *verdict, enum verdict_kind kind, const char *code,
                            int64_t at_ms) {
         if (verdict->kind != kind)
-                print_message("%s: %s\n", verdict->code, verdict->sentence ? verdict->sentence : "");
+                print_message("%s: %s\n", verdict->code,
+                              verdict->sentence ? verdict->sentence : "");
         assert_int_equal(verdict->kind, kind);
         if (kind != VERDICT_DONE) {
                 assert_non_null(verdict->sentence);
@@ -24,14 +29,15 @@ static void assert_verdict(const struct verdict *verdict, enum verdict_kind kind
 
 /* Up to the submission: the first attempt of every story. */
 static void submit(struct world *world) {
-        assert_verdict(RUN(world, { "/cgi-bin/stable_token", 0, TOKEN }, DRAFT, SUBMIT), VERDICT_ASK,
-                       "wechat/publishing", NOON + MINUTES(5));
+        assert_verdict(RUN(world, { "/cgi-bin/stable_token", 0, TOKEN }, DRAFT, SUBMIT),
+                       VERDICT_ASK, "wechat/publishing", NOON + MINUTES(5));
 }
 
 static void publish(struct world *world) {
         submit(world);
         world->delivery.now_ms += MINUTES(5);
-        assert_verdict(RUN(world, { "/cgi-bin/freepublish/get", 0, PUBLISHED }), VERDICT_DONE, NULL, 0);
+        assert_verdict(RUN(world, { "/cgi-bin/freepublish/get", 0, PUBLISHED }), VERDICT_DONE, NULL,
+                       0);
         assert_string_equal(world->step.verdict.reference, "A7");
         assert_string_equal(world->step.verdict.url, "http://mp.weixin.qq.com/s/7");
         world->delivery.reference = "A7";
@@ -78,7 +84,8 @@ static void a_result_is_asked_for_after_5_15_and_60_minutes_and_then_every_hour(
                 world.account = NULL;
                 world.delivery.now_ms = NOON + MINUTES(minutes[i]);
                 assert_verdict(RUN(&world, { "stable_token", 0, TOKEN },
-                                   { "/cgi-bin/freepublish/get", 0, "{\"publish_id\":\"100\",\"publish_status\":1}" }),
+                                   { "/cgi-bin/freepublish/get", 0,
+                                     "{\"publish_id\":\"100\",\"publish_status\":1}" }),
                                VERDICT_ASK, "wechat/publishing", NOON + MINUTES(minutes[i + 1]));
         }
         assert_int_equal(count_of(&world, "get"), 4);
@@ -91,8 +98,9 @@ static void what_a_call_told_needs_no_look(void **state) {
         (void) state;
         world_init(&world, "{}");
         submit(&world);
-        (void) json_object_set_new(world.book, "done.publish.100",
-                                   json_string("{\"status\":0,\"article\":\"A7\",\"url\":\"http://u\"}"));
+        (void) json_object_set_new(
+                world.book, "done.publish.100",
+                json_string("{\"status\":0,\"article\":\"A7\",\"url\":\"http://u\"}"));
         assert_verdict(world_run(&world, nothing), VERDICT_DONE, NULL, 0);
         assert_string_equal(world.step.verdict.reference, "A7");
         assert_string_equal(world.step.verdict.url, "http://u");
@@ -100,9 +108,11 @@ static void what_a_call_told_needs_no_look(void **state) {
 
         world_init(&world, "{}"); /* plain: a hint only */
         submit(&world);
-        (void) json_object_set_new(world.book, "done.publish.100",
-                                   json_string("{\"status\":0,\"article\":\"FORGED\",\"hint\":true}"));
-        assert_verdict(RUN(&world, { "/cgi-bin/freepublish/get", 0, PUBLISHED }), VERDICT_DONE, NULL, 0);
+        (void) json_object_set_new(
+                world.book, "done.publish.100",
+                json_string("{\"status\":0,\"article\":\"FORGED\",\"hint\":true}"));
+        assert_verdict(RUN(&world, { "/cgi-bin/freepublish/get", 0, PUBLISHED }), VERDICT_DONE,
+                       NULL, 0);
         assert_string_equal(world.step.verdict.reference, "A7");
         world_done(&world);
 }
@@ -126,12 +136,15 @@ static void every_result_of_the_platform_has_its_end(void **state) {
                 char body[80];
 
                 print_message("publish_status %d\n", rows[i].status);
-                (void) snprintf(body, sizeof(body), "{\"publish_status\":%d,\"fail_idx\":[1]}", rows[i].status);
+                (void) snprintf(body, sizeof(body), "{\"publish_status\":%d,\"fail_idx\":[1]}",
+                                rows[i].status);
                 world_init(&world, "{}");
                 submit(&world);
                 world.delivery.now_ms += MINUTES(5);
-                assert_verdict(RUN(&world, { "freepublish/get", 0, body }), rows[i].kind, rows[i].code, 0);
-                if (rows[i].status == 3) { /* once more, with a new draft; then it is the content's */
+                assert_verdict(RUN(&world, { "freepublish/get", 0, body }), rows[i].kind,
+                               rows[i].code, 0);
+                if (rows[i].status ==
+                    3) { /* once more, with a new draft; then it is the content's */
                         world.delivery.now_ms += MINUTES(1);
                         assert_verdict(RUN(&world, DRAFT, SUBMIT), VERDICT_ASK, "wechat/publishing",
                                        NOON + MINUTES(11));
@@ -153,11 +166,13 @@ static void a_revision_is_shown_before_the_old_one_goes(void **state) {
         assert_verdict(RUN(&world, { "draft/add", 0, "{\"media_id\":\"M2\"}" },
                            { "freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"101\"}" }),
                        VERDICT_ASK, "wechat/publishing", NOON + MINUTES(10));
-        (void) json_object_set_new(world.book, "done.publish.101",
-                                   json_string("{\"status\":0,\"article\":\"A8\",\"url\":\"http://8\"}"));
+        (void) json_object_set_new(
+                world.book, "done.publish.101",
+                json_string("{\"status\":0,\"article\":\"A8\",\"url\":\"http://8\"}"));
         world.delivery.surplus = "STALE A7";
-        assert_verdict(RUN(&world, { "freepublish/delete", 0, OK }, { "freepublish/delete", 0, OK }),
-                       VERDICT_DONE, NULL, 0);
+        assert_verdict(
+                RUN(&world, { "freepublish/delete", 0, OK }, { "freepublish/delete", 0, OK }),
+                VERDICT_DONE, NULL, 0);
         assert_string_equal(world.step.verdict.reference, "A8");
         assert_int_equal(count_of(&world, "delete"), 2);
         world_done(&world);
@@ -174,8 +189,9 @@ static void a_revision_leaves_three_deletions_for_withdrawals(void **state) {
         world_part(&world, DELIVER_PUBLISH, "8", 8);
         (void) RUN(&world, { "draft/add", 0, "{\"media_id\":\"M2\"}" },
                    { "freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"101\"}" });
-        (void) json_object_set_new(world.book, "done.publish.101",
-                                   json_string("{\"status\":0,\"article\":\"A8\",\"url\":\"http://8\"}"));
+        (void) json_object_set_new(
+                world.book, "done.publish.101",
+                json_string("{\"status\":0,\"article\":\"A8\",\"url\":\"http://8\"}"));
         verdict = world_run(&world, nothing);
         assert_verdict(verdict, VERDICT_WAIT, "wechat/quota", MIDNIGHT);
         assert_non_null(strstr(verdict->sentence, "2026-11-23 00:00"));
@@ -184,8 +200,8 @@ static void a_revision_leaves_three_deletions_for_withdrawals(void **state) {
         /* Not forgotten, and not published twice. */
         world.delivery.now_ms = MIDNIGHT;
         json_object_clear(world.counts);
-        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, { "freepublish/delete", 0, OK }), VERDICT_DONE,
-                       NULL, 0);
+        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, { "freepublish/delete", 0, OK }),
+                       VERDICT_DONE, NULL, 0);
         assert_string_equal(world.step.verdict.reference, "A8");
 
         /* A withdrawal may use the reserve. */
@@ -208,9 +224,11 @@ static void a_withdrawal_takes_all_that_stands(void **state) {
                 publish(&world);
                 world_part(&world, kinds[i], i == 0 ? "7w" : "7x", 7);
                 world.delivery.surplus = "B1 mass:55";
-                assert_verdict(RUN(&world, { "freepublish/delete", 0, OK },
-                                   { "freepublish/delete", 0, "{\"errcode\":53600,\"errmsg\":\"gone\"}" },
-                                   { "mass/delete", 0, OK }), VERDICT_DONE, NULL, 0);
+                assert_verdict(
+                        RUN(&world, { "freepublish/delete", 0, OK },
+                            { "freepublish/delete", 0, "{\"errcode\":53600,\"errmsg\":\"gone\"}" },
+                            { "mass/delete", 0, OK }),
+                        VERDICT_DONE, NULL, 0);
                 /* Once more: nothing is asked for that is known to be gone. */
                 assert_verdict(world_run(&world, nothing), VERDICT_DONE, NULL, 0);
                 world_done(&world);
@@ -236,8 +254,9 @@ static void a_withdrawal_waits_for_what_is_still_being_published(void **state) {
         world_part(&world, DELIVER_WITHDRAW, "7w", 7);
         assert_verdict(world_run(&world, nothing), VERDICT_ASK, "wechat/older", NOON + MINUTES(5));
         world.delivery.now_ms += MINUTES(5);
-        assert_verdict(RUN(&world, { "freepublish/get", 0, PUBLISHED }, { "freepublish/delete", 0, OK }),
-                       VERDICT_DONE, NULL, 0);
+        assert_verdict(
+                RUN(&world, { "freepublish/get", 0, PUBLISHED }, { "freepublish/delete", 0, OK }),
+                VERDICT_DONE, NULL, 0);
         world_done(&world);
 }
 
@@ -247,7 +266,8 @@ static void a_budget_that_is_spent_waits_for_the_next_day(void **state) {
         (void) state;
         world_init(&world, "{}");
         (void) json_object_set_new(world.counts, "submit", json_integer(WECHAT_SUBMITS));
-        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, DRAFT), VERDICT_WAIT, "wechat/quota", MIDNIGHT);
+        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, DRAFT), VERDICT_WAIT,
+                       "wechat/quota", MIDNIGHT);
         json_object_clear(world.counts);
         assert_verdict(RUN(&world, SUBMIT), VERDICT_ASK, "wechat/publishing", NOON + MINUTES(5));
         (void) json_object_set_new(world.counts, "get", json_integer(WECHAT_GETS));
@@ -278,8 +298,9 @@ static void a_repair_looks_first(void **state) {
         publish(&world);
         world.delivery.shown = true;
         world_part(&world, DELIVER_PUBLISH, "7r2", 7);
-        assert_verdict(RUN(&world, { "freepublish/getarticle", 0, "{\"news_item\":[{\"title\":\"t\"}]}" }),
-                       VERDICT_DONE, NULL, 0);
+        assert_verdict(
+                RUN(&world, { "freepublish/getarticle", 0, "{\"news_item\":[{\"title\":\"t\"}]}" }),
+                VERDICT_DONE, NULL, 0);
         world_part(&world, DELIVER_PUBLISH, "7r3", 7);
         assert_verdict(RUN(&world, { "freepublish/getarticle", 0, "{\"errcode\":53600}" },
                            { "draft/add", 0, "{\"media_id\":\"M2\"}" },
@@ -295,9 +316,12 @@ static const char *list_of(const struct world *world, const char *first, const c
 
         wechat_mark(&world->delivery, mark);
         (void) snprintf(list, sizeof(list),
-                        "{\"item\":[{\"article_id\":\"%s\",\"content\":{\"news_item\":[{\"content\":\"..%s\",\"url\":\"http://1\"}]}},"
-                        "{\"article_id\":\"%s\",\"content\":{\"news_item\":[{\"content\":\"..%s\",\"url\":\"http://2\"}]}},"
-                        "{\"article_id\":\"OTHER\",\"content\":{\"news_item\":[{\"content\":\"GK0000000000000000\"}]}}]}",
+                        "{\"item\":[{\"article_id\":\"%s\",\"content\":{\"news_item\":[{"
+                        "\"content\":\"..%s\",\"url\":\"http://1\"}]}},"
+                        "{\"article_id\":\"%s\",\"content\":{\"news_item\":[{\"content\":\"..%s\","
+                        "\"url\":\"http://2\"}]}},"
+                        "{\"article_id\":\"OTHER\",\"content\":{\"news_item\":[{\"content\":"
+                        "\"GK0000000000000000\"}]}}]}",
                         first, mark, second, mark);
         return list;
 }
@@ -307,10 +331,11 @@ static void what_had_to_be_submitted_twice_is_looked_at_for_a_twin(void **state)
 
         (void) state;
         world_init(&world, "{}");
-        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, DRAFT, { "freepublish/submit", -1, NULL }),
+        assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, DRAFT,
+                           { "freepublish/submit", -1, NULL }),
                        VERDICT_UNCERTAIN, "wechat/unclear", 0);
-        assert_verdict(RUN(&world, { "draft/get", 0, "{\"news_item\":[]}" }), VERDICT_ASK, "wechat/unclear",
-                       NOON + MINUTES(10));
+        assert_verdict(RUN(&world, { "draft/get", 0, "{\"news_item\":[]}" }), VERDICT_ASK,
+                       "wechat/unclear", NOON + MINUTES(10));
         world.delivery.now_ms += MINUTES(10); /* still a draft: it did not come */
         assert_verdict(RUN(&world, { "draft/get", 0, "{\"news_item\":[]}" }, SUBMIT), VERDICT_ASK,
                        "wechat/publishing", NOON + MINUTES(15));
@@ -320,7 +345,8 @@ static void what_had_to_be_submitted_twice_is_looked_at_for_a_twin(void **state)
         world.delivery.shown = true; /* and yet it did come */
         world.delivery.reference = "A7";
         assert_verdict(RUN(&world, { "freepublish/batchget", 0, list_of(&world, "A6", "A7") },
-                           { "freepublish/delete", 0, OK }), VERDICT_DONE, NULL, 0);
+                           { "freepublish/delete", 0, OK }),
+                       VERDICT_DONE, NULL, 0);
         assert_string_equal(world.step.verdict.reference, "A7");
         assert_verdict(world_run(&world, nothing), VERDICT_DONE, NULL, 0); /* looked at once */
         world_done(&world);
@@ -346,14 +372,17 @@ static void a_draft_that_left_the_box_is_looked_for_a_day_and_never_repeated(voi
         json_decref(world.account);
         world.account = NULL;
         assert_verdict(RUN(&world, { "stable_token", 0, TOKEN }, { "draft/get", 0, gone },
-                           { "freepublish/batchget", 0, "{\"item\":[]}" }), VERDICT_REFUSED, "wechat/not-published", 0);
+                           { "freepublish/batchget", 0, "{\"item\":[]}" }),
+                       VERDICT_REFUSED, "wechat/not-published", 0);
         /* Somebody has looked, and replays it: it is made anew. */
-        assert_verdict(RUN(&world, DRAFT, SUBMIT), VERDICT_ASK, "wechat/publishing", NOON + MINUTES(24 * 60 + 5));
+        assert_verdict(RUN(&world, DRAFT, SUBMIT), VERDICT_ASK, "wechat/publishing",
+                       NOON + MINUTES(24 * 60 + 5));
         world_done(&world);
 
         world_init(&world, "{}");
         (void) RUN(&world, { "stable_token", 0, TOKEN }, DRAFT, { "freepublish/submit", -1, NULL });
-        assert_verdict(RUN(&world, { "draft/get", 0, gone }, { "freepublish/batchget", 0, list_of(&world, "A7", "A7") }),
+        assert_verdict(RUN(&world, { "draft/get", 0, gone },
+                           { "freepublish/batchget", 0, list_of(&world, "A7", "A7") }),
                        VERDICT_DONE, NULL, 0);
         assert_string_equal(world.step.verdict.reference, "A7");
         world_done(&world);
@@ -364,14 +393,32 @@ static void an_address_and_a_cover_are_needed(void **state) {
                 struct wechat_options options;
                 size_t n;
         } rows[] = {
-                { { .appid = (char *) "wx1234567890", .api = (char *) "https://a.cn", .cover = (char *) "c.png" }, 0 },
-                { { .appid = (char *) "wx1234567890", .api = (char *) "http://127.0.0.1:80", .cover = (char *) "c" }, 0 },
-                { { .appid = (char *) "wx1234567890", .api = (char *) "http://127.0.0.1.a.cn", .cover = (char *) "c" }, 1 },
-                { { .appid = (char *) "wx1234567890", .api = (char *) "http://a.cn", .cover = (char *) "c" }, 1 },
-                { { .appid = (char *) "wx1234567890", .api = (char *) "https://a.cn/", .cover = (char *) "c" }, 1 },
+                { { .appid = (char *) "wx1234567890",
+                    .api = (char *) "https://a.cn",
+                    .cover = (char *) "c.png" },
+                  0 },
+                { { .appid = (char *) "wx1234567890",
+                    .api = (char *) "http://127.0.0.1:80",
+                    .cover = (char *) "c" },
+                  0 },
+                { { .appid = (char *) "wx1234567890",
+                    .api = (char *) "http://127.0.0.1.a.cn",
+                    .cover = (char *) "c" },
+                  1 },
+                { { .appid = (char *) "wx1234567890",
+                    .api = (char *) "http://a.cn",
+                    .cover = (char *) "c" },
+                  1 },
+                { { .appid = (char *) "wx1234567890",
+                    .api = (char *) "https://a.cn/",
+                    .cover = (char *) "c" },
+                  1 },
                 { { .appid = (char *) "gh_1234567", .api = (char *) "https://a.cn" }, 2 },
-                { { .appid = (char *) "wx1234567890", .api = (char *) "https://a.cn", .cover = (char *) "c",
-                    .cover_media = (char *) "m" }, 1 },
+                { { .appid = (char *) "wx1234567890",
+                    .api = (char *) "https://a.cn",
+                    .cover = (char *) "c",
+                    .cover_media = (char *) "m" },
+                  1 },
         };
 
         (void) state;
@@ -387,7 +434,8 @@ static void an_address_and_a_cover_are_needed(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_notice_goes_out_in_three_requests_and_is_asked_for_later),
-                cmocka_unit_test(a_result_is_asked_for_after_5_15_and_60_minutes_and_then_every_hour),
+                cmocka_unit_test(
+                        a_result_is_asked_for_after_5_15_and_60_minutes_and_then_every_hour),
                 cmocka_unit_test(what_a_call_told_needs_no_look),
                 cmocka_unit_test(every_result_of_the_platform_has_its_end),
                 cmocka_unit_test(a_revision_is_shown_before_the_old_one_goes),

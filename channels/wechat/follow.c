@@ -1,9 +1,10 @@
 /* What became of a draft that was, or may have been, submitted.
  *
- * With its number in hand: what a call told, or else a look now and then, since only a hundred a day
- * are allowed. Without one, its answer was lost, and it is looked for: as long as the draft is in the
- * box it was not published; when it has left the box the article is found among those published, by
- * the mark in its text. A push is simply sent again: its clientmsgid makes that harmless (45065). */
+ * With its number in hand: what a call told, or else a look now and then, since only a hundred a
+ * day are allowed. Without one, its answer was lost, and it is looked for: as long as the draft is
+ * in the box it was not published; when it has left the box the article is found among those
+ * published, by the mark in its text. A push is simply sent again: its clientmsgid makes that
+ * harmless (45065). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static int drop(struct work *work, const json_t *flight) {
         json_t *flights = flights_of(work), *other;
         size_t i;
 
-        json_array_foreach(flights, i, other)
+        json_array_foreach (flights, i, other)
                 if (other == flight) {
                         (void) json_array_remove(flights, i);
                         break;
@@ -59,23 +60,27 @@ static int later(struct work *work, enum verdict_kind kind, const char *code, en
 }
 
 /* It is not over yet: of our own the verdict, of an older one a date to come back. */
-static int not_yet(struct work *work, bool own, bool *ret_more, enum message message, int64_t at_ms) {
+static int not_yet(struct work *work, bool own, bool *ret_more, enum message message,
+                   int64_t at_ms) {
         int64_t pending = wechat_number(work->state, "pending");
 
         if (own)
                 return later(work, VERDICT_ASK,
                              message == MESSAGE_WECHAT_LOOKING ? "wechat/unclear"
-                                                               : "wechat/publishing", message, at_ms);
+                                                               : "wechat/publishing",
+                             message, at_ms);
         *ret_more = true;
-        return pending == 0 || at_ms < pending ? set(work->state, "pending", json_integer(at_ms)) : 0;
+        return pending == 0 || at_ms < pending ? set(work->state, "pending", json_integer(at_ms))
+                                               : 0;
 }
 
 /* -- what a result means -- */
 
 static int end_with(struct work *work, enum verdict_kind kind, enum message message,
                     const char *reason) {
-        return set(work->state, "end", json_pack("{s:i, s:i, s:s}", "kind", (int) kind, "message",
-                                                 (int) message, "reason", reason));
+        return set(work->state, "end",
+                   json_pack("{s:i, s:i, s:s}", "kind", (int) kind, "message", (int) message,
+                             "reason", reason));
 }
 
 static int failed(struct work *work, const json_t *flight, bool own, int64_t status,
@@ -95,12 +100,13 @@ static int failed(struct work *work, const json_t *flight, bool own, int64_t sta
         if (status == 3)
                 r = set(counts, edition, json_integer(times + 1));
         if (r == 0 && own)
-                r = end_with(work, status == 3 && times == 0 ? VERDICT_LATER : VERDICT_REFUSED, message,
-                             reason);
+                r = end_with(work, status == 3 && times == 0 ? VERDICT_LATER : VERDICT_REFUSED,
+                             message, reason);
         return r < 0 ? r : drop(work, flight);
 }
 
-/* 0 done, 1 under way, 2 to 6 as the platform counts them (freepublish_get); 7 a push that failed. */
+/* 0 done, 1 under way, 2 to 6 as the platform counts them (freepublish_get); 7 a push that failed.
+ */
 static int result(struct work *work, json_t *flight, bool own, const json_t *told) {
         int64_t status = wechat_number(told, "status");
         char *id freed_by(freep) = wechat_id(told, "article");
@@ -119,8 +125,8 @@ static int result(struct work *work, json_t *flight, bool own, const json_t *tol
 /* "told" in the form that callback.c writes down: {"status", "article", "url", "reason"}. */
 static json_t *told_publish(const json_t *json) {
         const json_t *items = json_object_get(json_object_get(json, "article_detail"), "item");
-        int64_t status = json_object_get(json, "publish_status") ? wechat_number(json, "publish_status")
-                                                                 : 1;
+        int64_t status =
+                json_object_get(json, "publish_status") ? wechat_number(json, "publish_status") : 1;
 
         return json_pack("{s:I, s:s, s:s, s:s}", "status", (json_int_t) status, "article",
                          wechat_text(json, "article_id"), "url",
@@ -136,8 +142,8 @@ static json_t *told_push(const json_t *json, const char *id) {
                                                          : 1;
 
         buf_fmt(&article, "mass:%s", id);
-        return json_pack("{s:i, s:s, s:s, s:s}", "status", number, "article", buf_text(&article), "url",
-                         "", "reason", status);
+        return json_pack("{s:i, s:s, s:s, s:s}", "status", number, "article", buf_text(&article),
+                         "url", "", "reason", status);
 }
 
 /* -- with its number -- */
@@ -175,7 +181,8 @@ static int with_number(struct work *work, json_t *flight, bool own, bool *ret_mo
         if (has_looked || opens > 0)
                 return not_yet(work, own, ret_more, MESSAGE_WECHAT_PUBLISHING,
                                opens > 0 ? opens : next_look(work, flight));
-        if (is_hint || work->delivery->now_ms >= wechat_number(flight, "at") + work->options->poll_ms)
+        if (is_hint ||
+            work->delivery->now_ms >= wechat_number(flight, "at") + work->options->poll_ms)
                 return look(work, flight);
         return not_yet(work, own, ret_more, MESSAGE_WECHAT_PUBLISHING, next_look(work, flight));
 }
@@ -184,7 +191,7 @@ static json_t *flight_by(const struct work *work, const char *key, const char *v
         json_t *flight;
         size_t i;
 
-        json_array_foreach(flights_of(work), i, flight)
+        json_array_foreach (flights_of(work), i, flight)
                 if (strcmp(wechat_text(flight, key), value) == 0)
                         return flight;
         return NULL;
@@ -230,8 +237,10 @@ static int seen(struct work *work, const struct http_reply *http, bool removed) 
         if ((answer.class != CLASS_OK && answer.class != CLASS_MEDIA) || !flight)
                 return wechat_judge(work, &answer, true, MESSAGE_WECHAT_DO_LOOK);
         (void) json_object_del(work->state, "refused");
-        if (removed ? set(flight, "binned", json_true()) < 0 || set(work->state, "dirty", json_true()) < 0
-                    : set(work->state, answer.class == CLASS_OK ? "there" : "left", json_true()) < 0)
+        if (removed ? set(flight, "binned", json_true()) < 0 ||
+                              set(work->state, "dirty", json_true()) < 0
+                    : set(work->state, answer.class == CLASS_OK ? "there" : "left", json_true()) <
+                              0)
                 return -ENOMEM;
         if (removed && answer.class == CLASS_OK && is_push(flight)) /* it was there: never sent */
                 if (drop(work, flight) < 0)
@@ -243,10 +252,12 @@ static int list(struct work *work) {
         int64_t page = wechat_number(work->state, "page");
 
         if (wechat_number(work->state, "paid-page") <= page)
-                return wechat_book(work, "may-list", NULL, NULL, wechat_spend("list", WECHAT_LISTS));
+                return wechat_book(work, "may-list", NULL, NULL,
+                                   wechat_spend("list", WECHAT_LISTS));
         return wechat_call(work, "listed", "/cgi-bin/freepublish/batchget",
-                           json_pack("{s:I, s:i, s:i}", "offset", (json_int_t) (page * LIST), "count",
-                                     LIST, "no_content", 0), CALL_HARMLESS);
+                           json_pack("{s:I, s:i, s:i}", "offset", (json_int_t) (page * LIST),
+                                     "count", LIST, "no_content", 0),
+                           CALL_HARMLESS);
 }
 
 /* At the second look, and before all is taken down. */
@@ -254,9 +265,11 @@ static bool looks_twice(const struct work *work) {
         return work->delivery->shown || !wechat_is_publish(work);
 }
 
-/* Every flight whose mark stands in an article is over; one that stands there twice is noted twice. */
+/* Every flight whose mark stands in an article is over; one that stands there twice is noted twice.
+ */
 static int match(struct work *work, const json_t *item) {
-        const json_t *news = json_array_get(json_object_get(json_object_get(item, "content"), "news_item"), 0);
+        const json_t *news =
+                json_array_get(json_object_get(json_object_get(item, "content"), "news_item"), 0);
         char *id freed_by(freep) = wechat_id(item, "article_id");
         const char *content = wechat_text(news, "content");
         json_t *flight, *found = json_object_get(work->state, "found");
@@ -269,7 +282,7 @@ static int match(struct work *work, const json_t *item) {
                 return 0;
         if (*twice && strstr(content, twice) && !json_object_get(articles, id))
                 return wechat_note_article(work, id, "", wechat_text(news, "url"));
-        json_array_foreach(flights_of(work), i, flight) {
+        json_array_foreach (flights_of(work), i, flight) {
                 const char *mark = wechat_text(flight, "mark");
 
                 if (!*mark || *wechat_text(flight, "id") || !strstr(content, mark))
@@ -301,7 +314,7 @@ static int listed(struct work *work, const struct http_reply *http) {
                 return wechat_judge(work, &answer, true, MESSAGE_WECHAT_DO_LIST);
         (void) json_object_del(work->state, "refused");
         items = json_object_get(answer.json, "item");
-        json_array_foreach(items, i, item)
+        json_array_foreach (items, i, item)
                 if (r == 0)
                         r = match(work, item);
         found = json_object_get(work->state, "found");
@@ -334,7 +347,8 @@ static int repeat(struct work *work, json_t *flight) {
         if (is_push(flight))
                 return wechat_submit(work, flight);
         if (set(flight, "at", json_integer(work->delivery->now_ms)) < 0 ||
-            set(json_object_get(work->state, "note"), "twice", json_string(wechat_text(flight, "mark"))) < 0)
+            set(json_object_get(work->state, "note"), "twice",
+                json_string(wechat_text(flight, "mark"))) < 0)
                 return -ENOMEM;
         return wechat_book(work, "allowed", NULL, wechat_put_note(work),
                            wechat_spend("submit", WECHAT_SUBMITS));
@@ -417,7 +431,8 @@ static int may(struct work *work, const char *at, const struct book_reply *book)
         if (book->error)
                 return wechat_took(work, at, &(struct reply) { .kind = STEP_BOOK, .book = *book });
         if (book->spent) {
-                if (looks ? set(work->state, "paid", json_string(wechat_text(work->state, "target"))) < 0
+                if (looks ? set(work->state, "paid",
+                                json_string(wechat_text(work->state, "target"))) < 0
                           : set(work->state, "paid-page", json_integer(page + 1)) < 0)
                         return -ENOMEM;
                 return wechat_go(work);

@@ -1,11 +1,20 @@
 #include "channels/wechat/fixture.h"
 
-#define DRAFT { "/cgi-bin/draft/add", 0, "{\"media_id\":\"M1\"}" }
-#define SUBMIT { "/cgi-bin/freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"100\"}" }
-#define PICTURE { "/cgi-bin/media/uploadimg", 0, "{\"url\":\"http://mmbiz.qpic.cn/a\"}" }
-#define COVER(id) { "/cgi-bin/material/add_material?type=image", 0, "{\"media_id\":\"" id "\",\"url\":\"http://c\"}" }
-#define TOKENS { "stable_token", 0, TOKEN }
-#define END { NULL, 0, NULL }
+#define DRAFT                                                                                      \
+        { "/cgi-bin/draft/add", 0, "{\"media_id\":\"M1\"}" }
+#define SUBMIT                                                                                     \
+        { "/cgi-bin/freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"100\"}" }
+#define PICTURE                                                                                    \
+        { "/cgi-bin/media/uploadimg", 0, "{\"url\":\"http://mmbiz.qpic.cn/a\"}" }
+#define COVER(id)                                                                                  \
+        {                                                                                          \
+                "/cgi-bin/material/add_material?type=image", 0,                                    \
+                        "{\"media_id\":\"" id "\",\"url\":\"http://c\"}"                           \
+        }
+#define TOKENS                                                                                     \
+        { "stable_token", 0, TOKEN }
+#define END                                                                                        \
+        { NULL, 0, NULL }
 #define RUN(world, ...) world_run(world, (const struct line[]) { __VA_ARGS__, END })
 
 static const char png[] = "\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxxxxxx";
@@ -16,7 +25,9 @@ static const struct attachment attachments[] = {
 };
 
 static void with_pictures(struct world *world) {
-        world_init(world, "{\"body\":{\"format\":\"markdown\",\"content\":\"![图](attachment:a.png) 文\"}}");
+        world_init(
+                world,
+                "{\"body\":{\"format\":\"markdown\",\"content\":\"![图](attachment:a.png) 文\"}}");
         world->delivery.attachments = attachments;
         world->delivery.n_attachments = 2;
 }
@@ -36,12 +47,15 @@ static void pictures_and_cover_go_up_once_for_all_documents(void **state) {
 
         (void) state;
         with_pictures(&world);
-        assert_int_equal(RUN(&world, TOKENS, PICTURE, COVER("C1"), DRAFT, SUBMIT)->kind, VERDICT_ASK);
+        assert_int_equal(RUN(&world, TOKENS, PICTURE, COVER("C1"), DRAFT, SUBMIT)->kind,
+                         VERDICT_ASK);
         assert_true(json_is_true(json_object_get(json_array_get(world.requests, 1), "upload")));
-        assert_non_null(strstr(wechat_text(json_array_get(world.requests, 1), "body"), "name=\"media\"; filename=\""));
+        assert_non_null(strstr(wechat_text(json_array_get(world.requests, 1), "body"),
+                               "name=\"media\"; filename=\""));
         article = draft_of(&world, 3);
         assert_string_equal(wechat_text(article, "thumb_media_id"), "C1");
-        assert_non_null(strstr(wechat_text(article, "content"), "<img src=\"http://mmbiz.qpic.cn/a\""));
+        assert_non_null(
+                strstr(wechat_text(article, "content"), "<img src=\"http://mmbiz.qpic.cn/a\""));
         json_decref(article);
 
         world.delivery.document = "oa-2"; /* another one with the same pictures */
@@ -61,20 +75,26 @@ static void media_that_are_gone_go_up_once_more_and_no_more(void **state) {
                 struct world world;
                 char gone[80];
 
-                (void) snprintf(gone, sizeof(gone), "{\"errcode\":%d,\"errmsg\":\"invalid media_id\"}", codes[i]);
+                (void) snprintf(gone, sizeof(gone),
+                                "{\"errcode\":%d,\"errmsg\":\"invalid media_id\"}", codes[i]);
                 with_pictures(&world);
-                assert_int_equal(RUN(&world, TOKENS, PICTURE, COVER("C1"), { "draft/add", 0, gone }, PICTURE, COVER("C2"),
-                                     DRAFT, SUBMIT)->kind, VERDICT_ASK);
+                assert_int_equal(RUN(&world, TOKENS, PICTURE, COVER("C1"), { "draft/add", 0, gone },
+                                     PICTURE, COVER("C2"), DRAFT, SUBMIT)
+                                         ->kind,
+                                 VERDICT_ASK);
                 world_done(&world);
 
                 with_pictures(&world);
-                assert_int_equal(RUN(&world, TOKENS, PICTURE, COVER("C1"), { "draft/add", 0, gone }, PICTURE, COVER("C2"),
-                                     { "draft/add", 0, gone })->kind, VERDICT_REFUSED);
+                assert_int_equal(RUN(&world, TOKENS, PICTURE, COVER("C1"), { "draft/add", 0, gone },
+                                     PICTURE, COVER("C2"), { "draft/add", 0, gone })
+                                         ->kind,
+                                 VERDICT_REFUSED);
                 assert_non_null(strstr(world.step.verdict.sentence, "封面"));
                 world_done(&world);
 
                 world_init(&world, "{}"); /* a configured media id cannot be put up anew */
-                assert_int_equal(RUN(&world, TOKENS, { "draft/add", 0, gone })->kind, VERDICT_REFUSED);
+                assert_int_equal(RUN(&world, TOKENS, { "draft/add", 0, gone })->kind,
+                                 VERDICT_REFUSED);
                 world_done(&world);
         }
 }
@@ -86,11 +106,15 @@ static void a_draft_that_somebody_deleted_is_made_once_more(void **state) {
         (void) state;
         world_init(&world, "{}");
         assert_int_equal(RUN(&world, TOKENS, DRAFT, { "freepublish/submit", 0, gone },
-                             { "draft/add", 0, "{\"media_id\":\"M2\"}" }, SUBMIT)->kind, VERDICT_ASK);
+                             { "draft/add", 0, "{\"media_id\":\"M2\"}" }, SUBMIT)
+                                 ->kind,
+                         VERDICT_ASK);
         world_done(&world);
         world_init(&world, "{}");
         assert_int_equal(RUN(&world, TOKENS, DRAFT, { "freepublish/submit", 0, gone },
-                             { "draft/add", 0, "{\"media_id\":\"M2\"}" }, { "freepublish/submit", 0, gone })->kind,
+                             { "draft/add", 0, "{\"media_id\":\"M2\"}" },
+                             { "freepublish/submit", 0, gone })
+                                 ->kind,
                          VERDICT_REFUSED);
         world_done(&world);
 }
@@ -142,9 +166,11 @@ static void a_file_that_is_none_stops_the_channel(void **state) {
                 }
                 world.file = rows[i].file;
                 world.n_file = rows[i].file ? strlen(rows[i].file) : 0;
-                assert_int_equal(world_run(&world, (const struct line[]) { END })->kind, VERDICT_BLOCKED);
+                assert_int_equal(world_run(&world, (const struct line[]) { END })->kind,
+                                 VERDICT_BLOCKED);
                 assert_string_equal(world.step.verdict.code, rows[i].code);
-                assert_non_null(strstr(world.step.verdict.sentence, rows[i].is_template ? "body.mustache" : "cover.png"));
+                assert_non_null(strstr(world.step.verdict.sentence,
+                                       rows[i].is_template ? "body.mustache" : "cover.png"));
                 world_done(&world);
         }
 }
@@ -161,7 +187,8 @@ static void a_template_of_ones_own_makes_the_body(void **state) {
         world.n_file = strlen(template);
         assert_int_equal(RUN(&world, TOKENS, DRAFT, SUBMIT)->kind, VERDICT_ASK);
         article = draft_of(&world, 1);
-        assert_int_equal(strncmp(wechat_text(article, "content"), "<section>1号 <p>11月23日", 20), 0);
+        assert_int_equal(strncmp(wechat_text(article, "content"), "<section>1号 <p>11月23日", 20),
+                         0);
         json_decref(article);
         world_done(&world);
 }

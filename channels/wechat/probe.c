@@ -21,7 +21,8 @@ static char *words_of(const json_t *found) {
         if (number == 0)
                 return say(MESSAGE_WECHAT_CAN, NULL);
         (void) snprintf(code, sizeof(code), "%lld", (long long) number);
-        return say(MESSAGE_WECHAT_CANNOT, "code", code, "reason", wechat_text(found, "words"), NULL);
+        return say(MESSAGE_WECHAT_CANNOT, "code", code, "reason", wechat_text(found, "words"),
+                   NULL);
 }
 
 static int conclude(struct work *work) {
@@ -55,8 +56,8 @@ int wechat_probe(struct work *work) {
                         return wechat_call(work, probes[i].at, probes[i].path,
                                            strcmp(probes[i].at, "push") == 0
                                                    ? json_object()
-                                                   : json_pack("{s:i, s:i, s:i}", "offset", 0, "count", 1,
-                                                               "no_content", 1),
+                                                   : json_pack("{s:i, s:i, s:i}", "offset", 0,
+                                                               "count", 1, "no_content", 1),
                                            CALL_HARMLESS);
         return conclude(work);
 }
@@ -71,12 +72,14 @@ int wechat_probed(struct work *work, const char *at, const struct reply *reply) 
         if (answer.class == CLASS_REFRESH)
                 return wechat_refresh(work, &answer);
         /* That an interface may not be used is what is to be told; that nothing answers ends it. */
-        if (answer.class == CLASS_NOT_SENT || answer.class == CLASS_LOST || answer.class == CLASS_GARBLED ||
-            answer.class == CLASS_BUSY || answer.code == 40164 || answer.code == 89503)
+        if (answer.class == CLASS_NOT_SENT || answer.class == CLASS_LOST ||
+            answer.class == CLASS_GARBLED || answer.class == CLASS_BUSY || answer.code == 40164 ||
+            answer.code == 89503)
                 return wechat_judge(work, &answer, true, MESSAGE_WECHAT_DO_OTHER);
         (void) json_object_del(work->state, "refused");
-        if (json_object_set_new(found, at, json_pack("{s:I, s:s}", "code", (json_int_t) answer.code,
-                                                     "words", answer.words)) < 0)
+        if (json_object_set_new(found, at,
+                                json_pack("{s:I, s:s}", "code", (json_int_t) answer.code, "words",
+                                          answer.words)) < 0)
                 return -ENOMEM;
         return wechat_probe(work);
 }

@@ -43,8 +43,9 @@ void wechat_media_names(const struct work *work, json_t *names) {
         }
         if (wechat_pictures(delivery, &pictures) < 0)
                 return;
-        json_array_foreach(pictures, i, picture) {
-                picture_name(attachment_of(delivery, json_string_value(picture))->sha256, false, name);
+        json_array_foreach (pictures, i, picture) {
+                picture_name(attachment_of(delivery, json_string_value(picture))->sha256, false,
+                             name);
                 (void) json_array_append_new(names, json_string(name));
         }
 }
@@ -102,8 +103,10 @@ static int bad_file(struct work *work, const char *path, const char *reason) {
 static const char *picture_type(const struct file_reply *file) {
         static const struct {
                 const char *bytes, *type;
-        } marks[] = { { "\x89PNG", "image/png" }, { "\xff\xd8\xff", "image/jpeg" },
-                      { "GIF8", "image/gif" }, { "BM", "image/bmp" } };
+        } marks[] = { { "\x89PNG", "image/png" },
+                      { "\xff\xd8\xff", "image/jpeg" },
+                      { "GIF8", "image/gif" },
+                      { "BM", "image/bmp" } };
 
         for (size_t i = 0; i < ELEMENTS(marks); i++)
                 if (file->n_bytes > 16 && file->n_bytes <= WECHAT_COVER_BYTES &&
@@ -112,7 +115,8 @@ static const char *picture_type(const struct file_reply *file) {
         return NULL;
 }
 
-/* The default cover: known by its digest, so that another file under the same name is another one. */
+/* The default cover: known by its digest, so that another file under the same name is another one.
+ */
 static int have_cover_file(struct work *work, const struct file_reply *file) {
         const char *path = work->options->cover, *type;
         char digest[DIGEST_TEXT], name[80];
@@ -138,15 +142,18 @@ static int have_cover_file(struct work *work, const struct file_reply *file) {
                 return -ENOMEM;
         return wechat_upload(work, "cover",
                              &(struct upload) { .path = "/cgi-bin/material/add_material?type=image",
-                                                .media_type = type, .bytes = file->bytes,
-                                                .n_bytes = file->n_bytes });
+                                               .media_type = type,
+                                               .bytes = file->bytes,
+                                               .n_bytes = file->n_bytes });
 }
 
 static int have_cover_note(struct work *work, const struct book_reply *book) {
-        const char *name = wechat_text(work->state, "cover"), *value = wechat_text(book->values, name);
+        const char *name = wechat_text(work->state, "cover"),
+                   *value = wechat_text(book->values, name);
 
         if (book->error)
-                return wechat_took(work, "covers", &(struct reply) { .kind = STEP_BOOK, .book = *book });
+                return wechat_took(work, "covers",
+                                   &(struct reply) { .kind = STEP_BOOK, .book = *book });
         if (*value && set(json_object_get(work->state, "book"), name, json_string(value)) < 0)
                 return -ENOMEM;
         return wechat_go(work);
@@ -164,9 +171,11 @@ static int uploaded(struct work *work, const struct http_reply *http, bool cover
                 answer.class = CLASS_GARBLED;
         if (answer.class != CLASS_OK)
                 return wechat_judge(work, &answer, true,
-                                    cover ? MESSAGE_WECHAT_FIELD_COVER : MESSAGE_WECHAT_FIELD_PICTURE);
+                                    cover ? MESSAGE_WECHAT_FIELD_COVER
+                                          : MESSAGE_WECHAT_FIELD_PICTURE);
         (void) json_object_del(work->state, "refused");
-        return learn(work, wechat_text(work->state, "target"), value) < 0 ? -ENOMEM : wechat_go(work);
+        return learn(work, wechat_text(work->state, "target"), value) < 0 ? -ENOMEM
+                                                                          : wechat_go(work);
 }
 
 /* The cover's media id in *ret, or a step that gets nearer to it. */
@@ -198,7 +207,7 @@ static int need_pictures(struct work *work, json_t **ret) {
         *ret = NULL;
         if (r < 0)
                 return r;
-        json_array_foreach(pictures, i, picture) {
+        json_array_foreach (pictures, i, picture) {
                 const struct attachment *attachment =
                         attachment_of(work->delivery, json_string_value(picture));
 
@@ -265,9 +274,10 @@ static int forget_media(struct work *work) {
         void *next;
         int r = set(work->state, "again", json_true());
 
-        json_object_foreach_safe(book, next, name, value)
-                if (r == 0 && (strncmp(name, "picture.", 8) == 0 || strncmp(name, "cover.", 6) == 0))
-                        r = learn(work, name, "");
+        json_object_foreach_safe(book, next, name,
+                                 value) if (r == 0 && (strncmp(name, "picture.", 8) == 0 ||
+                                                       strncmp(name, "cover.", 6) == 0)) r =
+                learn(work, name, "");
         return r < 0 ? r : wechat_go(work);
 }
 
@@ -325,7 +335,8 @@ static int allowed(struct work *work, const struct book_reply *book) {
         char limit[24], when[MOMENT_TEXT];
 
         if (book->error)
-                return wechat_took(work, "allowed", &(struct reply) { .kind = STEP_BOOK, .book = *book });
+                return wechat_took(work, "allowed",
+                                   &(struct reply) { .kind = STEP_BOOK, .book = *book });
         if (book->spent)
                 return wechat_go(work);
         what = say(MESSAGE_WECHAT_DO_PUBLISH, NULL);
@@ -376,7 +387,7 @@ static json_t *flight_of(const struct work *work, size_t *ret_index) {
         json_t *flight, *found = NULL;
         size_t i;
 
-        json_array_foreach(flights, i, flight)
+        json_array_foreach (flights, i, flight)
                 if (!found && strcmp(wechat_text(flight, "mark"), mark) == 0) {
                         found = flight;
                         *ret_index = i;
@@ -404,14 +415,16 @@ static int in_their_hands(struct work *work, json_t *flight, const char *id) {
 }
 
 /* The draft is not there. Never submitted, it is made anew, once; else it may be out. */
-static int draft_gone(struct work *work, const struct answer *answer, json_t *flight, size_t index) {
+static int draft_gone(struct work *work, const struct answer *answer, json_t *flight,
+                      size_t index) {
         json_t *note = json_object_get(work->state, "note");
         bool first = wechat_number(flight, "tries") == 0;
 
         if (!first) {
                 (void) json_object_del(work->state, "ready");
                 (void) json_object_del(work->state, "clean");
-                return set(flight, "left", json_true()) < 0 || set(work->state, "dirty", json_true()) < 0
+                return set(flight, "left", json_true()) < 0 ||
+                                       set(work->state, "dirty", json_true()) < 0
                                ? -ENOMEM
                                : wechat_go(work);
         }
@@ -420,21 +433,24 @@ static int draft_gone(struct work *work, const struct answer *answer, json_t *fl
         (void) json_array_remove(json_object_get(note, "flights"), index);
         (void) json_object_del(work->state, "draft");
         (void) json_object_del(work->state, "ready");
-        if (set(work->state, "again", json_true()) < 0 || set(work->state, "dirty", json_true()) < 0)
+        if (set(work->state, "again", json_true()) < 0 ||
+            set(work->state, "dirty", json_true()) < 0)
                 return -ENOMEM;
         return wechat_go(work);
 }
 
 /* No pushes left today: the law's day comes before the followers. */
 static int no_push(struct work *work, size_t index) {
-        json_t *note = json_object_get(work->state, "note"), *put = json_object_get(work->state, "put");
+        json_t *note = json_object_get(work->state, "note"),
+               *put = json_object_get(work->state, "put");
         int64_t now_ms = work->delivery->now_ms;
 
         (void) json_array_remove(json_object_get(note, "flights"), index);
         (void) json_object_del(work->state, "ready");
         if ((!put && set(work->state, "put", put = json_object()) < 0) ||
-            set(put, "push-none", json_pack("{s:s, s:I}", "value", "1", "ms",
-                                            (json_int_t) (wechat_midnight(now_ms) - now_ms))) < 0 ||
+            set(put, "push-none",
+                json_pack("{s:s, s:I}", "value", "1", "ms",
+                          (json_int_t) (wechat_midnight(now_ms) - now_ms))) < 0 ||
             set(json_object_get(work->state, "book"), "push-none", json_string("1")) < 0 ||
             set(work->state, "dirty", json_true()) < 0)
                 return -ENOMEM;
@@ -468,7 +484,8 @@ static int submitted(struct work *work, const struct http_reply *http, bool push
                 return wechat_verdict(work, VERDICT_REFUSED, "wechat/push", 0,
                                       MESSAGE_WECHAT_PUSH_FAILED, "reason", answer.words, NULL);
         /* Refused for certain, or not sent: the next attempt need not look whether it is there. */
-        if (answer.class != CLASS_LOST && answer.class != CLASS_GARBLED && answer.class != CLASS_BUSY)
+        if (answer.class != CLASS_LOST && answer.class != CLASS_GARBLED &&
+            answer.class != CLASS_BUSY)
                 if (set(work->state, "clean", json_true()) < 0)
                         return -ENOMEM;
         return wechat_judge(work, &answer, false, what);

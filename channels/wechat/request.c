@@ -21,20 +21,20 @@ static int set_header(struct http_request *http, const char *type) {
 /* Raw UTF-8: the platform takes \uXXXX for six characters, and refuses it (40033). */
 int wechat_request_json(struct step *ret, const char *url, json_t *body, unsigned flags) {
         json_t *owned freed_by(json_decrefp) = body;
-        char *text freed_by(freep) = body ? json_dumps(body, JSON_COMPACT) : NULL;
+        char *text freed_by(freep) = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
 
-        if (body && !text)
+        if (owned && !text)
                 return -ENOMEM;
         *ret = (struct step) { .kind = STEP_HTTP, .checkpoint = (flags & CALL_CHECKPOINT) != 0 };
-        ret->http = (struct http_request) { .method = body ? "POST" : "GET",
-                                            .harmless = (flags & CALL_HARMLESS) != 0,
-                                            .keep = REPLY_BYTES };
+        ret->http = (struct http_request) { .method = owned ? "POST" : "GET",
+                                           .harmless = (flags & CALL_HARMLESS) != 0,
+                                           .keep = REPLY_BYTES };
         ret->http.url = strdup(url);
         if (text)
                 buf_str(&ret->http.body, text);
         if (!ret->http.url || ret->http.body.error)
                 return -ENOMEM;
-        return body ? set_header(&ret->http, "application/json; charset=utf-8") : 0;
+        return owned ? set_header(&ret->http, "application/json; charset=utf-8") : 0;
 }
 
 bool wechat_account_good(const struct delivery *delivery) {
@@ -43,15 +43,17 @@ bool wechat_account_good(const struct delivery *delivery) {
 }
 
 static int need_account(struct work *work) {
-        *work->ret = (struct step) { .kind = STEP_ACCOUNT, .memo = json_incref(work->state),
-                                     .need = { .version = work->delivery->account_version } };
+        *work->ret = (struct step) { .kind = STEP_ACCOUNT,
+                                    .memo = json_incref(work->state),
+                                    .need = { .version = work->delivery->account_version } };
         return 0;
 }
 
 static void add_url(const struct work *work, const char *path, struct buf *ret) {
         const char *token = wechat_text(work->delivery->account, "token");
 
-        buf_fmt(ret, "%s%s%saccess_token=", work->options->api, path, strchr(path, '?') ? "&" : "?");
+        buf_fmt(ret, "%s%s%saccess_token=", work->options->api, path,
+                strchr(path, '?') ? "&" : "?");
         escape_add(ret, ESCAPE_URI, token, strlen(token));
 }
 
@@ -73,7 +75,7 @@ int wechat_call(struct work *work, const char *at, const char *path, json_t *bod
         add_url(work, path, &url);
         r = url.error ? url.error : note_request(work, at);
         if (r == 0)
-                r = wechat_request_json(work->ret, buf_text(&url), json_incref(body), flags);
+                r = wechat_request_json(work->ret, buf_text(&url), json_incref(owned), flags);
         if (r == 0)
                 work->ret->memo = json_incref(work->state);
         return r;

@@ -8,7 +8,15 @@
 #include "channels/wechat/wechat.h"
 #include "core/memory.h"
 
-enum { KEY_LETTERS = 43, KEY = 32, RANDOM = 16, LENGTH = 4, BLOCK = 32, TEXTS = 4, SEALED_MOST = 1 << 20 };
+enum {
+        KEY_LETTERS = 43,
+        KEY = 32,
+        RANDOM = 16,
+        LENGTH = 4,
+        BLOCK = 32,
+        TEXTS = 4,
+        SEALED_MOST = 1 << 20
+};
 
 void wechat_signature(const char *const *texts, size_t n, char ret[static 41]) {
         static const char digits[] = "0123456789abcdef";
@@ -27,7 +35,8 @@ void wechat_signature(const char *const *texts, size_t n, char ret[static 41]) {
         for (size_t i = 0; i < n && i < TEXTS; i++)
                 buf_str(&joined, sorted[i]);
         ret[0] = '\0'; /* equal to no signature */
-        if (joined.error || EVP_Digest(buf_text(&joined), joined.len, digest, &n_digest, EVP_sha1(), NULL) != 1 ||
+        if (joined.error ||
+            EVP_Digest(buf_text(&joined), joined.len, digest, &n_digest, EVP_sha1(), NULL) != 1 ||
             n_digest != 20)
                 return;
         for (size_t i = 0; i < 20; i++) {
@@ -43,22 +52,26 @@ static int from_base64(const char *text, size_t n, unsigned char *to) {
         int length;
 
         for (size_t i = 0; i < n; i++)
-                if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", text[i]) ||
+                if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+                            text[i]) ||
                     text[i] == '\0') {
                         if (text[i] != '=' || i + 2 < n)
                                 return -1;
                         pads++;
                 }
-        if (n == 0 || n % 4 != 0 || (pads == 2) != (text[n - 2] == '=') || (pads > 0 && text[n - 1] != '='))
+        if (n == 0 || n % 4 != 0 || (pads == 2) != (text[n - 2] == '=') ||
+            (pads > 0 && text[n - 1] != '='))
                 return -1;
         length = EVP_DecodeBlock(to, (const unsigned char *) text, (int) n);
         return length < 0 ? -1 : length - (int) pads;
 }
 
-static int decrypt(const unsigned char *key, const unsigned char *sealed, size_t n, unsigned char *to) {
+static int decrypt(const unsigned char *key, const unsigned char *sealed, size_t n,
+                   unsigned char *to) {
         EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
         int n_first = 0, n_last = 0;
-        bool good = context && EVP_DecryptInit_ex(context, EVP_aes_256_cbc(), NULL, key, key) == 1 &&
+        bool good = context &&
+                    EVP_DecryptInit_ex(context, EVP_aes_256_cbc(), NULL, key, key) == 1 &&
                     EVP_CIPHER_CTX_set_padding(context, 0) == 1 &&
                     EVP_DecryptUpdate(context, to, &n_first, sealed, (int) n) == 1 &&
                     EVP_DecryptFinal_ex(context, to + n_first, &n_last) == 1 &&

@@ -22,7 +22,7 @@ static bool has(const json_t *list, const char *text) {
         const json_t *one;
         size_t i;
 
-        json_array_foreach(list, i, one)
+        json_array_foreach (list, i, one)
                 if (strcmp(json_string_value(one), text) == 0)
                         return true;
         return false;
@@ -50,7 +50,7 @@ static int wrong_articles(const struct work *work, const char *own, json_t **ret
                 r = one ? add_wrong(work, one, own, list) : -ENOMEM;
                 at += n + strspn(at + n, " ");
         }
-        json_object_foreach(json_object_get(note_of(work), "articles"), id, article)
+        json_object_foreach (json_object_get(note_of(work), "articles"), id, article)
                 if (r == 0)
                         r = add_wrong(work, id, own, list);
         if (r == 0)
@@ -66,8 +66,9 @@ static int64_t number_of(const char *digits) {
         return number;
 }
 
-static int delete(struct work *work, const char *id) {
-        int limit = WECHAT_DELETES - (wechat_is_publish(work) ? (int) work->options->delete_reserve : 0);
+static int delete (struct work *work, const char *id) {
+        int limit = WECHAT_DELETES -
+                    (wechat_is_publish(work) ? (int) work->options->delete_reserve : 0);
 
         if (set(work->state, "target", json_string(id)) < 0)
                 return -ENOMEM;
@@ -130,9 +131,10 @@ static int stands(struct work *work, const struct http_reply *http) {
         if (answer.class == CLASS_OK && !json_is_true(json_object_get(news, "is_deleted")))
                 return set(work->state, "stands", json_true()) < 0 ? -ENOMEM : wechat_go(work);
         wechat_edition(work->delivery, &edition);
-        json_object_foreach_safe(articles, next, id, article)
-                if (strcmp(wechat_text(article, "edition"), buf_text(&edition)) == 0)
-                        (void) json_object_del(articles, id);
+        json_object_foreach_safe(
+                articles, next, id,
+                article) if (strcmp(wechat_text(article, "edition"), buf_text(&edition)) == 0)(void)
+                json_object_del(articles, id);
         if (work->delivery->reference &&
             json_array_append_new(json_object_get(note_of(work), "gone"),
                                   json_string(work->delivery->reference)) < 0)
@@ -159,7 +161,8 @@ static int quota_is_out(struct work *work, size_t n_left, int64_t opens_ms) {
 }
 
 static int finish(struct work *work, const char *own) {
-        const json_t *article = own ? json_object_get(json_object_get(note_of(work), "articles"), own) : NULL;
+        const json_t *article =
+                own ? json_object_get(json_object_get(note_of(work), "articles"), own) : NULL;
         const char *url = article ? wechat_text(article, "url") : NULL;
         int64_t pending = wechat_number(work->state, "pending");
         char when[MOMENT_TEXT];
@@ -168,12 +171,17 @@ static int finish(struct work *work, const char *own) {
                 return wechat_verdict(work, VERDICT_ASK, "wechat/older", pending,
                                       MESSAGE_WECHAT_LOOKING, "when",
                                       moment_write_minute(pending, when), NULL);
-        /* A draft that was submitted twice may have become two articles: seen at the second look. */
+        /* A draft that was submitted twice may have become two articles: seen at the second look.
+         */
         if ((!own || work->delivery->shown) && json_object_get(note_of(work), "twice"))
                 return wechat_look_twice(work);
         if (!own)
                 return wechat_done(work, NULL, NULL);
-        return wechat_done(work, own, url && *url ? url : work->delivery->url);
+        /* The address that the store has is that of the article it knows. */
+        if ((!url || !*url) && work->delivery->reference &&
+            strcmp(own, work->delivery->reference) == 0)
+                url = work->delivery->url;
+        return wechat_done(work, own, url && *url ? url : NULL);
 }
 
 int wechat_tidy(struct work *work, const char *own) {
@@ -186,8 +194,8 @@ int wechat_tidy(struct work *work, const char *own) {
         if (r < 0)
                 return r;
         if (json_array_size(wrong) > 0 && opens == 0)
-                return delete(work, json_string_value(json_array_get(wrong, 0)));
-        json_array_foreach(flights, i, flight) {
+                return delete (work, json_string_value(json_array_get(wrong, 0)));
+        json_array_foreach (flights, i, flight) {
                 bool more = false;
 
                 r = wechat_follow(work, flight, false, &more);

@@ -76,12 +76,14 @@ void wechat_job_name(const char *prefix, const char *way, const char *id, char r
 /* -- settings -- */
 
 static bool is_loopback(const char *url) {
-        static const char *const hosts[] = { "http://127.0.0.1", "http://[::1]", "http://localhost" };
+        static const char *const hosts[] = { "http://127.0.0.1", "http://[::1]",
+                                             "http://localhost" };
 
         for (size_t i = 0; i < ELEMENTS(hosts); i++) {
                 size_t n = strlen(hosts[i]);
 
-                if (strncmp(url, hosts[i], n) == 0 && (url[n] == '\0' || url[n] == ':' || url[n] == '/'))
+                if (strncmp(url, hosts[i], n) == 0 &&
+                    (url[n] == '\0' || url[n] == ':' || url[n] == '/'))
                         return true;
         }
         return false;
@@ -126,8 +128,7 @@ static void wechat_check(const void *data, const char *path, struct problems *pr
 #define AT(member) offsetof(struct wechat_options, member)
 static const struct setting wechat_settings[] = {
         { "", "appid", SETTING_STRING, AT(appid), .required = true,
-          .chinese = "公众平台上的“开发者ID(AppID)”，wx 开头",
-          .english = "the account's AppID" },
+          .chinese = "公众平台上的“开发者ID(AppID)”，wx 开头", .english = "the account's AppID" },
         { "", "author", SETTING_STRING, AT(author),
           .chinese = "文章的作者，最多 16 个字；不写就用发布机构",
           .english = "the articles' author, 16 characters at most; else the publisher" },
@@ -145,19 +146,20 @@ static const struct setting wechat_settings[] = {
           .chinese = "正文的模板文件（Mustache），不写就用内置的",
           .english = "a Mustache template for the body; else our own" },
         { "", "delete_reserve", SETTING_NUMBER, AT(delete_reserve), .fallback = "3", .least = 0,
-          .most = 9,
-          .chinese = "微信每天只让删 10 次，其中给撤回留几次，修订不得用",
+          .most = 9, .chinese = "微信每天只让删 10 次，其中给撤回留几次，修订不得用",
           .english = "of WeChat's 10 deletions a day, how many are kept for withdrawals" },
         { "", "poll", SETTING_DURATION, AT(poll_ms), .fallback = "5min", .least = 100,
           .most = 3600 * 1000,
           .chinese = "提交后多久第一次查结果，以后隔 3 倍、12 倍再查；接了回调的，结果一到就知道",
-          .english = "when a result is first asked for, then after 3 and 12 times as long; a callback"
-                     " tells it at once" },
+          .english =
+                  "when a result is first asked for, then after 3 and 12 times as long; a callback"
+                  " tells it at once" },
         { "", "unclear", SETTING_DURATION, AT(unclear_ms), .fallback = "10min", .least = 0,
           .most = 24 * 3600 * 1000,
           .chinese = "提交后没有等到答复、草稿还在草稿箱里的，过多久才相信没有发布",
-          .english = "after a submission without an answer, when a draft that still is one is believed"
-                     " not to be published" },
+          .english =
+                  "after a submission without an answer, when a draft that still is one is believed"
+                  " not to be published" },
         { "", "api", SETTING_STRING, AT(api), .fallback = "https://api.weixin.qq.com",
           .chinese = "微信接口的地址，末尾不加“/”；经代理转发时才改",
           .english = "the interface's address" },

@@ -9,12 +9,12 @@
  *           "gone":     ["<id>"],
  *           "twice":    "GK..."}
  *
- * An article stands in the account, as far as we know, "mass:<msg_id>" where it was pushed. A flight
- * is a draft that may have been submitted and of which nothing better is known: it is written down
- * before the request leaves. `gone` is what was deleted, `twice` the mark of a draft that had to be
- * submitted twice. The memo has what one attempt found out; of it `draft`, `clean` and
- * `again` outlive the attempt. wechat_go() looks at both and says what is to be done next, so that it
- * makes no difference where the attempt before was cut off.
+ * An article stands in the account, as far as we know, "mass:<msg_id>" where it was pushed. A
+ * flight is a draft that may have been submitted and of which nothing better is known: it is
+ * written down before the request leaves. `gone` is what was deleted, `twice` the mark of a draft
+ * that had to be submitted twice. The memo has what one attempt found out; of it `draft`, `clean`
+ * and `again` outlive the attempt. wechat_go() looks at both and says what is to be done next, so
+ * that it makes no difference where the attempt before was cut off.
  *
  * Limits, endpoints and codes are those of the pages named in README.md, read in November 2026. */
 #ifndef CHANNELS_WECHAT_WECHAT_H
@@ -34,11 +34,11 @@ enum {
 
 /* Of one article ("draft/add"). */
 enum {
-        WECHAT_TITLE = 32,    /* characters; here UTF-16 units, which are never fewer */
+        WECHAT_TITLE = 32, /* characters; here UTF-16 units, which are never fewer */
         WECHAT_AUTHOR = 16,
         WECHAT_DIGEST = 128,
-        WECHAT_BODY = 20000,  /* fewer than, markup included */
-        WECHAT_LINK = 1024,   /* bytes */
+        WECHAT_BODY = 20000,            /* fewer than, markup included */
+        WECHAT_LINK = 1024,             /* bytes */
         WECHAT_PICTURE_BYTES = 1 << 20, /* fewer than, of a picture in the text: jpg, png */
         WECHAT_COVER_BYTES = 10 << 20,  /* jpg, png, gif, bmp */
         WECHAT_PICTURES = 40, /* our own: as many as are uploaded for one text; the rest is named */
@@ -118,8 +118,8 @@ int wechat_tidied(struct work *work, const char *at, const struct reply *reply);
 
 enum { CALL_HARMLESS = 1, CALL_CHECKPOINT = 2 };
 
-/* A POST of JSON; `body` is taken, NULL is a GET. Where there is no account it is asked for instead;
- * its reply leads to wechat_go(), which comes here again. */
+/* A POST of JSON; `body` is taken, NULL is a GET. Where there is no account it is asked for
+ * instead; its reply leads to wechat_go(), which comes here again. */
 int wechat_call(struct work *work, const char *at, const char *path, json_t *body, unsigned flags);
 
 struct upload {
@@ -142,14 +142,20 @@ enum wechat_class {
         CLASS_GARBLED,  /* 5xx, or no JSON */
         CLASS_REFRESH,
         CLASS_AUTH,
-        CLASS_MINUTE, CLASS_SIXTY, CLASS_TEN, CLASS_HOUR, CLASS_DAY, CLASS_MIDNIGHT, CLASS_MONTH,
+        CLASS_MINUTE,
+        CLASS_SIXTY,
+        CLASS_TEN,
+        CLASS_HOUR,
+        CLASS_DAY,
+        CLASS_MIDNIGHT,
+        CLASS_MONTH,
         CLASS_ADMIN, /* a push waits for the administrator */
         CLASS_BUSY,
         CLASS_DUP,
         CLASS_MEDIA, /* a media id is gone */
         CLASS_CONTENT,
         CLASS_RECIPIENT,
-        CLASS_GONE,    /* the article is */
+        CLASS_GONE, /* the article is */
         CLASS_PROGRAM,
         CLASS_UNKNOWN,
 };
@@ -187,10 +193,11 @@ int wechat_account_next(const struct delivery *delivery, const struct reply *rep
 const struct attachment *wechat_cover(const struct delivery *delivery);
 /* Whether the bytes can stand in a text, or be a cover. */
 bool wechat_is_picture(const struct attachment *attachment);
-/* Names of the pictures that the text shows and that can be uploaded, in their order, none twice. */
+/* Names of the pictures that the text shows and that can be uploaded, in their order, none twice.
+ */
 int wechat_pictures(const struct delivery *delivery, json_t **ret);
-/* The body of draft/add. `urls`: digest -> address of what was uploaded; `template`: NULL = our own.
- * -EINVAL with *ret_error filled; -E2BIG: the template leaves no room. */
+/* The body of draft/add. `urls`: digest -> address of what was uploaded; `template`: NULL = our
+ * own. -EINVAL with *ret_error filled; -E2BIG: the template leaves no room. */
 struct template_error;
 int wechat_article(const struct delivery *delivery, const json_t *urls, const char *thumb,
                    const char *template, json_t **ret, struct template_error *ret_error);
@@ -210,8 +217,8 @@ int wechat_callback(const struct call *call, const void *options, const char *se
 
 /* sha1 hex over the sorted texts joined; `n` at most 4. */
 void wechat_signature(const char *const *texts, size_t n, char ret[static 41]);
-/* What was encrypted for `appid` under the 43 letters of the key: -EINVAL where it is no such thing,
- * -EACCES where it is somebody else's. */
+/* What was encrypted for `appid` under the 43 letters of the key: -EINVAL where it is no such
+ * thing, -EACCES where it is somebody else's. */
 int wechat_open(const char *sealed, size_t n_sealed, const char *aes_key, const char *appid,
                 struct buf *ret);
 
