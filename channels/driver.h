@@ -121,7 +121,7 @@ struct http_reply {
  * OPEN begins a transaction: it refuses (TREE_NEWER) when the index has a higher rank of this
  * document, puts the entry and answers the views as they are with the entry in. COMMIT writes the
  * files (each appears whole or not at all, on disk before the answer), removes the others, and
- * only then keeps the index. Any verdict instead of COMMIT rolls back.
+ * only then keeps the index. Any verdict, or another kind of step, instead of COMMIT rolls back.
  *
  * A driver may answer the reply to an OPEN with another OPEN: both belong to one transaction, which
  * ends with the COMMIT. So it can put an entry to learn what was there, and put it again when it
@@ -255,7 +255,7 @@ enum verdict_kind {
 struct verdict {
         enum verdict_kind kind;
         const char *code;  /* stable, "webhook/gone"; a literal */
-        char *sentence;    /* for people; owned; needed for all but DONE (TEST: what came back) */
+        char *sentence;    /* for people; owned; needed for all but DONE (a remark for the log; TEST: what came back) */
         char *reference, *url; /* DONE: owned, may be NULL */
         int64_t at_ms;     /* wall clock; 0 = none */
         bool ill; /* counts for the breaker as no answer does, though HTTP said 200: "system busy" */
@@ -317,6 +317,7 @@ struct driver {
         size_t n_settings;
         size_t options_size;            /* bytes; the settings' offsets point into it */
         bool raw; /* passes `bytes` on: where these are given, `event` and what comes of it are not */
+        bool index; /* uses the tree's index alone: no `root`, no files */
         bool local;                     /* shows by itself, no provider: no attempt is ever in doubt */
         /* Whether, with these options, begin() asks the carrier what is there when it is in doubt;
          * what was done under doubt is looked at once more then. NULL: it cannot. */

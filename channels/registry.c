@@ -4,12 +4,14 @@
 
 extern const struct driver discard_driver;
 extern const struct driver display_driver;
+extern const struct driver onbon_driver;
 extern const struct driver site_driver;
 extern const struct driver webhook_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
         &display_driver,
+        &onbon_driver,
         &site_driver,
         &webhook_driver,
         NULL,

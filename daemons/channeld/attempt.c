@@ -284,6 +284,8 @@ void attempt_go(struct attempt *attempt) {
                         attempt->delivery.memo = attempt->memo;
                         attempt->memo_moved = true;
                 }
+                if (step->kind != STEP_TREE_OPEN && step->kind != STEP_TREE_COMMIT)
+                        tree_rollback(attempt->daemon);
                 goes_on = attempt_step(attempt);
         }
 }
