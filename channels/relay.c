@@ -6,8 +6,7 @@
 #include "core/digest.h"
 
 /* The memo is {"at": "put"} until the entry is in the index, {"at": "look"} from then on, and has
- * the sum of what was sent; a driver may add members of its own, which stay until the list is read
- * again. It is of one attempt: the next one begins anew. */
+ * the sum of what was sent; what a driver adds stays. It is of one attempt: the next begins anew. */
 static const char *memo_text(const struct delivery *delivery, const char *key) {
         const char *text = json_string_value(json_object_get(delivery->memo, key));
 
@@ -21,9 +20,11 @@ int relay_begin(struct step *ret) {
 
 enum relay_turn relay_again(const struct delivery *delivery, struct step *ret, int *ret_error) {
         *ret = (struct step) { .kind = STEP_TREE_OPEN };
-        ret->memo = json_pack("{s:s, s:s}", "at", "look", "sum", memo_text(delivery, "sum"));
-        *ret_error = ret->memo ? 0 : -ENOMEM;
-        return ret->memo ? RELAY_LOOK : RELAY_FILLED;
+        ret->memo = delivery->memo ? json_copy((json_t *) delivery->memo) : json_object();
+        *ret_error = ret->memo && json_object_set_new(ret->memo, "at", json_string("look")) == 0
+                             ? 0
+                             : -ENOMEM;
+        return *ret_error == 0 ? RELAY_LOOK : RELAY_FILLED;
 }
 
 enum relay_turn relay_next(const struct delivery *delivery, const struct reply *reply,

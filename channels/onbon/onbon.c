@@ -209,9 +209,13 @@ static int publish(const struct delivery *delivery, struct step *ret) {
 }
 
 static int onbon_begin(const struct delivery *delivery, struct step *ret) {
+        int r = 0;
+
         switch (delivery->kind) {
         case DELIVER_SETUP:
-                return step_done_verdict(ret, NULL, NULL);
+                (void) relay_again(delivery, ret, &r);
+                add_views(delivery->options, &ret->tree_open);
+                return r;
         case DELIVER_TEST:
                 return send_command(delivery, onbon_ping, sizeof(onbon_ping), true, ret);
         case DELIVER_PUBLISH:
@@ -256,6 +260,10 @@ static int onbon_next(const struct delivery *delivery, const struct reply *reply
 static bool onbon_looks(const void *options) {
         (void) options;
         return true;
+}
+
+static int64_t onbon_refresh_ms(const void *options) {
+        return ((const struct onbon_options *) options)->refresh_ms;
 }
 
 static void onbon_check(const void *pointer, const char *path, struct problems *problems) {
@@ -322,6 +330,9 @@ static const struct setting onbon_settings[] = {
         { "", "idle", SETTING_STRING, AT(idle),
           .chinese = "没有内容时显示什么；不写就把动态区删掉",
           .english = "what to show when there is nothing; else the area is deleted" },
+        { "", "refresh", SETTING_DURATION, AT(refresh_ms), .fallback = "30min", .most = 86400000,
+          .chinese = "隔多久把该显示的重发一遍（卡断电后不保存）；0s 是不重发",
+          .english = "how often all is sent anew (a card forgets when it loses its power); 0s: never" },
         NUMBER(show_days, "14", 1, 3650, "文件没有写明放到几时的，放多少天",
                "days for which a document is shown that does not say how long"),
 };
@@ -339,6 +350,7 @@ const struct driver onbon_driver = {
         .options_size = sizeof(struct onbon_options),
         .index = true,
         .looks = onbon_looks,
+        .refresh_ms = onbon_refresh_ms,
         .check = onbon_check,
         .begin = onbon_begin,
         .next = onbon_next,

@@ -17,7 +17,7 @@ struct onbon_options {
         int64_t most, length, most_bytes;
         int unencodable;
         char *place, *separator, *idle;
-        int64_t show_days;
+        int64_t show_days, refresh_ms;
 };
 
 enum { ONBON_REPLACE, ONBON_REFUSE };

@@ -292,8 +292,26 @@ static void a_test_is_a_ping(void **state) {
         board.error = "No route to host";
         board.not_sent = true;
         assert_int_equal(deliver(&board, &(struct act) { .kind = DELIVER_TEST }), VERDICT_LATER);
-        assert_int_equal(deliver(&board, &(struct act) { .kind = DELIVER_SETUP }), VERDICT_DONE);
         assert_int_equal(json_object_size(board.index.entries), 0);
+        board_done(&board);
+}
+
+static void a_card_that_lost_its_power_gets_the_list_again(void **state) {
+        struct board board;
+
+        (void) state;
+        board_init(&board);
+        deliver(&board, &(struct act) { .document = "1", .data = "{\"title\":\"one\"}" });
+        deliver(&board, &(struct act) { .document = "2", .data = "{\"title\":\"two\"}",
+                                        .at_ms = NOON + DAY });
+        buf_reset(&board.shown);
+        assert_int_equal(deliver(&board, &(struct act) { .kind = DELIVER_SETUP }), VERDICT_DONE);
+        assert_string_equal(text_shown(&board), "\\C1two  \\C1one");
+        /* What is over by then is not in it. */
+        assert_int_equal(deliver(&board, &(struct act) { .kind = DELIVER_SETUP,
+                                                         .at_ms = NOON + 14 * DAY + DAY / 2 }),
+                         VERDICT_DONE);
+        assert_string_equal(text_shown(&board), "\\C1two");
         board_done(&board);
 }
 
@@ -337,6 +355,7 @@ int main(void) {
                 cmocka_unit_test(the_index_says_when_it_cannot),
                 cmocka_unit_test(characters_without_a_glyph_are_named),
                 cmocka_unit_test(a_test_is_a_ping),
+                cmocka_unit_test(a_card_that_lost_its_power_gets_the_list_again),
                 cmocka_unit_test(wrong_options_are_told),
         };
 

@@ -21,6 +21,11 @@ void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         struct channeld *daemon = attempt->daemon;
         bool leads;
 
+        if (attempt->refreshes) {
+                free(outcome);
+                refresh_ended(attempt);
+                return;
+        }
         if (attempt->previous)
                 attempt->previous->next = attempt->next;
         else
@@ -203,10 +208,15 @@ void verdict_conclude(struct attempt *attempt) {
         struct channeld *daemon = attempt->daemon;
         const struct driver *driver = daemon->driver;
         struct verdict *verdict = &attempt->step.verdict;
-        struct outcome *outcome = calloc(1, sizeof(*outcome));
+        struct outcome *outcome;
 
         tree_rollback(daemon);
+        if (attempt->refreshes) {
+                refresh_ended(attempt);
+                return;
+        }
         crash_point("channeld/verdict");
+        outcome = calloc(1, sizeof(*outcome));
         if (!outcome) {
                 verdict_end(attempt, NULL);
                 return;
