@@ -20,7 +20,8 @@ enum delivery_kind {
         DELIVER_PUBLISH,  /* show data of `event` */
         DELIVER_WITHDRAW, /* `event` is the withdrawal: take it down (mark or erase) */
         DELIVER_EXPIRE,   /* as WITHDRAW, made by the daemon when `expires` or `show_until` came */
-        DELIVER_SETUP,    /* once at the start of the channel: fixed files, pages without entries */
+        DELIVER_SETUP,    /* once at the start of the channel: fixed files, pages without entries; with
+                           * refresh_ms() again and again: all that is to be shown */
         DELIVER_TEST,     /* `gongkaictl channel test`: does the way work? leaves nothing behind */
 };
 
@@ -88,6 +89,7 @@ enum step_kind {
         STEP_BOOK,    /* the channel's small notes and counts in the store */
         STEP_FILE,    /* the content of a local file */
         STEP_TCP,     /* one exchange of bytes over a connection of its own */
+        STEP_MQTT,    /* retained messages, over the lasting connection of the process */
 };
 
 struct http_request {
@@ -121,7 +123,7 @@ struct http_reply {
  * OPEN begins a transaction: it refuses (TREE_NEWER) when the index has a higher rank of this
  * document, puts the entry and answers the views as they are with the entry in. COMMIT writes the
  * files (each appears whole or not at all, on disk before the answer), removes the others, and
- * only then keeps the index. Any verdict instead of COMMIT rolls back.
+ * only then keeps the index. Any verdict, or another kind of step, instead of COMMIT rolls back.
  *
  * A driver may answer the reply to an OPEN with another OPEN: both belong to one transaction, which
  * ends with the COMMIT. So it can put an entry to learn what was there, and put it again when it
@@ -242,6 +244,38 @@ struct tcp_reply {
         const char *error; /* when not whole */
 };
 
+/* MQTT: one connection per process, made at its start and again when it is lost. What is not
+ * confirmed when it ends is never sent again by itself: another worker may have gone on since. */
+struct mqtt_link { /* borrowed from options and secret */
+        const char *host;
+        unsigned port;
+        bool old;                    /* MQTT 3.1.1: no reasons why the broker refuses; else 5 */
+        const char *user, *password; /* or NULL */
+        bool tls;
+        const char *ca, *cert, *key; /* PEM files, relative to the folder of gongkai.conf; or NULL */
+        const char *prefix, *watch; /* what comes under PREFIX/WATCH is kept (4 KiB each, 1000 of them) */
+};
+
+/* All are retained, QoS 1, and leave in this order; one without a payload takes away what is
+ * retained there. None at all: only connects, and waits for what the watch brings. */
+struct mqtt_message {
+        char *topic; /* owned */
+        struct buf payload;
+};
+
+struct mqtt_step {
+        struct mqtt_message *messages; /* owned */
+        size_t n;
+};
+
+struct mqtt_reply {
+        bool whole;   /* connected, and the broker has confirmed all of them */
+        bool sent;    /* all or some left us */
+        bool refused; /* the broker, or our own TLS files, say no: nothing passes until somebody acts */
+        const char *error;  /* when not whole */
+        const json_t *seen; /* topic -> payload: what the watch has brought so far */
+};
+
 enum verdict_kind {
         VERDICT_DONE,      /* shown, or gone */
         VERDICT_ASK,       /* accepted, not shown yet: look again at at_ms */
@@ -255,7 +289,7 @@ enum verdict_kind {
 struct verdict {
         enum verdict_kind kind;
         const char *code;  /* stable, "webhook/gone"; a literal */
-        char *sentence;    /* for people; owned; needed for all but DONE (TEST: what came back) */
+        char *sentence;    /* for people; owned; needed for all but DONE (a remark for the log; TEST: what came back) */
         char *reference, *url; /* DONE: owned, may be NULL */
         int64_t at_ms;     /* wall clock; 0 = none */
         bool ill; /* counts for the breaker as no answer does, though HTTP said 200: "system busy" */
@@ -275,6 +309,7 @@ struct step {
                 struct book book;
                 struct file_step file;
                 struct tcp_step tcp;
+                struct mqtt_step mqtt;
         };
 };
 
@@ -286,6 +321,7 @@ struct reply {
                 struct book_reply book;
                 struct file_reply file;
                 struct tcp_reply tcp;
+                struct mqtt_reply mqtt;
         };
 };
 
@@ -317,6 +353,7 @@ struct driver {
         size_t n_settings;
         size_t options_size;            /* bytes; the settings' offsets point into it */
         bool raw; /* passes `bytes` on: where these are given, `event` and what comes of it are not */
+        bool index; /* uses the tree's index alone: no `root`, no files */
         bool local;                     /* shows by itself, no provider: no attempt is ever in doubt */
         /* Whether, with these options, begin() asks the carrier what is there when it is in doubt;
          * what was done under doubt is looked at once more then. NULL: it cannot. */
@@ -327,6 +364,12 @@ struct driver {
          * what the carrier says is never an errno: it is a verdict. */
         int (*begin)(const struct delivery *delivery, struct step *ret);
         int (*next)(const struct delivery *delivery, const struct reply *reply, struct step *ret);
+        /* For what shows less than it was told by and by (a card that lost its power): how long after
+         * one DELIVER_SETUP the next comes; 0: never. Then the first one is run on the loop as well,
+         * waits for nobody and nobody waits for it. NULL: there is one, before all else. */
+        int64_t (*refresh_ms)(const void *options);
+        /* Only where STEP_MQTT is used: where to. Each new connection brings a DELIVER_SETUP. */
+        void (*mqtt)(const void *options, const char *secret, struct mqtt_link *ret);
         /* Only where STEP_ACCOUNT is used. */
         int (*account_begin)(const struct delivery *delivery, struct step *ret);
         int (*account_next)(const struct delivery *delivery, const struct reply *reply,

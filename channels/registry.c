@@ -4,6 +4,8 @@
 
 extern const struct driver discard_driver;
 extern const struct driver display_driver;
+extern const struct driver mqtt_driver;
+extern const struct driver onbon_driver;
 extern const struct driver site_driver;
 extern const struct driver webhook_driver;
 extern const struct driver wechat_driver;
@@ -11,6 +13,8 @@ extern const struct driver wechat_driver;
 const struct driver *const drivers[] = {
         &discard_driver,
         &display_driver,
+        &mqtt_driver,
+        &onbon_driver,
         &site_driver,
         &webhook_driver,
         &wechat_driver,

@@ -55,6 +55,14 @@ static void tree_commit_done(struct tree_commit *commit) {
         free(commit->removals);
 }
 
+static void mqtt_step_done(struct mqtt_step *mqtt) {
+        for (size_t i = 0; i < mqtt->n; i++) {
+                free(mqtt->messages[i].topic);
+                buf_done(&mqtt->messages[i].payload);
+        }
+        free(mqtt->messages);
+}
+
 void step_done(struct step *step) {
         switch (step->kind) {
         case STEP_VERDICT:
@@ -84,6 +92,9 @@ void step_done(struct step *step) {
         case STEP_TCP:
                 free(step->tcp.host);
                 buf_done(&step->tcp.bytes);
+                break;
+        case STEP_MQTT:
+                mqtt_step_done(&step->mqtt);
                 break;
         }
         json_decref(step->account);

@@ -141,7 +141,7 @@ static void parse_breaker(struct channel_config *channel, struct problems *probl
 static void default_on_end(struct channel_config *channel) {
         static const struct {
                 const char *driver, *on_end;
-        } rows[] = { { "site", "mark" }, { "display", "remove" } };
+        } rows[] = { { "site", "mark" }, { "display", "remove" }, { "onbon", "remove" }, { "mqtt", "remove" } };
 
         for (size_t i = 0; i < ELEMENTS(rows) && !channel->on_end; i++)
                 if (strcmp(channel->driver, rows[i].driver) == 0)
@@ -161,6 +161,9 @@ int config_read_delivery(struct channel_config *channel, struct problems *proble
                 channel->late_effect_ms = channel->timeout_ms;
         if (!channel->driver) /* which is a problem already */
                 return 0;
+        /* A card has one line: a second connection waits, or is refused. */
+        if (channel->concurrency == 0 && strcmp(channel->driver, "onbon") == 0)
+                channel->concurrency = 1;
         default_on_end(channel);
         return channel->on_end ? 0 : -ENOMEM;
 }

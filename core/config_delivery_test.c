@@ -106,6 +106,8 @@ static void the_end_of_a_display_is_as_the_carrier_is(void **state) {
         static const char *const rows[][3] = {
                 { "driver = site\n", "mark", "a record" },
                 { "driver = display\n", "remove", "of the moment" },
+                { "driver = onbon\n", "remove", "of the moment" },
+                { "driver = mqtt\n", "remove", "of the moment" },
                 { "driver = webhook\n", "keep", "another's affair" },
                 { "driver = site\non_end = keep\n", "keep", "unless it is said" },
         };
@@ -119,6 +121,27 @@ static void the_end_of_a_display_is_as_the_carrier_is(void **state) {
                 read_channel(rows[i][0], &channel, &problems);
                 assert_string_equal(channel.on_end, rows[i][1]);
                 assert_int_equal(problems.n, 0);
+                channel_config_done(&channel);
+        }
+}
+
+static void a_card_gets_one_connection_at_a_time(void **state) {
+        static const struct {
+                const char *text;
+                int64_t concurrency;
+        } rows[] = {
+                { "driver = onbon\n", 1 },
+                { "driver = onbon\nconcurrency = 4\n", 4 },
+                { "driver = mqtt\n", 0 },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct problems problems = { 0 };
+                struct channel_config channel;
+
+                read_channel(rows[i].text, &channel, &problems);
+                assert_int_equal(channel.concurrency, rows[i].concurrency);
                 channel_config_done(&channel);
         }
 }
@@ -147,6 +170,7 @@ int main(void) {
                 cmocka_unit_test(what_cannot_be_is_said_with_its_line),
                 cmocka_unit_test(a_list_of_waits_is_as_long_as_it_says),
                 cmocka_unit_test(the_end_of_a_display_is_as_the_carrier_is),
+                cmocka_unit_test(a_card_gets_one_connection_at_a_time),
                 cmocka_unit_test(pace_is_counted_by_its_unit),
         };
 

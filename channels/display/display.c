@@ -103,11 +103,19 @@ static int add_player(struct tree_commit *commit, const struct screen *screen) {
 static int add_playlist(struct tree_commit *commit, const struct delivery *delivery,
                         const struct screen *screen, const struct tree_reply *reply,
                         const char *version) {
+        const struct display_options *options = delivery->options;
+        const struct playlist playlist = {
+                .heading = options->heading, .county = options->county,
+                .language = options->language, .player = version, .most = options->most,
+        };
         json_t *pictures freed_by(json_decrefp) = json_array();
+        struct buf entries freed_by(buf_done) = { 0 };
         struct buf text freed_by(buf_done) = { 0 };
         int r = pictures ? 0 : -ENOMEM;
 
-        r = r < 0 ? r : playlist_write(delivery, screen, reply->views, version, &text, pictures);
+        r = r < 0 ? r : playlist_entries(delivery, &playlist, screen, reply->views, &entries,
+                                         pictures);
+        r = r < 0 ? r : playlist_write(delivery, &playlist, screen, &entries, &text);
         /* Pictures first: a playlist names nothing that is not there. */
         r = r < 0 ? r : add_pictures(commit, screen, pictures,
                                      json_object_get(reply->previous, "images"));
@@ -118,9 +126,10 @@ static int commit_screens(const struct delivery *delivery, const struct tree_rep
                           struct step *ret) {
         struct tree_commit *commit = &ret->tree_commit;
         char version[PLAYER_VERSION];
+        const struct display_options *options = delivery->options;
         struct screens screens;
         const char *bad;
-        int r = screens_read(delivery->options, delivery->channel, &screens, &bad);
+        int r = screens_read(&options->displays, delivery->channel, &screens, &bad);
 
         *ret = (struct step) { .kind = STEP_TREE_COMMIT };
         r = r < 0 ? r : player_version(version);
@@ -144,25 +153,19 @@ static int commit_test(struct step *ret) {
 
 /* -- opening -- */
 
-/* The urgent ones, and all. A display with an area looks further back for what concerns it. */
 static int add_views(const struct delivery *delivery, struct tree_open *open) {
         const struct display_options *options = delivery->options;
-        unsigned most = (unsigned) options->most;
         struct screens screens;
         const char *bad;
-        int r = screens_read(options, delivery->channel, &screens, &bad);
+        int r = screens_read(&options->displays, delivery->channel, &screens, &bad);
 
-        if (r < 0)
-                return r;
-        if (screens.any_area)
-                most = LOOK_BACK;
-        open->views[0] = (struct tree_view) { .tag = "urgent", .limit = most };
-        open->views[1] = (struct tree_view) { .limit = most };
-        open->n_views = 2;
-        return 0;
+        if (r == 0)
+                playlist_views(&screens, options->most, open);
+        return r;
 }
 
 static int open_entry(const struct delivery *delivery, struct step *ret) {
+        const struct display_options *options = delivery->options;
         struct tree_open *open = &ret->tree_open;
         int r = 0;
 
@@ -176,9 +179,9 @@ static int open_entry(const struct delivery *delivery, struct step *ret) {
         };
         open->tags = json_array();
         if (!open->live)
-                open->data = display_entry_gone(delivery);
+                open->data = screen_entry_gone(delivery);
         else
-                r = display_entry(delivery, &open->data, &open->until_ms);
+                r = screen_entry(delivery, options->show_days, true, &open->data, &open->until_ms);
         if (r == 0 && open->live && delivery->urgent)
                 r = json_array_append_new(open->tags, json_string("urgent"));
         return r < 0 || !open->tags || !open->data ? -ENOMEM : add_views(delivery, open);
@@ -213,7 +216,7 @@ static int done(const struct delivery *delivery, struct step *ret) {
         const char *bad;
 
         if (delivery->kind != DELIVER_PUBLISH || !options->address || !entry ||
-            screens_read(options, delivery->channel, &screens, &bad) < 0)
+            screens_read(&options->displays, delivery->channel, &screens, &bad) < 0)
                 return step_done_verdict(ret, NULL, NULL);
         for (size_t i = 0; i < screens.n && url.len == 0; i++)
                 if (screen_wants(&screens.list[i], entry))
@@ -265,7 +268,7 @@ static void display_check(const void *pointer, const char *path, struct problems
         if (options->address && !address_is_sound(options->address))
                 problems_add(problems, path, 0, MESSAGE_DISPLAY_ADDRESS, "value", options->address,
                              NULL);
-        switch (screens_read(options, "", &screens, &bad)) {
+        switch (screens_read(&options->displays, "", &screens, &bad)) {
         case -EINVAL:
                 problems_add(problems, path, 0, MESSAGE_DISPLAY_NAME, "value", bad, NULL);
                 break;

@@ -81,6 +81,8 @@ static bool attempt_changes(const struct attempt *attempt) {
                 return false;
         if (step->kind == STEP_TCP)
                 return !step->tcp.harmless;
+        if (step->kind == STEP_MQTT)
+                return step->mqtt.n > 0;
         return step->kind == STEP_HTTP && !step->http.harmless &&
                strcmp(step->http.method, "GET") != 0 && strcmp(step->http.method, "HEAD") != 0;
 }
@@ -93,9 +95,11 @@ void attempt_cut(struct attempt *attempt) {
                 attempt_put_off(attempt, VERDICT_WAIT);
                 return;
         }
-        if (!attempt->transfer && !attempt->talk) /* it asks before its next request */
+        if (!attempt->transfer && !attempt->talk && !attempt->job) /* it asks before its next request */
                 return;
-        sent = attempt->transfer ? http_cut(attempt) : tcp_cut(attempt);
+        sent = attempt->transfer ? http_cut(attempt)
+               : attempt->talk   ? tcp_cut(attempt)
+                                 : mqtt_cut(attempt);
         if (sent && attempt_changes(attempt)) {
                 attempt->sent = true;
                 attempt->unclear = true;
@@ -165,6 +169,10 @@ static bool attempt_next(struct attempt *attempt, const struct reply *reply) {
 static bool attempt_may_send(struct attempt *attempt) {
         struct step *step = &attempt->step;
 
+        if (attempt->refreshes && !is_too_long(attempt)) {
+                attempt->lease->since_boot_ms = clock_boot_ms(); /* nobody else has it */
+                return true;
+        }
         if (attempt->lease->proposed) {
                 attempt->waits = true; /* which of the two leases is it? */
                 return false;
@@ -196,6 +204,8 @@ static int attempt_start(struct attempt *attempt, struct reply *ret) {
                 return book_start(attempt);
         if (step->kind == STEP_TCP)
                 return tcp_start(attempt, &step->tcp);
+        if (step->kind == STEP_MQTT)
+                return mqtt_start(attempt, &step->mqtt);
         r = local_upload(attempt->daemon, &step->http);
         if (r == 0)
                 return http_start(attempt, &step->http);
@@ -235,6 +245,7 @@ static bool attempt_step(struct attempt *attempt) {
                 return attempt_judged(attempt);
         case STEP_HTTP:
         case STEP_TCP:
+        case STEP_MQTT:
         case STEP_BOOK:
                 if (!attempt_may_send(attempt))
                         return false;
@@ -284,6 +295,8 @@ void attempt_go(struct attempt *attempt) {
                         attempt->delivery.memo = attempt->memo;
                         attempt->memo_moved = true;
                 }
+                if (step->kind != STEP_TREE_OPEN && step->kind != STEP_TREE_COMMIT)
+                        tree_rollback(attempt->daemon);
                 goes_on = attempt_step(attempt);
         }
 }
@@ -303,12 +316,15 @@ static void on_checkpoint(struct store *store, const redisReply *reply, int erro
 
 /* What a reply says of what has been done at the carrier. */
 static void attempt_heard(struct attempt *attempt, const struct reply *reply) {
-        if (reply->kind == STEP_TCP) {
+        if (reply->kind == STEP_TCP || reply->kind == STEP_MQTT) {
+                bool mqtt = reply->kind == STEP_MQTT;
+                bool whole = mqtt ? reply->mqtt.whole : reply->tcp.whole;
+
                 attempt->spoke = true;
-                attempt->status = reply->tcp.whole ? 200 : 0;
-                if (reply->tcp.sent && attempt_changes(attempt)) {
+                attempt->status = whole ? 200 : 0;
+                if ((mqtt ? reply->mqtt.sent : reply->tcp.sent) && attempt_changes(attempt)) {
                         attempt->sent = true;
-                        attempt->unclear = !reply->tcp.whole;
+                        attempt->unclear = !whole;
                 }
         }
         if (reply->kind != STEP_HTTP)

@@ -24,6 +24,8 @@ struct attempt;
 struct held;
 struct lease;
 struct listener;
+struct job;
+struct mqtt;
 struct resolver;
 struct talk;
 
@@ -115,6 +117,8 @@ struct attempt {
         int64_t started_boot_ms, started_ms;
         struct transfer *transfer;
         struct talk *talk;
+        struct job *job;
+        bool refreshes; /* of no document: refresh.c */
 };
 
 /* Documents whose bytes the store did not have, each asked for less and less often. */
@@ -136,6 +140,11 @@ struct channeld {
         unsigned account_version;
         struct attempt *account_leader;
         struct resolver *resolver; /* of tcp.c, or NULL */
+        struct mqtt *mqtt; /* NULL: the driver has none */
+        struct attempt *refresh; /* the one that is under way */
+        int64_t refresh_boot_ms;
+        unsigned refresh_failures; /* in a row */
+        bool refresh_again; /* when it has ended */
         struct listener *listener; /* NULL: nobody calls */
         char *attachments_dir;
         struct store *store;
@@ -252,6 +261,7 @@ int preview_run(struct channeld *daemon);
 
 /* special.c: runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the
  * verdict's sentence in *ret_sentence and -EIO. */
+void special_fill(const struct channeld *daemon, enum delivery_kind kind, struct delivery *ret);
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
 
 /* trouble.c: whatever a person should hear of a channel is told here. */
@@ -331,6 +341,20 @@ void tcp_close(struct channeld *daemon); /* all that are open, without a word */
  * before the answer. Negative errno, said already. */
 int listener_open(struct channeld *daemon);
 void listener_close(struct channeld *daemon);
+
+/* mqtt.c: STEP_MQTT. As those of http.c; mqtt_open() connects at once, if the driver has it. */
+int mqtt_open(struct channeld *daemon);
+void mqtt_close(struct channeld *daemon);
+int mqtt_start(struct attempt *attempt, const struct mqtt_step *step);
+bool mqtt_cut(struct attempt *attempt);
+int mqtt_run(struct channeld *daemon, const struct mqtt_step *step, const struct delivery *delivery,
+             step_next_fn *next, struct step *ret);
+
+/* refresh.c: DELIVER_SETUP of drivers with refresh_ms() or mqtt(), on the loop. */
+void refresh_soon(struct channeld *daemon);
+void refresh_tend(struct channeld *daemon); /* each second */
+void refresh_ended(struct attempt *attempt); /* attempt->step has its verdict, or none came */
+void refresh_close(struct channeld *daemon);
 
 /* tree.c */
 int tree_open_index(struct channeld *daemon);

@@ -121,6 +121,10 @@ static int64_t setup_if_due(struct channeld *daemon, int64_t now) {
 
         if (daemon->set_up)
                 return 0;
+        if (daemon->driver->refresh_ms || daemon->mqtt) { /* on the loop: refresh.c */
+                daemon->set_up = true;
+                return 0;
+        }
         if (now < daemon->setup_boot_ms)
                 return daemon->setup_boot_ms;
         if (special_run(daemon, DELIVER_SETUP, &sentence) < 0) {

@@ -181,7 +181,8 @@ static void cut_what_ends(struct channeld *daemon, int64_t tick_ms) {
         struct attempt *attempt = daemon->attempts;
 
         while (attempt) {
-                if (attempt->transfer && age_of(attempt->lease) + tick_ms >= length_of(attempt->lease)) {
+                if ((attempt->transfer || attempt->talk || attempt->job) &&
+                    age_of(attempt->lease) + tick_ms >= length_of(attempt->lease)) {
                         attempt_cut(attempt);
                         attempt = daemon->attempts;
                 } else {

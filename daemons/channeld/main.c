@@ -107,8 +107,10 @@ static int channeld_init(struct channeld *daemon, const char *path, const char *
 }
 
 static void channeld_done(struct channeld *daemon) {
+        refresh_close(daemon);
         http_close(daemon);
         tcp_close(daemon);
+        mqtt_close(daemon);
         daemon->store = store_free(daemon->store);
         listener_close(daemon); /* nobody waits for the store any more */
         while (daemon->attempts) {
@@ -172,6 +174,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
         verdict_tell_rest(daemon);
+        refresh_tend(daemon);
         if (daemon->stopping && engine_is_idle(daemon)) {
                 crash_point("channeld/drained");
                 return sd_event_exit(daemon->event, 0);
@@ -262,6 +265,8 @@ static int channeld_run(struct channeld *daemon) {
                 r = tree_open_index(daemon);
         if (r >= 0)
                 r = http_open(daemon);
+        if (r >= 0)
+                r = mqtt_open(daemon);
         if (r >= 0)
                 r = nudge_open(daemon);
         if (r >= 0)

@@ -8,8 +8,7 @@
 #include "core/memory.h"
 
 /* Which region a setup or a test speaks for: that of a channel that serves only one. */
-static void fill_special(const struct channeld *daemon, enum delivery_kind kind,
-                         struct delivery *ret) {
+void special_fill(const struct channeld *daemon, enum delivery_kind kind, struct delivery *ret) {
         const char *region = daemon->n_regions == 1 ? daemon->regions[0].code : "";
 
         *ret = (struct delivery) {
@@ -48,6 +47,8 @@ static int special_step(struct channeld *daemon, const struct delivery *delivery
                 break;
         case STEP_TCP:
                 return tcp_run(daemon, &step->tcp, delivery, ret);
+        case STEP_MQTT:
+                return mqtt_run(daemon, &step->mqtt, delivery, next, ret);
         case STEP_FILE:
                 local_file(daemon, step->file.path, &reply.file);
                 r = next(delivery, &reply, ret);
@@ -129,7 +130,7 @@ int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sen
         json_t *memo freed_by(json_decrefp) = NULL;
         int r;
 
-        fill_special(daemon, kind, &delivery);
+        special_fill(daemon, kind, &delivery);
         delivery.account = daemon->account;
         delivery.account_version = daemon->account_version;
         r = daemon->driver->begin(&delivery, &step);

@@ -24,7 +24,7 @@
 
 struct tree {
         struct channeld *daemon;
-        char *root;
+        char *root; /* NULL: the index alone */
         sqlite3 *db;
         bool begun;
         char *error; /* of the last reply */
@@ -372,7 +372,7 @@ static int put_file(struct tree *tree, const struct tree_file *file) {
         struct stat status;
         int r;
 
-        if (!file->path || !path_is_safe(file->path))
+        if (!file->path || !path_is_safe(file->path) || !tree->root)
                 return -EINVAL;
         if (asprintf(&path, "%s/%s", tree->root, file->path) < 0) {
                 path = NULL;
@@ -395,7 +395,7 @@ static int remove_path(struct tree *tree, const char *relative) {
         char *path freed_by(freep) = NULL;
         int root, r;
 
-        if (!path_is_safe(relative))
+        if (!path_is_safe(relative) || !tree->root)
                 return -EINVAL;
         if (asprintf(&path, "%s/%s", tree->root, relative) < 0) {
                 path = NULL;
@@ -474,20 +474,20 @@ int tree_open_index(struct channeld *daemon) {
         struct tree *tree;
         int r;
 
-        if (!root)
+        if (!root && !daemon->driver->index)
                 return 0;
         tree = calloc(1, sizeof(*tree));
         if (!tree)
                 return -ENOMEM;
         daemon->tree = tree;
         tree->daemon = daemon;
-        tree->root = strdup(root);
-        if (!tree->root ||
+        tree->root = root ? strdup(root) : NULL;
+        if ((root && !tree->root) ||
             asprintf(&folder, "%s/channels/%s", daemon->configuration->main.state_dir,
                      daemon->channel->name) < 0 ||
             asprintf(&path, "%s/index.db", folder) < 0)
                 return -ENOMEM;
-        r = folder_make(tree->root, 0755);
+        r = root ? folder_make(tree->root, 0755) : 0;
         if (r == 0)
                 r = folder_make(folder, 0750);
         if (r < 0)

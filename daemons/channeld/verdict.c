@@ -21,6 +21,11 @@ void verdict_end(struct attempt *attempt, struct outcome *outcome) {
         struct channeld *daemon = attempt->daemon;
         bool leads;
 
+        if (attempt->refreshes) {
+                free(outcome);
+                refresh_ended(attempt);
+                return;
+        }
         if (attempt->previous)
                 attempt->previous->next = attempt->next;
         else
@@ -114,11 +119,20 @@ void verdict_tell_rest(struct channeld *daemon) {
         daemon->n_told = daemon->n_untold = 0;
 }
 
+/* Shown, and yet there is something to be told of it. */
+static void log_remark(const struct attempt *attempt, const char *remark) {
+        log_say(LOG_WARNING, MESSAGE_ATTEMPT_REMARK, "channel", attempt->daemon->channel->name,
+                "region", attempt->region->code, "document", attempt->lease->document, "revision",
+                attempt->revision_part ? attempt->revision_part : "", "reason", remark, NULL);
+}
+
 static void log_outcome(const struct attempt *attempt, const struct verdict *verdict,
                         const struct outcome *outcome) {
         char number[24], took[24];
         bool bad = verdict->kind != VERDICT_DONE;
 
+        if (!bad && verdict->sentence)
+                log_remark(attempt, verdict->sentence);
         if (!bad && !is_told(attempt->daemon))
                 return;
         (void) snprintf(number, sizeof(number), "%u", attempt->delivery.attempt);
@@ -194,10 +208,15 @@ void verdict_conclude(struct attempt *attempt) {
         struct channeld *daemon = attempt->daemon;
         const struct driver *driver = daemon->driver;
         struct verdict *verdict = &attempt->step.verdict;
-        struct outcome *outcome = calloc(1, sizeof(*outcome));
+        struct outcome *outcome;
 
         tree_rollback(daemon);
+        if (attempt->refreshes) {
+                refresh_ended(attempt);
+                return;
+        }
         crash_point("channeld/verdict");
+        outcome = calloc(1, sizeof(*outcome));
         if (!outcome) {
                 verdict_end(attempt, NULL);
                 return;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "channels/display/display.h"
+#include "channels/playlist.h"
 #include "core/content.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -32,9 +32,9 @@ static const char *ending_of(const char *media_type) {
                                                        : NULL;
 }
 
-static int pictures_init(struct pictures *pictures, const struct delivery *delivery) {
+static int pictures_init(struct pictures *pictures, const struct delivery *delivery, bool wanted) {
         *pictures = (struct pictures) { .delivery = delivery };
-        if (delivery->n_attachments == 0)
+        if (delivery->n_attachments == 0 || !wanted)
                 return 0;
         pictures->paths = calloc(delivery->n_attachments, sizeof(*pictures->paths));
         pictures->used = calloc(delivery->n_attachments, sizeof(*pictures->used));
@@ -62,7 +62,7 @@ static const char *picture_link(const char *name, void *userdata) {
         struct pictures *pictures = userdata;
         const struct delivery *delivery = pictures->delivery;
 
-        for (size_t i = 0; i < delivery->n_attachments; i++) {
+        for (size_t i = 0; pictures->paths && i < delivery->n_attachments; i++) {
                 if (strcmp(delivery->attachments[i].name, name) != 0)
                         continue;
                 if (!pictures->paths[i][0])
@@ -77,7 +77,7 @@ static json_t *pictures_json(const struct pictures *pictures) {
         const struct delivery *delivery = pictures->delivery;
         json_t *list = json_array();
 
-        for (size_t i = 0; i < delivery->n_attachments; i++)
+        for (size_t i = 0; pictures->used && i < delivery->n_attachments; i++)
                 if (pictures->used[i])
                         (void) json_array_append_new(
                                 list, json_pack("{s:s, s:s, s:I}", "file", pictures->paths[i],
@@ -94,7 +94,7 @@ static const char *text_of(const json_t *object, const char *key) {
         return text ? text : "";
 }
 
-static json_t *publisher_of(const json_t *data) {
+json_t *screen_publisher(const json_t *data) {
         const json_t *publisher = json_object_get(data, "publisher"), *one;
         struct buf names freed_by(buf_done) = { 0 };
         size_t i;
@@ -140,14 +140,15 @@ static json_t *excerpt_of(const struct content *content) {
         return json_string(buf_text(&text));
 }
 
-static int add_body(const struct delivery *delivery, const json_t *data, json_t *entry) {
+static int add_body(const struct delivery *delivery, const json_t *data, bool with_pictures,
+                    json_t *entry) {
         const json_t *body = json_object_get(data, "body");
         const char *source = text_of(body, "content");
         struct content content freed_by(content_done) = { 0 };
         struct pictures pictures freed_by(pictures_done) = { 0 };
         enum content_format format;
         bool whole = true;
-        int r = pictures_init(&pictures, delivery);
+        int r = pictures_init(&pictures, delivery, with_pictures);
 
         if (r < 0)
                 return r;
@@ -167,13 +168,13 @@ static int add_body(const struct delivery *delivery, const json_t *data, json_t 
         return r < 0 ? -ENOMEM : 0;
 }
 
-int display_entry(const struct delivery *delivery, json_t **ret, int64_t *ret_until) {
-        const struct display_options *options = delivery->options;
+int screen_entry(const struct delivery *delivery, int64_t show_days, bool pictures, json_t **ret,
+                 int64_t *ret_until) {
         const json_t *data = json_object_get(delivery->event, "data");
         json_t *entry freed_by(json_decrefp) = json_object();
         const json_t *areas = json_object_get(data, "areas");
         const char *title = text_of(data, "title");
-        int64_t until_ms = end_of(delivery, data, options->show_days), start_ms = 0;
+        int64_t until_ms = end_of(delivery, data, show_days), start_ms = 0;
         int r = entry ? 0 : -1;
 
         (void) moment_parse(text_of(data, "publish_at"), &start_ms, NULL);
@@ -183,7 +184,7 @@ int display_entry(const struct delivery *delivery, json_t **ret, int64_t *ret_un
         r |= json_object_set_new(entry, "kind", json_string(delivery->document_kind));
         r |= json_object_set_new(entry, "title", json_string(*title ? title : delivery->document));
         r |= json_object_set_new(entry, "number", json_string(text_of(data, "number")));
-        r |= json_object_set_new(entry, "publisher", publisher_of(data));
+        r |= json_object_set_new(entry, "publisher", screen_publisher(data));
         r |= json_object_set_new(entry, "date", date_of(delivery, data));
         r |= json_object_set_new(entry, "short",
                                  json_string(text_of(json_object_get(data, "texts"), "short")));
@@ -196,7 +197,7 @@ int display_entry(const struct delivery *delivery, json_t **ret, int64_t *ret_un
                                  json_is_array(areas) ? json_copy((json_t *) areas) : json_array());
         if (r != 0)
                 return -ENOMEM;
-        r = add_body(delivery, data, entry);
+        r = add_body(delivery, data, pictures, entry);
         if (r < 0)
                 return r;
         *ret = give_away(entry);
@@ -204,7 +205,7 @@ int display_entry(const struct delivery *delivery, json_t **ret, int64_t *ret_un
         return 0;
 }
 
-json_t *display_entry_gone(const struct delivery *delivery) {
+json_t *screen_entry_gone(const struct delivery *delivery) {
         const char *mode = text_of(json_object_get(delivery->event, "data"), "mode");
 
         return json_pack("{s:s}", "gone",

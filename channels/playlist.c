@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "channels/display/display.h"
+#include "channels/playlist.h"
 #include "core/event.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -12,7 +12,7 @@ static const char *const members[] = { "document", "revision",  "kind", "title",
                                        "urgent",    "start",    "end",  "url" };
 
 /* What the player gets of an entry. Two regions may have documents of one name. */
-static json_t *item_of(const struct delivery *delivery, const json_t *entry) {
+json_t *playlist_item(const struct delivery *delivery, const json_t *entry) {
         json_t *item = json_object();
 
         for (size_t i = 0; i < ELEMENTS(members); i++)
@@ -32,15 +32,19 @@ static json_t *item_of(const struct delivery *delivery, const json_t *entry) {
 
 /* -- which entries -- */
 
+void playlist_views(const struct screens *screens, int64_t most, struct tree_open *open) {
+        unsigned limit = screens->any_area ? LOOK_BACK : (unsigned) most;
+
+        open->views[0] = (struct tree_view) { .tag = "urgent", .limit = limit };
+        open->views[1] = (struct tree_view) { .limit = limit };
+        open->n_views = 2;
+}
+
 struct list {
-        struct buf text; /* the items, by comma */
-        size_t n;
+        struct buf *text; /* the items, by comma */
+        size_t n, most;
         bool full;
 };
-
-static void list_done(struct list *list) {
-        buf_done(&list->text);
-}
 
 static int add_pictures(const json_t *entry, json_t *pictures) {
         json_t *picture;
@@ -54,29 +58,30 @@ static int add_pictures(const json_t *entry, json_t *pictures) {
 
 static int list_add(struct list *list, const struct delivery *delivery, const json_t *entry,
                     json_t *pictures) {
-        const struct display_options *options = delivery->options;
-        json_t *item freed_by(json_decrefp) = item_of(delivery, entry);
-        size_t before = list->text.len;
+        json_t *item freed_by(json_decrefp) = playlist_item(delivery, entry);
+        size_t before = list->text->len;
 
         if (!item) /* an entry that is none: left by another version of this program */
                 return 0;
-        buf_str(&list->text, list->n > 0 ? ",\n" : "\n");
-        event_write(item, &list->text);
-        if (list->text.error)
-                return list->text.error;
-        if (list->text.len > PLAYLIST_BYTES) {
-                list->text.len = before;
-                list->text.data[before] = '\0';
+        buf_str(list->text, list->n > 0 ? ",\n" : "\n");
+        event_write(item, list->text);
+        if (list->text->error)
+                return list->text->error;
+        if (list->text->len > PLAYLIST_BYTES) {
+                list->text->len = before;
+                list->text->data[before] = '\0';
                 list->full = true;
                 return 0;
         }
-        list->full = ++list->n >= (size_t) options->most;
-        return add_pictures(entry, pictures);
+        list->full = ++list->n >= list->most;
+        return pictures ? add_pictures(entry, pictures) : 0;
 }
 
 /* The first view has the urgent ones, the second all. */
-static int list_fill(struct list *list, const struct delivery *delivery,
-                     const struct screen *screen, const json_t *views, json_t *pictures) {
+int playlist_entries(const struct delivery *delivery, const struct playlist *playlist,
+                     const struct screen *screen, const json_t *views, struct buf *ret,
+                     json_t *pictures) {
+        struct list list = { .text = ret, .most = (size_t) playlist->most };
         int r = 0;
 
         for (size_t view = 0; view < 2; view++) {
@@ -86,8 +91,8 @@ static int list_fill(struct list *list, const struct delivery *delivery,
                 json_array_foreach(entries, i, entry) {
                         bool again = view == 1 && json_is_true(json_object_get(entry, "urgent"));
 
-                        if (r == 0 && !list->full && !again && screen_wants(screen, entry))
-                                r = list_add(list, delivery, entry, pictures);
+                        if (r == 0 && !list.full && !again && screen_wants(screen, entry))
+                                r = list_add(&list, delivery, entry, pictures);
                 }
         }
         return r;
@@ -96,51 +101,47 @@ static int list_fill(struct list *list, const struct delivery *delivery,
 /* -- the file -- */
 
 /* What a display is headed by. */
-static char *heading_of(const struct delivery *delivery, const char *county) {
-        const struct display_options *options = delivery->options;
+static char *heading_of(const struct playlist *playlist, const char *county) {
         struct buf heading = { 0 };
 
-        if (options->heading)
-                buf_str(&heading, options->heading);
+        if (playlist->heading)
+                buf_str(&heading, playlist->heading);
         else
                 buf_fmt(&heading, "%s政务公开", county);
         return buf_take(&heading);
 }
 
-static json_t *head_of(const struct delivery *delivery, const struct screen *screen,
-                       const char *version) {
-        const struct display_options *options = delivery->options;
+static json_t *head_of(const struct delivery *delivery, const struct playlist *playlist,
+                       const struct screen *screen) {
         bool one = !delivery->several_regions && delivery->region_name;
-        const char *county = options->county ? options->county : one ? delivery->region_name : "";
-        char *heading freed_by(freep) = heading_of(delivery, county);
-        const char *language = options->language                    ? options->language
+        const char *county = playlist->county ? playlist->county : one ? delivery->region_name : "";
+        char *heading freed_by(freep) = heading_of(playlist, county);
+        const char *language = playlist->language                    ? playlist->language
                                : messages_language() == ENGLISH ? "en"
                                                                 : "zh";
         char generated[MOMENT_TEXT];
 
         if (!heading)
                 return NULL;
-        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:s}", "format", 1, "display",
+        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:s*}", "format", 1, "display",
                          screen->name, "title", heading, "county", *county ? county : heading,
-                         "generated",
-                         moment_write(delivery->now_ms, generated), "serial",
-                         (json_int_t) delivery->now_ms, "language", language, "player", version);
+                         "generated", moment_write(delivery->now_ms, generated), "serial",
+                         (json_int_t) delivery->now_ms, "language", language, "player",
+                         playlist->player);
 }
 
-int playlist_write(const struct delivery *delivery, const struct screen *screen,
-                   const json_t *views, const char *version, struct buf *ret, json_t *pictures) {
-        json_t *head freed_by(json_decrefp) = head_of(delivery, screen, version);
-        struct list list freed_by(list_done) = { 0 };
-        int r = head ? list_fill(&list, delivery, screen, views, pictures) : -ENOMEM;
+int playlist_write(const struct delivery *delivery, const struct playlist *playlist,
+                   const struct screen *screen, const struct buf *entries, struct buf *ret) {
+        json_t *head freed_by(json_decrefp) = head_of(delivery, playlist, screen);
 
-        if (r < 0)
-                return r;
+        if (!head)
+                return -ENOMEM;
         event_write(head, ret);
         if (ret->error)
                 return ret->error;
         ret->data[--ret->len] = '\0'; /* the object's end: the entries come before it */
         buf_str(ret, ",\"entries\":[");
-        buf_add(ret, buf_text(&list.text), list.text.len);
+        buf_add(ret, buf_text(entries), entries->len);
         buf_str(ret, "]}\n");
         return ret->error;
 }

@@ -1,4 +1,4 @@
-#include "channels/display/display.h"
+#include "channels/playlist.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-#include "channels/display/display.h"
+#include "channels/playlist.h"
 
 #include <errno.h>
 #include <string.h>
 
-static bool area_is_sound(const char *area) {
+bool area_is_sound(const char *area) {
         size_t n = strlen(area);
 
         return (n == 6 || n == 9 || n == 12) && strspn(area, "0123456789") == n;
@@ -24,18 +24,18 @@ static int screen_read(const char *item, struct screen *ret) {
         return 0;
 }
 
-int screens_read(const struct display_options *options, const char *channel, struct screens *ret,
+int screens_read(const struct string_list *items, const char *channel, struct screens *ret,
                  const char **ret_bad) {
         struct screens screens = { 0 };
 
-        if (options->displays.n == 0) {
+        if (items->n == 0) {
                 (void) strncpy(screens.list[0].name, channel, sizeof(screens.list[0].name) - 1);
                 screens.n = 1;
         }
-        for (size_t i = 0; i < options->displays.n; i++) {
+        for (size_t i = 0; i < items->n; i++) {
                 struct screen *screen = &screens.list[screens.n];
 
-                *ret_bad = options->displays.items[i];
+                *ret_bad = items->items[i];
                 if (screens.n == SCREENS_MAX)
                         return -E2BIG;
                 if (screen_read(*ret_bad, screen) < 0)

@@ -1,4 +1,19 @@
-#include "channels/display/fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "channels/playlist.h"
+#include "core/memory.h"
+#include "core/moment.h"
+
+#define NOON INT64_C(1795320000000) /* 2026-11-22T12:00:00+08:00 */
+#define HOUR INT64_C(3600000)
+#define DAY (24 * HOUR)
 
 /* 2026-11-22 is a Sunday. An end is the first moment at which nothing is shown. */
 static void an_end_is_counted_as_the_paper_says(void **state) {
