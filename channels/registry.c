@@ -2,8 +2,11 @@
 
 #include <string.h>
 
+extern const struct driver aliyun_driver;
 extern const struct driver discard_driver;
 extern const struct driver display_driver;
+extern const struct driver kannel_driver;
+extern const struct driver mas_driver;
 extern const struct driver mqtt_driver;
 extern const struct driver onbon_driver;
 extern const struct driver site_driver;
@@ -11,8 +14,11 @@ extern const struct driver webhook_driver;
 extern const struct driver wechat_driver;
 
 const struct driver *const drivers[] = {
+        &aliyun_driver,
         &discard_driver,
         &display_driver,
+        &kannel_driver,
+        &mas_driver,
         &mqtt_driver,
         &onbon_driver,
         &site_driver,
