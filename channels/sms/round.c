@@ -192,7 +192,6 @@ int round_done(struct round *round) {
 
 int round_load(struct round *round) {
         size_t from = json_array_size(json_object_get(round->memo, "notes"));
-        int64_t n = round_number(round->head, "n");
         bool known = json_object_get(round->memo, "loading") != NULL;
         json_t *get freed_by(json_decrefp) = json_array();
         char name[64];
@@ -205,7 +204,7 @@ int round_load(struct round *round) {
         r |= round_set(round->memo, "loading", json_true());
         sms_book_name(round->delivery, -1, name);
         r |= json_array_append_new(get, json_string(name));
-        for (size_t k = from; k < from + NAMES && (!known || k < (size_t) n); k++) {
+        for (size_t k = from; k < from + NAMES; k++) {
                 sms_book_name(round->delivery, (int64_t) k, name);
                 r |= json_array_append_new(get, json_string(name));
         }
@@ -241,34 +240,64 @@ static int decide(struct round *round) {
         return round_set(round->memo, "stage", json_string("list"));
 }
 
-static int next_load(struct round *round, const struct book_reply *reply) {
-        json_t *notes = json_object_get(round->memo, "notes"), *head;
-        size_t from = json_array_size(notes);
-        char name[64];
-        int64_t n;
-        int r = 0;
+/* The notes are what counts: a worker that stood still may have put a head of before over a newer one.
+ * Where some have gone with time, what the head says is all there is. */
+static int count_notes(struct round *round) {
+        const json_t *notes = json_object_get(round->memo, "notes"), *text;
+        int64_t sent = 0, failed = 0, doubt = 0;
+        struct sms_note note;
+        size_t i;
+        int r = round_set(round->head, "n", json_integer((json_int_t) json_array_size(notes)));
 
-        if (reply->error)
-                return round_store_failed(round, reply->error, VERDICT_LATER);
+        json_array_foreach(notes, i, text) {
+                if (!sms_note_read(json_string_value(text), &note))
+                        return r;
+                sent += note.state == SMS_SENT ? (int64_t) note.n : 0;
+                failed += note.state == SMS_FAILED ? (int64_t) note.n : 0;
+                doubt += note.state == SMS_DOUBTFUL ? (int64_t) note.n : 0;
+        }
+        r |= round_set(round->head, "sent", json_integer(sent));
+        r |= round_set(round->head, "failed", json_integer(failed));
+        return r | round_set(round->head, "doubt", json_integer(doubt));
+}
+
+static int read_head(struct round *round, const json_t *values) {
+        json_t *head;
+        char name[64];
+        int r;
+
         sms_book_name(round->delivery, -1, name);
-        head = json_loads(round_text(reply->values, name)[0] ? round_text(reply->values, name) : "{}", 0, NULL);
+        head = json_loads(round_text(values, name), 0, NULL);
         if (!json_is_object(head)) {
                 json_decref(head);
                 head = json_object();
         }
         r = round_set(round->memo, "head", head);
         round->head = json_object_get(round->memo, "head");
-        n = round_number(round->head, "n");
-        for (size_t k = from; k < from + NAMES && k < (size_t) n && r == 0; k++) {
+        return r;
+}
+
+static int next_load(struct round *round, const struct book_reply *reply) {
+        json_t *notes = json_object_get(round->memo, "notes");
+        size_t from = json_array_size(notes), k;
+        char name[64];
+        int r;
+
+        if (reply->error)
+                return round_store_failed(round, reply->error, VERDICT_LATER);
+        r = read_head(round, reply->values);
+        for (k = from; k < from + NAMES && r == 0; k++) {
                 sms_book_name(round->delivery, (int64_t) k, name);
+                if (k >= (size_t) round_number(round->head, "n") && !json_object_get(reply->values, name))
+                        break;
                 r = json_array_append_new(notes, json_string(round_text(reply->values, name)));
         }
         if (r < 0)
                 return -ENOMEM;
-        if (json_array_size(notes) < (size_t) n)
+        if (k == from + NAMES)
                 return round_load(round);
         (void) json_object_del(round->memo, "loading");
-        return decide(round);
+        return count_notes(round) < 0 ? -ENOMEM : decide(round);
 }
 
 /* -- list: who is it for? -- */
