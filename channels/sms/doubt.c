@@ -12,6 +12,8 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
+enum { MOST_PUT = 60 }; /* notes in one step, beside the head */
+
 static bool may_have_left(const struct round *round, int64_t k, const struct sms_note *note) {
         const json_t *sent = json_object_get(round->memo, "sent");
 
@@ -170,8 +172,8 @@ int doubt_begin(struct round *round) {
                         break; /* first what needs no asking */
                 }
                 r = settle(round, put, k, &note);
-                if (r == 0 && json_object_get(round->memo, "tell"))
-                        break; /* one at a time, each with a sentence of its own */
+                if (json_object_get(round->memo, "tell") || json_object_size(put) >= MOST_PUT)
+                        break; /* what is in doubt one at a time, each with a sentence of its own */
         }
         if (r < 0 || json_object_size(put) == 0)
                 return r;

@@ -74,8 +74,7 @@ void sms_words(const char *text, size_t n_bytes, struct buf *ret) {
                 size_t run = strspn(line.data + at, "0123456789");
 
                 if (run == 0) {
-                        buf_char(ret, line.data[at] == '\n' || line.data[at] == '\r' ? ' ' : line.data[at]);
-                        at++;
+                        buf_char(ret, line.data[at++]);
                         continue;
                 }
                 for (size_t i = 0; i < run; i++)
