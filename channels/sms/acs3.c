@@ -72,7 +72,7 @@ int acs3_request(const struct acs3 *acs3, struct http_request *ret) {
 
         sms_url_host(acs3->url, &host);
         digest_bytes("", 0, empty);
-        (void) moment_write_utc(acs3->now_ms, date);
+        (void) moment_write_utc(acs3->now_ms / 1000 * 1000, date); /* whole seconds */
         buf_fmt(&canonical,
                 "POST\n/\n%s\ncontent-type:%s\nhost:%s\nx-acs-action:%s\nx-acs-content-sha256:%s\nx-acs-date:%s\n"
                 "x-acs-signature-nonce:%s\nx-acs-version:%s\n\n%s\n%s",

@@ -11,7 +11,7 @@ static void the_signature_is_that_of_aliyun(void **state) {
                                    "PhoneNumbers", "13800138000,13900139000", "Action2", "关于 a*b~/&");
         struct step step = { .kind = STEP_HTTP };
         const struct acs3 acs3 = { .key_id = "LTAIexample", .key_secret = "example-secret", .url = "http://127.0.0.1:5551",
-                                   .action = "SendSms", .version = "2017-05-25", .params = params, .now_ms = NOON,
+                                   .action = "SendSms", .version = "2017-05-25", .params = params, .now_ms = NOON + 123,
                                    .nonce = "00112233445566778899aabbccddeeff" };
 
         (void) state;

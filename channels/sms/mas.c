@@ -1,7 +1,8 @@
 /* China Mobile's cloud MAS (云MAS), HTTP: norsubmit with free text, tmpsubmit with a template.
  *
  * Layout, order of the mac and the words of `rspcod` from public client code only (github wswh520/mas
- * Submit.java and others that agree; read 2026-11), not checked against the operator's manual. A
+ * Submit.java, net.renfei.mascloud McMgwError.java
+ * and others that agree; read 2026-11), not checked against the operator's manual. A
  * submission cannot be asked for: what was not answered stays in doubt. */
 #include "channels/sms/sms.h"
 
@@ -130,7 +131,8 @@ static void mas_judge(const struct delivery *delivery, const struct http_reply *
         } rows[] = {
                 { "IllegalMac", SMS_LOGIN },      { "IllegalSignId", SMS_LOGIN }, { "NoSignId", SMS_LOGIN },
                 { "InvalidUsrOrPwd", SMS_LOGIN }, { "NOT_WHITE_IP", SMS_LOGIN },  { "InvalidMessage", SMS_CONTENT },
-                { "TooManyMobiles", SMS_SPLIT },
+                { "TooManyMobiles", SMS_SPLIT },  { "InvalidMobile", SMS_RECIPIENT },
+                { "IllegalTemplateId", SMS_LOGIN }, { "ParamsAndTemplateDoesNotMatch", SMS_CONTENT },
         };
         json_t *json freed_by(json_decrefp) = NULL;
         const char *word;
