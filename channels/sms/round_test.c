@@ -72,7 +72,7 @@ static void a_kill_anywhere_texts_nobody_twice_and_skips_nobody(void **state) {
 static void ten_thousand_survive_a_kill_in_the_middle(void **state) {
         (void) state;
         for (size_t i = 0; i < 2; i++)
-                for (int at = 3; at < 66; at += 7) {
+                for (int at = 3; at < 66; at += 21) {
                         struct world world = world_of(all[i]);
                         bool twice;
                         int n;
@@ -372,6 +372,27 @@ static void a_revision_in_the_middle_texts_only_those_who_had_nothing(void **sta
         }
 }
 
+/* What was in doubt of a revision that is overtaken stays in doubt, though no memo tells of it. */
+static void a_doubt_outlives_its_revision(void **state) {
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(all); i++) {
+                struct world world = world_of(all[i]);
+                bool twice;
+
+                print_message("%s\n", all[i]->name);
+                world.options.batch = 4;
+                world.loses_replies = true;
+                put_people(&world, 0, 18);
+                assert_true(attempt(&world));
+                assert_int_equal(world.last, VERDICT_UNCERTAIN);
+                revise(&world, 8, NULL);
+                assert_int_equal(world.last, VERDICT_DONE);
+                assert_int_equal(texted(&world, &twice), 18);
+                assert_false(twice);
+                world_done(&world);
+        }
+}
+
 /* One stands still somewhere, its lease passes, another does the rest; then the first goes on. */
 static void two_workers_never_share_a_batch(void **state) {
         (void) state;
@@ -474,6 +495,7 @@ int main(void) {
                 cmocka_unit_test(corrections_go_to_those_who_were_texted),
                 cmocka_unit_test(an_erased_text_is_not_repeated_and_forgotten),
                 cmocka_unit_test(a_revision_in_the_middle_texts_only_those_who_had_nothing),
+                cmocka_unit_test(a_doubt_outlives_its_revision),
                 cmocka_unit_test(two_workers_never_share_a_batch),
                 cmocka_unit_test(without_the_store_nothing_is_sent),
                 cmocka_unit_test(reports_are_counted_when_they_had_time_to_come),

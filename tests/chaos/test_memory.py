@@ -43,6 +43,11 @@ def channels_of_every_driver(one):
         options.pop("after", None)
         if "root" in options:
             options["root"] = one.folder / example.name
+        if "secret_file" in options:
+            secret = one.folder / options["secret_file"]
+            secret.write_text("hmac_key = 0123456789abcdef\n")
+            secret.chmod(0o600)
+            options["secret_file"] = secret
         names.append(example.name.split(".")[0])
         one.channel(names[-1], **options)
     assert len(names) >= 3
