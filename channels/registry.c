@@ -9,6 +9,7 @@ extern const struct driver onbon_driver;
 extern const struct driver site_driver;
 extern const struct driver webhook_driver;
 extern const struct driver wechat_driver;
+extern const struct driver weibo_driver;
 
 const struct driver *const drivers[] = {
         &discard_driver,
@@ -18,6 +19,7 @@ const struct driver *const drivers[] = {
         &site_driver,
         &webhook_driver,
         &wechat_driver,
+        &weibo_driver,
         NULL,
 };
 
