@@ -181,12 +181,12 @@ static void add_host(const struct delivery *delivery, struct buf *to) {
         buf_add(to, host, strcspn(host, "/"));
 }
 
-/* A stranger's words, fit for a sentence. */
+/* A stranger's words, fit for a sentence. An object may hold a token. */
 static char *words(const struct http_reply *reply, const char *error) {
-        const char *from = error                               ? error
-                           : reply->status == 0 && reply->error ? reply->error
-                           : reply->body                        ? reply->body
-                                                                : "";
+        const char *from = error                                  ? error
+                           : reply->status == 0 && reply->error    ? reply->error
+                           : reply->body && *reply->body != '{' ? reply->body
+                                                                   : "";
         struct buf line = { 0 };
         size_t n = strcspn(from, "\r\n"), cut;
 

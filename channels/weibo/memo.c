@@ -165,6 +165,10 @@ bool weibo_memo_scan(json_t *memo, const struct delivery *delivery, const json_t
                 if (ms && ms < oldest_ms)
                         oldest_ms = ms;
         }
+        /* What is found ends the search; a second look wants to know whether it stands twice. */
+        if (!json_object_get(memo, "older") &&
+            (!publishes || (weibo_memo_text(memo, "id") && !delivery->shown)))
+                return false;
         return json_array_size(statuses) > 0 && weibo_memo_number(memo, "page") < WEIBO_PAGES &&
                oldest_ms >= earliest(memo, delivery);
 }

@@ -64,7 +64,7 @@ bool weibo_url_is_under(const char *url, const char *domain) {
 }
 
 bool weibo_url_is_sound(const char *url) {
-        return url_here(url) == strlen(url) && strlen(url) <= URL_MOST && !strchr(url, '#') &&
+        return *url && url_here(url) == strlen(url) && strlen(url) <= URL_MOST && !strchr(url, '#') &&
                !strchr(url, '@');
 }
 
@@ -173,7 +173,7 @@ static size_t n_hashes(const char *text) {
         return n;
 }
 
-/* On one line, with single blanks; with `wide`, each '#' outside of an address full-width. */
+/* On one line, with single blanks; with `wide`, each '#' full-width: an address ends before it. */
 static char *one_line(const char *text, bool wide) {
         struct buf out = { 0 };
         bool blank = false;
@@ -182,6 +182,8 @@ static char *one_line(const char *text, bool wide) {
                 size_t n = url_here(text);
                 bool space = strchr(" \t\r\n", *text) != NULL;
 
+                if (wide && n > strcspn(text, "#"))
+                        n = strcspn(text, "#");
                 if (space || (unsigned char) *text < 0x20 || *text == 0x7f) {
                         blank = blank || space;
                         text++;
@@ -190,7 +192,7 @@ static char *one_line(const char *text, bool wide) {
                 if (blank && out.len > 0)
                         buf_char(&out, ' ');
                 blank = false;
-                if (n == 0 && wide && *text == '#')
+                if (wide && *text == '#')
                         buf_str(&out, "＃");
                 else
                         buf_add(&out, text, n > 0 ? n : 1);
