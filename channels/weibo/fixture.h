@@ -76,6 +76,23 @@ __attribute__((unused)) static struct delivery delivery_of(enum delivery_kind ki
         };
 }
 
+/* The first step that is not the book's, which is empty; *ret_memo holds the memo. */
+__attribute__((unused)) static void first_step(struct delivery *delivery, json_t **ret_memo, struct step *ret) {
+        assert_int_equal(weibo_driver.begin(delivery, ret), 0);
+        *ret_memo = NULL;
+        while (ret->kind == STEP_BOOK) {
+                struct reply reply = { .kind = STEP_BOOK, .book = { .spent = true } };
+                struct step next = { 0 };
+
+                json_decref(*ret_memo);
+                *ret_memo = json_incref(ret->memo);
+                delivery->memo = *ret_memo;
+                assert_int_equal(weibo_driver.next(delivery, &reply, &next), 0);
+                step_done(ret);
+                *ret = next;
+        }
+}
+
 /* Whether a {hole} of a sentence was left open. */
 __attribute__((unused)) static bool has_hole(const char *sentence) {
         for (const char *at = sentence; (at = strchr(at, '{')) != NULL; at++) {

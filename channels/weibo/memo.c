@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/memory.h"
 
 /* The clocks of Weibo and of this machine may differ by so much. */
 enum { SKEW_MS = 10 * 60 * 1000 };
+/* A channel may stand still for weeks; then nothing is in doubt any more. */
+#define NOTE_MS (INT64_C(35) * 24 * 3600 * 1000)
 
 const char *weibo_memo_text(const json_t *memo, const char *key) {
         return json_string_value(json_object_get(memo, key));
@@ -95,6 +98,60 @@ json_t *weibo_memo_open(const struct delivery *delivery) {
         add_references(memo, delivery->reference);
         add_references(memo, delivery->surplus);
         return memo;
+}
+
+char *weibo_memo_known(const json_t *memo) {
+        const char *id = weibo_memo_text(memo, "id");
+        struct buf known = { 0 };
+        const json_t *one;
+        size_t i;
+
+        buf_str(&known, id ? id : "");
+        json_array_foreach(json_object_get(memo, "old"), i, one)
+                buf_fmt(&known, "%s%s", known.len > 0 ? " " : "", json_string_value(one));
+        return buf_take(&known);
+}
+
+/* -- the note -- */
+
+void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]) {
+        char digest[DIGEST_TEXT];
+
+        digest_bytes(delivery->document, strlen(delivery->document), digest);
+        memcpy(ret, "sent:", 5);
+        memcpy(ret + 5, digest, DIGEST_TEXT);
+}
+
+json_t *weibo_note(const json_t *memo) {
+        json_t *note = json_pack("{s:O, s:I, s:b}", "text", json_object_get(memo, "text"), "at",
+                                 (json_int_t) weibo_memo_number(memo, "at"), "late",
+                                 json_is_true(json_object_get(memo, "late")));
+        char *value = note ? json_dumps(note, JSON_COMPACT) : NULL;
+        json_t *put = value ? json_pack("{s:s, s:I}", "value", value, "ms", (json_int_t) NOTE_MS) : NULL;
+
+        free(value);
+        json_decref(note);
+        return put;
+}
+
+void weibo_memo_recall(json_t *memo, const char *note) {
+        json_t *older = note ? json_loads(note, 0, NULL) : NULL;
+
+        if (weibo_memo_text(older, "text") && weibo_memo_number(older, "at") > 0)
+                (void) json_object_set(memo, "older", older);
+        json_decref(older);
+}
+
+void weibo_memo_merge(json_t *memo) {
+        const json_t *older = json_object_get(memo, "older");
+        const char *words = weibo_memo_text(older, "text");
+
+        if (!words || strcmp(words, weibo_memo_text(memo, "text")) != 0)
+                return;
+        (void) json_object_set(memo, "at", json_object_get(older, "at"));
+        if (json_is_true(json_object_get(older, "late")))
+                (void) json_object_set_new(memo, "late", json_true());
+        (void) json_object_del(memo, "older");
 }
 
 /* -- one page of the account -- */

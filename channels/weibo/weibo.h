@@ -3,14 +3,15 @@
  * A publication is one post by statuses/share: the text, and the address of the full text under the
  * app's safe domain. Weibo knows no keys: the same request twice is two posts, or an error. So
  *
- *         begin --> look? --> share (memo on disk before) --> destroy what is old --> done
- *                    ^          |
- *                    |          no answer, HTTP 5xx, 20019, 20017, 20032
- *                    +----------+
+ *         begin --> recall --> look? --> note --> share --> destroy what is old --> done
+ *                               ^                  |
+ *                               |                  no answer, HTTP 5xx, 20019, 20017, 20032
+ *                               +------------------+
  *
  * and nothing that may have been posted is posted again before user_timeline was read. A revision
  * is a new post, and then the old one goes; a withdrawal destroys what is known and looks for what
- * may still come. The memo (memo.c) tells where a delivery is.
+ * may still come. The memo (memo.c) tells where a delivery is; the book, what an earlier revision may
+ * have posted, whose memo is gone.
  *
  * Wire facts, read on 2026-11-24 unless said: open.weibo.com/wiki/2/statuses/share (parameters, 140
  * characters, safe domain, no #topic#, rip required, picture JPEG/GIF/PNG below 5 MB),
@@ -115,7 +116,7 @@ enum { WEIBO_PAGE = 50, WEIBO_PAGES = 10 }; /* posts on a page of the timeline; 
 /* -- memo.c: where a delivery is --
  *
  *         key    of the delivery that wrote it
- *         do     share, look or destroy: what the next reply answers
+ *         do     recall, note, share, late, look or destroy: what the next reply answers
  *         text   the words that were, or may have been, posted under `key`; at: when, ms
  *         id     the post that shows this very revision; url: where
  *         old    ids to be destroyed
@@ -136,6 +137,22 @@ void weibo_memo_old(json_t *memo, const char *id);
 /* Takes one page into account: ids of ours and of older ones go where they belong. True when the next
  * page must be read too. */
 bool weibo_memo_scan(json_t *memo, const struct delivery *delivery, const json_t *statuses);
+
+/* All ids that are known, that of this revision first, by blank. To be freed. */
+char *weibo_memo_known(const json_t *memo);
+
+/* The note of a document in the book: {text, at, late} of what was last sent of it, whichever revision
+ * that was. A newer revision finds no memo of it. */
+enum { WEIBO_NOTE = 80 };
+void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]);
+json_t *weibo_note(const json_t *memo); /* for `put` of a struct book, or NULL */
+void weibo_memo_recall(json_t *memo, const char *note); /* becomes `older`; NULL: there is none */
+void weibo_memo_merge(json_t *memo); /* `older` with these very words is what was sent of this revision */
+
+/* -- post.c: the steps -- */
+
+int weibo_begin(const struct delivery *delivery, struct step *ret);
+int weibo_next(const struct delivery *delivery, const struct reply *reply, struct step *ret);
 
 /* -- login.c: what is granted -- */
 

@@ -10,6 +10,7 @@
 #define PAGE(statuses) "{'statuses':[" statuses "]}"
 #define MEMO(more) "{'key':'530581/oa-1/7/weibo','text':'" WORDS "','at':1795320000000,'old':[]" more "}"
 #define MEMO6(more) "{'key':'530581/oa-1/6/weibo','text':'【旧】 " URL "','at':1795320000000,'old':[]" more "}"
+#define NOTE(text, more) "{'text':'" text " " URL "','at':1795320000000" more "}"
 #define ERROR(code) "{'error_code':" code ",'error':'no'}"
 #define NOTHING "-" /* no answer, though it was sent */
 
@@ -21,12 +22,13 @@ struct talk {
 struct row {
         const char *story;
         enum delivery_kind kind;
-        const char *memo, *reference, *surplus;
+        const char *memo, *note, *reference, *surplus;
         enum { CLEAR, DOUBT, SHOWN, SHOWN_DOUBT, REPAIR, OVER, KEEP, SETTLING } how;
         int64_t later_ms; /* after noon; the doubt is of noon */
         struct talk talk[8];
         enum verdict_kind verdict;
         const char *ends; /* DONE: the reference, "" = none; else the code */
+        const char *known; /* not DONE: what is there already */
         int64_t at_ms;    /* after noon */
 };
 
@@ -76,6 +78,12 @@ static const struct row rows[] = {
         { "20111 too", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
           .talk = { { "look 1", PAGE("") }, { "share*", ERROR("'20111'") }, { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } },
           .verdict = VERDICT_DONE, .ends = "9" },
+        { "20019, and it is not to be seen yet", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE("") }, { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
+          .verdict = VERDICT_ASK, .ends = "weibo/late", .at_ms = 4 * MINUTE },
+        { "it never is", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .how = DOUBT, .later_ms = HOUR,
+          .talk = { { "look 1", PAGE("") }, { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
+          .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
         { "20019, and it is nowhere", DELIVER_PUBLISH, .talk = { { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
           .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
         { "20019: a revision with the same words is what stands", DELIVER_PUBLISH, .reference = "5",
@@ -101,7 +109,8 @@ static const struct row rows[] = {
         { "posted, and the old one is left", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','url':'u','old':['5']"), .reference = "5", .how = DOUBT,
           .talk = { { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
         { "no answer to the destroy", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','old':['5']"), .talk = { { "destroy 5*", NOTHING } },
-          .verdict = VERDICT_LATER, .ends = "weibo/unreachable" },
+          .verdict = VERDICT_LATER, .ends = "weibo/unreachable",
+          .known = "9 5" },
         { "not ours to destroy", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','old':['5']"), .talk = { { "destroy 5*", ERROR("20102") } },
           .verdict = VERDICT_BLOCKED, .ends = "weibo/person" },
         { "an older revision's post was known, its old one too", DELIVER_PUBLISH, .memo = MEMO6(",'id':'6'"), .reference = "5",
@@ -109,6 +118,17 @@ static const struct row rows[] = {
         { "an older revision's post is found", DELIVER_PUBLISH, .memo = MEMO6(""), .how = DOUBT, .later_ms = 2 * MINUTE,
           .talk = { { "look 1", PAGE(POST("6", "【旧】 http://t.cn/x", AT_NOON)) }, { "look 2", PAGE("") }, { "share*", POST("9", "x", AT_NOON) },
                     { "destroy 6*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
+        { "the book knows what an older revision may have posted", DELIVER_PUBLISH, .note = NOTE("【旧】", ""), .how = DOUBT, .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE(POST("6", "【旧】 http://t.cn/x", AT_NOON)) }, { "look 2", PAGE("") }, { "share*", POST("9", "x", AT_NOON) },
+                    { "destroy 6*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
+        { "it is not asked when there is no doubt", DELIVER_PUBLISH, .note = NOTE("【旧】", ""), .reference = "5",
+          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
+        { "Weibo had taken an older revision, and shows it late", DELIVER_PUBLISH, .note = NOTE("【旧】", ",'late':true"), .later_ms = MINUTE,
+          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/late", .at_ms = 3 * MINUTE },
+        { "for an hour", DELIVER_PUBLISH, .note = NOTE("【旧】", ",'late':true"), .later_ms = HOUR,
+          .talk = { { "look 1", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } }, .verdict = VERDICT_DONE, .ends = "9" },
+        { "the second look knows since when", DELIVER_PUBLISH, .note = NOTE("【停水通告】明日停水。", ""), .reference = "9", .how = SHOWN_DOUBT,
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") } }, .verdict = VERDICT_DONE, .ends = "9" },
         { "an older revision can still come", DELIVER_PUBLISH, .how = SETTLING, .verdict = VERDICT_ASK, .ends = "weibo/older", .at_ms = MINUTE },
         { "the second look finds it once", DELIVER_PUBLISH, .reference = "9", .how = SHOWN_DOUBT,
           .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") } }, .verdict = VERDICT_DONE, .ends = "9" },
@@ -123,6 +143,11 @@ static const struct row rows[] = {
         { "it is gone already", DELIVER_WITHDRAW, .reference = "5", .talk = { { "destroy 5*", ERROR("20101") } }, .verdict = VERDICT_DONE, .ends = "" },
         { "never posted", DELIVER_WITHDRAW, .verdict = VERDICT_DONE, .ends = "" },
         { "refused in clear words, and so never posted", DELIVER_WITHDRAW, .memo = MEMO(""), .verdict = VERDICT_DONE, .ends = "" },
+        { "in doubt: the book knows the words", DELIVER_WITHDRAW, .note = NOTE("【停水通告】明日停水。", ""), .reference = "5", .how = DOUBT,
+          .talk = { { "destroy 5*", "{}" }, { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "destroy 9*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "" },
+        { "shown late, and already to go", DELIVER_WITHDRAW, .note = NOTE("【停水通告】明日停水。", ",'late':true"), .later_ms = MINUTE,
+          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/not-yet", .at_ms = 3 * MINUTE },
         { "posted, and not told yet", DELIVER_WITHDRAW, .memo = MEMO(",'id':'9'"), .reference = "5",
           .talk = { { "destroy 9*", "{}" }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "" },
         { "in doubt: what is known goes, then it is looked for", DELIVER_WITHDRAW, .memo = MEMO(""), .reference = "5", .how = DOUBT,
@@ -210,6 +235,52 @@ static struct delivery row_delivery(const struct row *row, const json_t *event, 
         return delivery;
 }
 
+static void take_memo(json_t **memo, struct step *step, struct delivery *delivery);
+
+/* What was last sent is in the book before it leaves; what was sent before comes out of it. */
+static void book(const struct row *row, const struct step *step, struct book_reply *ret, json_t **values) {
+        const json_t *put = step->book.put, *note, *memo = step->memo;
+        const char *name;
+
+        *values = json_object();
+        *ret = (struct book_reply) { .values = *values, .spent = true };
+        if (json_array_size(step->book.get) > 0 && row->note) {
+                json_t *copy = data_of(row->note);
+                char *text = json_dumps(copy, 0);
+
+                (void) json_object_set_new(*values, json_string_value(json_array_get(step->book.get, 0)), json_string(text));
+                free(text);
+                json_decref(copy);
+        }
+        json_object_foreach((json_t *) put, name, note) {
+                const char *value = json_string_value(json_object_get(note, "value"));
+
+                assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789:"), 69);
+                assert_true(json_integer_value(json_object_get(note, "ms")) > 0);
+                assert_non_null(strstr(value, json_string_value(json_object_get(memo, "text"))));
+        }
+}
+
+/* Whether it was in the book. */
+static bool through_the_book(const struct row *row, json_t **memo, struct delivery *delivery, struct step *step) {
+        bool noted = false;
+
+        while (step->kind == STEP_BOOK) {
+                struct reply reply = { .kind = STEP_BOOK };
+                struct step next = { 0 };
+                json_t *values;
+
+                noted = noted || step->book.put;
+                take_memo(memo, step, delivery);
+                book(row, step, &reply.book, &values);
+                assert_int_equal(weibo_driver.next(delivery, &reply, &next), 0);
+                json_decref(values);
+                step_done(step);
+                *step = next;
+        }
+        return noted;
+}
+
 static void take_memo(json_t **memo, struct step *step, struct delivery *delivery) {
         if (!step->memo)
                 return;
@@ -230,18 +301,23 @@ static void every_delivery_asks_what_it_must_and_ends_as_it_should(void **state)
                 print_message("%s\n", row->story);
                 assert_int_equal(weibo_driver.begin(&delivery, &step), 0);
                 for (const struct talk *talk = row->talk; talk->asks; talk++) {
+                        bool noted = through_the_book(row, &memo, &delivery, &step);
                         struct step next = { 0 };
 
                         assert_int_equal(step.kind, STEP_HTTP);
                         name_request(&step, asked);
                         assert_string_equal(asked, talk->asks);
+                        assert_true(noted || strncmp(asked, "share", 5) != 0);
                         take_memo(&memo, &step, &delivery);
                         assert_int_equal(answer(&delivery, talk->says, &next), 0);
                         step_done(&step);
                         step = next;
                 }
+                (void) through_the_book(row, &memo, &delivery, &step);
                 assert_int_equal(step.kind, STEP_VERDICT);
                 assert_int_equal(step.verdict.kind, row->verdict);
+                if (row->known)
+                        assert_string_equal(step.verdict.reference, row->known);
                 if (row->verdict == VERDICT_DONE)
                         assert_string_equal(step.verdict.reference ? step.verdict.reference : "", row->ends);
                 else
@@ -285,15 +361,17 @@ static void a_picture_goes_along_when_weibo_takes_it(void **state) {
                 json_t *event = event_of(EVENT);
                 struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
                 struct step step = { 0 };
+                json_t *memo;
 
                 print_message("%s\n", table[i].story);
                 delivery.attachments = table[i].attachments;
                 delivery.n_attachments = table[i].attachments[1].sha256 ? 2 : table[i].attachments[0].sha256 != NULL;
-                assert_int_equal(weibo_driver.begin(&delivery, &step), 0);
+                first_step(&delivery, &memo, &step);
                 assert_int_equal(step.http.upload != NULL, table[i].taken != NULL);
                 if (table[i].taken)
                         assert_string_equal(step.http.upload, table[i].taken);
                 step_done(&step);
+                json_decref(memo);
                 json_decref(event);
         }
 }
@@ -305,12 +383,13 @@ static void a_picture_is_a_part_of_a_form(void **state) {
         json_t *event = event_of(EVENT);
         struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
         struct step step = { 0 };
+        json_t *memo;
         char expected[1024], type[128];
 
         (void) state;
         delivery.attachments = &cover;
         delivery.n_attachments = 1;
-        assert_int_equal(weibo_driver.begin(&delivery, &step), 0);
+        first_step(&delivery, &memo, &step);
         (void) snprintf(type, sizeof(type), "Content-Type: multipart/form-data; boundary=%s", boundary);
         (void) snprintf(expected, sizeof(expected),
                         "--%s\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n%s\r\n"
@@ -323,6 +402,30 @@ static void a_picture_is_a_part_of_a_form(void **state) {
         (void) snprintf(expected, sizeof(expected), "\r\n--%s--\r\n", boundary);
         assert_string_equal(buf_text(&step.http.tail), expected);
         step_done(&step);
+        json_decref(memo);
+        json_decref(event);
+}
+
+static void what_is_at_the_begin_the_book_is_asked_for(void **state) {
+        json_t *event = event_of(EVENT);
+        struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
+        struct reply reply = { .kind = STEP_BOOK, .book = { .error = "Connection refused" } };
+        struct step step = { 0 }, next = { 0 }, again = { 0 };
+
+        (void) state;
+        assert_int_equal(weibo_driver.begin(&delivery, &step), 0);
+        assert_int_equal(step.kind, STEP_BOOK);
+        delivery.memo = step.memo;
+        assert_int_equal(weibo_driver.next(&delivery, &reply, &next), 0);
+        assert_int_equal(next.verdict.kind, VERDICT_LATER);
+        assert_string_equal(next.verdict.code, "weibo/book");
+        /* and again, when it did not answer */
+        delivery.memo = next.memo;
+        assert_int_equal(weibo_driver.begin(&delivery, &again), 0);
+        assert_int_equal(again.kind, STEP_BOOK);
+        step_done(&step);
+        step_done(&next);
+        step_done(&again);
         json_decref(event);
 }
 
@@ -344,16 +447,18 @@ static void without_an_address_under_the_safe_domain_nothing_is_posted(void **st
                 json_t *event = event_of(EVENT);
                 struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
                 struct step step = { 0 };
+                json_t *memo;
 
                 print_message("%s\n", table[i].url ? table[i].url : "none");
                 delivery.after_url = table[i].url;
                 delivery.secret = table[i].secret;
-                assert_int_equal(weibo_driver.begin(&delivery, &step), 0);
+                first_step(&delivery, &memo, &step);
                 assert_int_equal(step.kind, STEP_VERDICT);
                 assert_int_equal(step.verdict.kind, table[i].kind);
                 assert_string_equal(step.verdict.code, table[i].code);
                 assert_false(has_hole(step.verdict.sentence));
                 step_done(&step);
+                json_decref(memo);
                 json_decref(event);
         }
 }
@@ -388,6 +493,7 @@ static void wrong_settings_are_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_delivery_asks_what_it_must_and_ends_as_it_should),
+                cmocka_unit_test(what_is_at_the_begin_the_book_is_asked_for),
                 cmocka_unit_test(a_picture_goes_along_when_weibo_takes_it),
                 cmocka_unit_test(a_picture_is_a_part_of_a_form),
                 cmocka_unit_test(without_an_address_under_the_safe_domain_nothing_is_posted),
