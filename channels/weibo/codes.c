@@ -1,6 +1,7 @@
-/* What an answer of Weibo means. Codes: copies of open.weibo.com/wiki/Error_code at cnblogs.com/lxwphp/
- * p/9400049.html and blog.csdn.net/qq157819567/article/details/45096155; weiboclient4j's WeiboError.java;
- * 21322 to 21337 from WBAuthErrorCode of Weibo's SDK. Read on 2026-11-24. */
+/* What an answer of Weibo means. Codes: copies of open.weibo.com/wiki/Error_code at
+ * cnblogs.com/lxwphp/p/9400049.html and blog.csdn.net/qq157819567/article/details/45096155;
+ * weiboclient4j's WeiboError.java; 21322 to 21337 from WBAuthErrorCode of Weibo's SDK. Read on
+ * 2026-11-24. */
 #include "channels/weibo/weibo.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ enum class {
         BUSY,      /* nothing was done */
         BROKE,     /* a share may have been posted */
         CONTENT,
-        MEANING,   /* has one of its own in enum weibo_meaning */
+        MEANING, /* has one of its own in enum weibo_meaning */
 };
 
 struct code {
@@ -45,7 +46,7 @@ static const struct code codes[] = {
         { 21325, LOGIN, MESSAGE_WEIBO_LOGIN, 0 }, /* invalid_grant */
         { 21327, LOGIN, MESSAGE_WEIBO_LOGIN, 0 }, /* expired_token */
         { 21330, LOGIN, MESSAGE_WEIBO_LOGIN, 0 }, /* access_denied */
-        { 21332, LOGIN, MESSAGE_WEIBO_LOGIN, 0 }, /* invalid_access_token; not in the copies above */
+        { 21332, LOGIN, MESSAGE_WEIBO_LOGIN, 0 }, /* invalid_access_token; in no copy */
 
         { 10005, APP, MESSAGE_WEIBO_APP, 0 },
         { 10006, APP, MESSAGE_WEIBO_APP, 0 },
@@ -94,7 +95,7 @@ static const struct code codes[] = {
         { 10008, CONTENT, MESSAGE_WEIBO_REFUSED, 0 },
         { 10012, CONTENT, MESSAGE_WEIBO_REFUSED, 0 },
         { 10016, CONTENT, MESSAGE_WEIBO_REFUSED, 0 },
-        { 10017, CONTENT, MESSAGE_WEIBO_REFUSED, 0 }, /* "appkey not bind domain" is the app's: below */
+        { 10017, CONTENT, MESSAGE_WEIBO_REFUSED, 0 }, /* an unbound domain: weibo_trouble() */
         { 10018, CONTENT, MESSAGE_WEIBO_LONG, 0 },
         { 10020, CONTENT, MESSAGE_WEIBO_REFUSED, 0 },
         { 10021, CONTENT, MESSAGE_WEIBO_REFUSED, 0 },
@@ -183,10 +184,10 @@ static void add_host(const struct delivery *delivery, struct buf *to) {
 
 /* A stranger's words, fit for a sentence. An object may hold a token. */
 static char *words(const struct http_reply *reply, const char *error) {
-        const char *from = error                                  ? error
-                           : reply->status == 0 && reply->error    ? reply->error
+        const char *from = error                                ? error
+                           : reply->status == 0 && reply->error ? reply->error
                            : reply->body && *reply->body != '{' ? reply->body
-                                                                   : "";
+                                                                : "";
         struct buf line = { 0 };
         size_t n = strcspn(from, "\r\n"), cut;
 
@@ -320,7 +321,8 @@ const char *weibo_id(const json_t *status, char ret[static WEIBO_ID]) {
 
 /* A group of seven digits as four signs; the first group as many as it needs. */
 static void add_group(struct buf *to, const char *digits, size_t n, bool first) {
-        static const char signs[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        static const char signs[] =
+                "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
         char out[5] = "0000";
         unsigned long number = 0;
         size_t at = 4;
@@ -356,12 +358,14 @@ int64_t weibo_moment(const char *created_at) {
         const char *found;
         int64_t ms;
 
-        if (!created_at || sscanf(created_at, "%*3s %3s %2u %8s %5s %4u", month, &day, clock, zone, &year) != 5)
+        if (!created_at ||
+            sscanf(created_at, "%*3s %3s %2u %8s %5s %4u", month, &day, clock, zone, &year) != 5)
                 return 0;
         found = strstr(months, month);
-        if (!found || (found - months) % 3 != 0 || strlen(month) != 3 || strlen(zone) != 5 || day > 31)
+        if (!found || (found - months) % 3 != 0 || strlen(month) != 3 || strlen(zone) != 5 ||
+            day > 31)
                 return 0;
-        (void) snprintf(text, sizeof(text), "%04u-%02d-%02uT%.8s%.3s:%.2s", year, (int) (found - months) / 3 + 1, day, clock,
-                        zone, zone + 3);
+        (void) snprintf(text, sizeof(text), "%04u-%02d-%02uT%.8s%.3s:%.2s", year,
+                        (int) (found - months) / 3 + 1, day, clock, zone, zone + 3);
         return moment_parse(text, &ms, NULL) < 0 ? 0 : ms;
 }

@@ -1,21 +1,39 @@
 #include "channels/weibo/fixture.h"
 
-enum expected { LOGIN, APP, PERSON, HOURLY, AN_HOUR, BUSY, BROKE, CONTENT, SAME, SIMILAR, LATE, GONE };
+enum expected {
+        LOGIN,
+        APP,
+        PERSON,
+        HOURLY,
+        AN_HOUR,
+        BUSY,
+        BROKE,
+        CONTENT,
+        SAME,
+        SIMILAR,
+        LATE,
+        GONE
+};
 
 /* All codes of the note (the pages named in codes.c), class by class. */
 static const struct {
         enum expected is;
         long codes[16];
 } classes[] = {
-        { LOGIN, { 21301, 21313, 21314, 21315, 21316, 21317, 21318, 21319, 21325, 21327, 21330, 21332 } },
-        { APP, { 10005, 10006, 10014, 21302, 21303, 21304, 21305, 21306, 21307, 21308, 21309, 21310, 21311, 21312 } },
+        { LOGIN,
+          { 21301, 21313, 21314, 21315, 21316, 21317, 21318, 21319, 21325, 21327, 21330, 21332 } },
+        { APP,
+          { 10005, 10006, 10014, 21302, 21303, 21304, 21305, 21306, 21307, 21308, 21309, 21310,
+            21311, 21312 } },
         { APP, { 21320, 21321, 21322, 21323, 21324, 21326, 21328, 21329, 21337, 20015 } },
         { PERSON, { 10004, 20022, 20031, 20102 } },
         { HOURLY, { 10022, 10023, 10024 } },
         { AN_HOUR, { 20016 } },
         { BUSY, { 10002, 10009, 21331 } },
         { BROKE, { 10001, 10003, 10010, 10011 } },
-        { CONTENT, { 10007, 10008, 10012, 10016, 10017, 10018, 10020, 10021, 20005, 20006, 20007, 20008, 20012 } },
+        { CONTENT,
+          { 10007, 10008, 10012, 10016, 10017, 10018, 10020, 10021, 20005, 20006, 20007, 20008,
+            20012 } },
         { CONTENT, { 20013, 20014, 20018, 20020, 20021, 21602 } },
         { SAME, { 20019, 20111 } },
         { SIMILAR, { 20017 } },
@@ -34,7 +52,8 @@ static const struct {
         [APP] = { WEIBO_TROUBLE, VERDICT_BLOCKED, VERDICT_BLOCKED, "weibo/app", 0, false },
         [PERSON] = { WEIBO_TROUBLE, VERDICT_BLOCKED, VERDICT_BLOCKED, "weibo/person", 0, false },
         [HOURLY] = { WEIBO_TROUBLE, VERDICT_WAIT, VERDICT_WAIT, "weibo/limit", NOON + HOUR, false },
-        [AN_HOUR] = { WEIBO_TROUBLE, VERDICT_WAIT, VERDICT_WAIT, "weibo/limit", NOON + HOUR + 5 * MINUTE, false },
+        [AN_HOUR] = { WEIBO_TROUBLE, VERDICT_WAIT, VERDICT_WAIT, "weibo/limit",
+                      NOON + HOUR + 5 * MINUTE, false },
         [BUSY] = { WEIBO_TROUBLE, VERDICT_LATER, VERDICT_LATER, "weibo/busy", 0, true },
         [BROKE] = { WEIBO_TROUBLE, VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", 0, true },
         [CONTENT] = { WEIBO_TROUBLE, VERDICT_REFUSED, VERDICT_LATER, "weibo/refused", 0, false },
@@ -47,7 +66,9 @@ static const struct {
 /* The meaning; *ret is the verdict on it. At 12:05. */
 static enum weibo_meaning judge(long status, const char *body, bool posts, struct step *ret) {
         struct delivery delivery = delivery_of(DELIVER_PUBLISH, NULL);
-        struct http_reply reply = { .status = status, .body = body, .n_body = strlen(body), .sent = true };
+        struct http_reply reply = {
+                .status = status, .body = body, .n_body = strlen(body), .sent = true
+        };
         struct weibo_answer answer;
         enum weibo_meaning meaning;
 
@@ -64,7 +85,8 @@ static void one_code(long code, enum expected is, bool as_text, bool posts) {
         char body[160], number[24];
 
         (void) snprintf(number, sizeof(number), "%ld", code);
-        (void) snprintf(body, sizeof(body), "{\"request\":\"/2/x.json\",\"error_code\":%s%ld%s,\"error\":\"say so!\"}",
+        (void) snprintf(body, sizeof(body),
+                        "{\"request\":\"/2/x.json\",\"error_code\":%s%ld%s,\"error\":\"say so!\"}",
                         as_text ? "\"" : "", code, as_text ? "\"" : "");
         assert_int_equal(judge(400, body, posts, &step), of_class[is].meaning);
         assert_int_equal(step.verdict.kind, posts ? of_class[is].posted : of_class[is].other);
@@ -100,22 +122,30 @@ static void what_has_no_code_is_judged_by_what_it_may_have_done(void **state) {
                 enum verdict_kind posted, other;
                 const char *code, *says;
         } rows[] = {
-                { "an unknown code stops, with an alarm", 400, "{\"error_code\":29999,\"error\":\"new\"}", VERDICT_BLOCKED, VERDICT_BLOCKED,
+                { "an unknown code stops, with an alarm", 400,
+                  "{\"error_code\":29999,\"error\":\"new\"}", VERDICT_BLOCKED, VERDICT_BLOCKED,
                   "weibo/unknown", "29999" },
-                { "a code that is none", 400, "{\"error_code\":\"x\",\"error\":\"new\"}", VERDICT_BLOCKED, VERDICT_BLOCKED, "weibo/unknown", "new" },
-                { "an unbound domain is the app's affair", 400, "{\"error_code\":10017,\"error\":\"appkey not bind domain\"}", VERDICT_BLOCKED,
+                { "a code that is none", 400, "{\"error_code\":\"x\",\"error\":\"new\"}",
+                  VERDICT_BLOCKED, VERDICT_BLOCKED, "weibo/unknown", "new" },
+                { "an unbound domain is the app's affair", 400,
+                  "{\"error_code\":10017,\"error\":\"appkey not bind domain\"}", VERDICT_BLOCKED,
                   VERDICT_BLOCKED, "weibo/app", "www.example.gov.cn" },
-                { "OAuth's words", 400, "{\"error\":\"invalid_grant\",\"error_code\":21325,\"error_description\":\"code is old\"}", VERDICT_BLOCKED,
-                  VERDICT_BLOCKED, "weibo/login", "code is old" },
+                { "OAuth's words", 400,
+                  "{\"error\":\"invalid_grant\",\"error_code\":21325,\"error_description\":\"code "
+                  "is old\"}",
+                  VERDICT_BLOCKED, VERDICT_BLOCKED, "weibo/login", "code is old" },
                 { "broke", 500, "oops", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "oops" },
-                { "a gateway", 502, "<html>", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "<html>" },
-                { "well, and no JSON", 200, "ok", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "ok" },
+                { "a gateway", 502, "<html>", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear",
+                  "<html>" },
+                { "well, and no JSON", 200, "ok", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear",
+                  "ok" },
                 { "an array", 200, "[]", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "[]" },
-                { "an error without a code", 400, "{\"error\":\"hm\"}", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "hm" },
+                { "an error without a code", 400, "{\"error\":\"hm\"}", VERDICT_UNCERTAIN,
+                  VERDICT_LATER, "weibo/unclear", "hm" },
                 { "a redirect", 302, "", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "" },
                 { "no answer", 0, "", VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "" },
-                { "broke, and says how", 503, "{\"error_code\":10001,\"error\":\"system error!\"}", VERDICT_UNCERTAIN, VERDICT_LATER,
-                  "weibo/unclear", "system error!" },
+                { "broke, and says how", 503, "{\"error_code\":10001,\"error\":\"system error!\"}",
+                  VERDICT_UNCERTAIN, VERDICT_LATER, "weibo/unclear", "system error!" },
         };
 
         (void) state;
@@ -124,7 +154,8 @@ static void what_has_no_code_is_judged_by_what_it_may_have_done(void **state) {
                         struct step step = { 0 };
 
                         print_message("%s\n", rows[i].story);
-                        assert_int_equal(judge(rows[i].status, rows[i].body, posts, &step), WEIBO_TROUBLE);
+                        assert_int_equal(judge(rows[i].status, rows[i].body, posts, &step),
+                                         WEIBO_TROUBLE);
                         assert_int_equal(step.verdict.kind, posts ? rows[i].posted : rows[i].other);
                         if (posts)
                                 assert_string_equal(step.verdict.code, rows[i].code);
@@ -164,7 +195,9 @@ static void the_next_full_hour_is_that_of_shanghai(void **state) {
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 struct delivery delivery = delivery_of(DELIVER_PUBLISH, NULL);
-                struct http_reply reply = { .status = 403, .body = body, .n_body = strlen(body), .sent = true };
+                struct http_reply reply = {
+                        .status = 403, .body = body, .n_body = strlen(body), .sent = true
+                };
                 struct weibo_answer answer;
                 struct step step = { 0 };
 
@@ -182,9 +215,12 @@ static void a_post_has_an_id_and_an_address(void **state) {
         static const struct {
                 const char *status, *id, *url;
         } rows[] = {
-                { "{'idstr':'201110410216293360','user':{'idstr':'1404376560'}}", "201110410216293360", "https://weibo.com/1404376560/wr4mOFqpbO" },
-                { "{'id':201110410216293360,'user':{'id':1404376560}}", "201110410216293360", "https://weibo.com/1404376560/wr4mOFqpbO" },
-                { "{'idstr':'5000000000000001','user':{'idstr':'1'}}", "5000000000000001", "https://weibo.com/1/O00000001" },
+                { "{'idstr':'201110410216293360','user':{'idstr':'1404376560'}}",
+                  "201110410216293360", "https://weibo.com/1404376560/wr4mOFqpbO" },
+                { "{'id':201110410216293360,'user':{'id':1404376560}}", "201110410216293360",
+                  "https://weibo.com/1404376560/wr4mOFqpbO" },
+                { "{'idstr':'5000000000000001','user':{'idstr':'1'}}", "5000000000000001",
+                  "https://weibo.com/1/O00000001" },
                 { "{'idstr':'7'}", "7", NULL },
                 { "{'id':0}", NULL, NULL },
                 { "{'idstr':'7 8'}", NULL, NULL },

@@ -51,7 +51,8 @@ __attribute__((unused)) static json_t *event_of(const char *data) {
         return json_pack("{s:o}", "data", data_of(data));
 }
 
-__attribute__((unused)) static struct delivery delivery_of(enum delivery_kind kind, const json_t *event) {
+__attribute__((unused)) static struct delivery delivery_of(enum delivery_kind kind,
+                                                           const json_t *event) {
         bool shown = kind == DELIVER_PUBLISH;
 
         return (struct delivery) {
@@ -62,7 +63,9 @@ __attribute__((unused)) static struct delivery delivery_of(enum delivery_kind ki
                 .document = "oa-1",
                 .revision = 7,
                 .level = shown ? 0 : 1,
-                .revision_part = shown ? "7" : kind == DELIVER_WITHDRAW ? "7w" : "7x",
+                .revision_part = shown                      ? "7"
+                                 : kind == DELIVER_WITHDRAW ? "7w"
+                                                            : "7x",
                 .event_id = "01JDB3K6V0T5YQ2N8M4W7XHRCE",
                 .event = event,
                 .document_kind = "notice",
@@ -77,7 +80,8 @@ __attribute__((unused)) static struct delivery delivery_of(enum delivery_kind ki
 }
 
 /* The first step that is not the book's, which is empty; *ret_memo holds the memo. */
-__attribute__((unused)) static void first_step(struct delivery *delivery, json_t **ret_memo, struct step *ret) {
+__attribute__((unused)) static void first_step(struct delivery *delivery, json_t **ret_memo,
+                                               struct step *ret) {
         assert_int_equal(weibo_driver.begin(delivery, ret), 0);
         *ret_memo = NULL;
         while (ret->kind == STEP_BOOK) {

@@ -1,6 +1,6 @@
 /* What is granted: how long, to whom, and how an officer grants it anew. The secret's file has the
- * lines app_secret (from open.weibo.com, typed in once), and access_token, expires_at and uid, which
- * the login writes. A file of one bare line is a token. */
+ * lines app_secret (from open.weibo.com, typed in once), and access_token, expires_at and uid,
+ * which the login writes. A file of one bare line is a token. */
 #include "channels/weibo/weibo.h"
 
 #include <errno.h>
@@ -64,14 +64,17 @@ static int judge_info(const struct delivery *delivery, const json_t *info, struc
         int64_t left_s = number_in(info, "expire_in"), days = left_s / (DAY_MS / 1000);
         char until[MOMENT_TEXT], number[24], scope[256], theirs[64];
 
-        if (*word_in(info, "appkey", theirs, sizeof(theirs)) && strcmp(theirs, options->app_key) != 0)
-                return step_verdict(ret, VERDICT_BLOCKED, "weibo/app", 0, MESSAGE_WEIBO_OTHER_APP, "theirs",
-                                    theirs, "ours", options->app_key, "channel", delivery->channel, NULL);
+        if (*word_in(info, "appkey", theirs, sizeof(theirs)) &&
+            strcmp(theirs, options->app_key) != 0)
+                return step_verdict(ret, VERDICT_BLOCKED, "weibo/app", 0, MESSAGE_WEIBO_OTHER_APP,
+                                    "theirs", theirs, "ours", options->app_key, "channel",
+                                    delivery->channel, NULL);
         (void) snprintf(number, sizeof(number), "%lld", (long long) days);
         return step_verdict(ret, VERDICT_DONE, "done", 0,
-                            days < WEIBO_WARN_DAYS ? MESSAGE_WEIBO_TOKEN_ENDS : MESSAGE_WEIBO_TOKEN_WELL,
-                            "until", moment_write_minute(delivery->now_ms + left_s * 1000, until), "days",
-                            number, "channel", delivery->channel, "scope",
+                            days < WEIBO_WARN_DAYS ? MESSAGE_WEIBO_TOKEN_ENDS
+                                                   : MESSAGE_WEIBO_TOKEN_WELL,
+                            "until", moment_write_minute(delivery->now_ms + left_s * 1000, until),
+                            "days", number, "channel", delivery->channel, "scope",
                             *word_in(info, "scope", scope, sizeof(scope)) ? scope : "-", NULL);
 }
 
@@ -94,7 +97,8 @@ int weibo_login_address(const void *options, const char *secret, struct buf *ret
         const struct weibo_options *own = options;
 
         (void) secret;
-        buf_fmt(ret, "%s/oauth2/authorize?client_id=%s&response_type=code&redirect_uri=", own->address,
+        buf_fmt(ret,
+                "%s/oauth2/authorize?client_id=%s&response_type=code&redirect_uri=", own->address,
                 own->app_key);
         escape_add(ret, ESCAPE_URI, own->redirect_uri, strlen(own->redirect_uri));
         /* The officer's browser may be logged in under a name of his own. */
@@ -103,7 +107,10 @@ int weibo_login_address(const void *options, const char *secret, struct buf *ret
 }
 
 static int hex_of(char c) {
-        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        return c >= '0' && c <= '9'   ? c - '0'
+               : c >= 'a' && c <= 'f' ? c - 'a' + 10
+               : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                      : -1;
 }
 
 /* The value of a parameter of the address, percent-decoded, or "". */
@@ -135,7 +142,8 @@ static bool code_of(const char *pasted, char ret[static CODE_MOST]) {
         if (strpbrk(pasted, "?&#"))
                 (void) parameter(pasted, "code", ret);
         else
-                (void) snprintf(ret, CODE_MOST, "%s", strncmp(pasted, "code=", 5) == 0 ? pasted + 5 : pasted);
+                (void) snprintf(ret, CODE_MOST, "%s",
+                                strncmp(pasted, "code=", 5) == 0 ? pasted + 5 : pasted);
         n = strcspn(ret, " \t\r\n");
         ret[n] = '\0';
         for (const char *at = ret; *at; at++)
@@ -150,13 +158,14 @@ int weibo_login_begin(const struct delivery *delivery, const char *code, struct 
         int r;
 
         if (!app_secret)
-                r = step_verdict(ret, VERDICT_BLOCKED, "weibo/login", 0, MESSAGE_WEIBO_NO_APP_SECRET, "channel",
-                                 delivery->channel, NULL);
+                r = step_verdict(ret, VERDICT_BLOCKED, "weibo/login", 0,
+                                 MESSAGE_WEIBO_NO_APP_SECRET, "channel", delivery->channel, NULL);
         else if (*parameter(code, "error", word))
-                r = step_verdict(ret, VERDICT_REFUSED, "weibo/login", 0, MESSAGE_WEIBO_DENIED, "reason", word,
-                                 NULL);
+                r = step_verdict(ret, VERDICT_REFUSED, "weibo/login", 0, MESSAGE_WEIBO_DENIED,
+                                 "reason", word, NULL);
         else if (!code_of(code, word))
-                r = step_verdict(ret, VERDICT_REFUSED, "weibo/login", 0, MESSAGE_WEIBO_NO_CODE, NULL);
+                r = step_verdict(ret, VERDICT_REFUSED, "weibo/login", 0, MESSAGE_WEIBO_NO_CODE,
+                                 NULL);
         else
                 r = weibo_exchange(delivery, app_secret, word, ret);
         secret_part_free(app_secret);
@@ -204,20 +213,22 @@ int weibo_login_next(const struct delivery *delivery, const struct reply *reply,
 
         weibo_read(&reply->http, &answer);
         ends_ms = delivery->now_ms + number_in(answer.json, "expires_in") * 1000;
-        if (answer.meaning != WEIBO_FINE || !*word_in(answer.json, "access_token", token, sizeof(token)) ||
+        if (answer.meaning != WEIBO_FINE ||
+            !*word_in(answer.json, "access_token", token, sizeof(token)) ||
             ends_ms <= delivery->now_ms) {
                 /* 21325 is an old or mistyped code here, and no grant that has run out. */
                 if (answer.code == 21325 || answer.code == 21330)
-                        return step_verdict(ret, VERDICT_REFUSED, "weibo/login", 0, MESSAGE_WEIBO_DENIED,
-                                            "reason", answer.error ? answer.error : "", NULL);
+                        return step_verdict(ret, VERDICT_REFUSED, "weibo/login", 0,
+                                            MESSAGE_WEIBO_DENIED, "reason",
+                                            answer.error ? answer.error : "", NULL);
                 return weibo_trouble(delivery, &reply->http, &answer, false, ret);
         }
         (void) word_in(answer.json, "uid", uid, sizeof(uid));
-        write_secret(delivery->secret ? delivery->secret : "", token, moment_write(ends_ms, until), uid,
-                     ret_secret);
+        write_secret(delivery->secret ? delivery->secret : "", token, moment_write(ends_ms, until),
+                     uid, ret_secret);
         explicit_bzero(token, sizeof(token));
         if (ret_secret->error)
                 return ret_secret->error;
-        return step_verdict(ret, VERDICT_DONE, "done", 0, MESSAGE_WEIBO_LOGGED_IN, "uid", uid, "until",
-                            moment_write_minute(ends_ms, minute), NULL);
+        return step_verdict(ret, VERDICT_DONE, "done", 0, MESSAGE_WEIBO_LOGGED_IN, "uid", uid,
+                            "until", moment_write_minute(ends_ms, minute), NULL);
 }

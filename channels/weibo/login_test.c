@@ -7,7 +7,8 @@ static void the_officer_is_sent_to_weibo(void **state) {
         (void) state;
         assert_int_equal(weibo_driver.login_address(&weibo_options, SECRET, &address), 0);
         assert_string_equal(buf_text(&address),
-                            "https://api.weibo.com/oauth2/authorize?client_id=1234567890&response_type=code&redirect_uri="
+                            "https://api.weibo.com/oauth2/"
+                            "authorize?client_id=1234567890&response_type=code&redirect_uri="
                             "https%3A%2F%2Fwww.example.gov.cn%2Fweibo&forcelogin=true");
         buf_done(&address);
 }
@@ -17,18 +18,25 @@ static void whatever_is_pasted_the_code_is_found_in_it(void **state) {
                 const char *story, *pasted, *code; /* NULL: the verdict's words */
                 const char *says;
         } rows[] = {
-                { "the whole address", "https://www.example.gov.cn/weibo?code=a9b216e0", "a9b216e0", NULL },
-                { "with more behind it", "https://www.example.gov.cn/weibo?state=x&code=a9b216e0&y=1#z", "a9b216e0", NULL },
+                { "the whole address", "https://www.example.gov.cn/weibo?code=a9b216e0", "a9b216e0",
+                  NULL },
+                { "with more behind it",
+                  "https://www.example.gov.cn/weibo?state=x&code=a9b216e0&y=1#z", "a9b216e0",
+                  NULL },
                 { "an old page's way", "http://www.example.com/response&code=CODE", "CODE", NULL },
                 { "escaped", "https://a.cn/?code=a%2Db%5f", "a-b_", NULL },
                 { "the code alone", "a9b216e0", "a9b216e0", NULL },
                 { "with its name", "code=a9b216e0", "a9b216e0", NULL },
                 { "with blanks around it", "  a9b216e0 \r", "a9b216e0", NULL },
-                { "an address without a code", "https://www.example.gov.cn/weibo?xcode=1", NULL, "粘贴" },
-                { "the address that was to be opened", "https://api.weibo.com/oauth2/authorize?client_id=1&response_type=code", NULL, "粘贴" },
+                { "an address without a code", "https://www.example.gov.cn/weibo?xcode=1", NULL,
+                  "粘贴" },
+                { "the address that was to be opened",
+                  "https://api.weibo.com/oauth2/authorize?client_id=1&response_type=code", NULL,
+                  "粘贴" },
                 { "another address", "https://www.example.gov.cn/weibo", NULL, "粘贴" },
                 { "nothing", "", NULL, "粘贴" },
-                { "refused", "https://a.cn/?error=access_denied&error_code=21330", NULL, "access_denied" },
+                { "refused", "https://a.cn/?error=access_denied&error_code=21330", NULL,
+                  "access_denied" },
         };
 
         (void) state;
@@ -39,15 +47,19 @@ static void whatever_is_pasted_the_code_is_found_in_it(void **state) {
                 print_message("%s\n", rows[i].story);
                 assert_int_equal(weibo_driver.login_begin(&delivery, rows[i].pasted, &step), 0);
                 if (rows[i].code) {
-                        static const char *const fields[][2] = { { "client_id", "1234567890" }, { "client_secret", "s3cret" },
-                                                                 { "grant_type", "authorization_code" },
-                                                                 { "redirect_uri", "https://www.example.gov.cn/weibo" } };
+                        static const char *const fields[][2] = {
+                                { "client_id", "1234567890" },
+                                { "client_secret", "s3cret" },
+                                { "grant_type", "authorization_code" },
+                                { "redirect_uri", "https://www.example.gov.cn/weibo" }
+                        };
                         char *code = field(&step, "code");
 
                         assert_int_equal(step.kind, STEP_HTTP);
                         assert_true(step.http.harmless);
                         assert_string_equal(step.http.method, "POST");
-                        assert_string_equal(step.http.url, "https://api.weibo.com/oauth2/access_token");
+                        assert_string_equal(step.http.url,
+                                            "https://api.weibo.com/oauth2/access_token");
                         assert_string_equal(code, rows[i].code);
                         free(code);
                         for (size_t k = 0; k < ELEMENTS(fields); k++) {
@@ -89,18 +101,31 @@ static void what_is_granted_is_kept_with_what_was_there(void **state) {
                 const char *story, *before, *says, *after; /* NULL: refused */
                 long status;
         } rows[] = {
-                { "the first time", "app_secret = s\n", "{'access_token':'2.00new','expires_in':2592000,'remind_in':'2592000','uid':'99'}",
+                { "the first time", "app_secret = s\n",
+                  "{'access_token':'2.00new','expires_in':2592000,'remind_in':'2592000','uid':'99'"
+                  "}",
                   "app_secret = s\n" NEW, 200 },
-                { "numbers as strings", "app_secret = s", "{'access_token':'2.00new','expires_in':'2592000','uid':99}", "app_secret = s\n" NEW, 200 },
-                { "anew: only what is granted changes", "# 官微\naccess_token=old\nexpires_at =x\n\napp_secret = s\n uid = 1\nnote = kept\n",
-                  "{'access_token':'2.00new','expires_in':2592000,'uid':'99'}", "# 官微\n\napp_secret = s\nnote = kept\n" NEW, 200 },
+                { "numbers as strings", "app_secret = s",
+                  "{'access_token':'2.00new','expires_in':'2592000','uid':99}",
+                  "app_secret = s\n" NEW, 200 },
+                { "anew: only what is granted changes",
+                  "# 官微\naccess_token=old\nexpires_at =x\n\napp_secret = s\n uid = 1\nnote = "
+                  "kept\n",
+                  "{'access_token':'2.00new','expires_in':2592000,'uid':'99'}",
+                  "# 官微\n\napp_secret = s\nnote = kept\n" NEW, 200 },
                 { "no uid", "app_secret = s\n", "{'access_token':'2.00new','expires_in':2592000}",
-                  "app_secret = s\naccess_token = 2.00new\nexpires_at = 2026-12-22T12:00:00+08:00\n", 200 },
-                { "an old code", "app_secret = s\n", "{'error':'invalid_grant','error_code':21325,'error_description':'x'}", NULL, 400 },
-                { "another callback", "app_secret = s\n", "{'error':'redirect_uri_mismatch','error_code':21322}", NULL, 400 },
+                  "app_secret = s\naccess_token = 2.00new\nexpires_at = "
+                  "2026-12-22T12:00:00+08:00\n",
+                  200 },
+                { "an old code", "app_secret = s\n",
+                  "{'error':'invalid_grant','error_code':21325,'error_description':'x'}", NULL,
+                  400 },
+                { "another callback", "app_secret = s\n",
+                  "{'error':'redirect_uri_mismatch','error_code':21322}", NULL, 400 },
                 { "no token", "app_secret = s\n", "{'expires_in':2592000}", NULL, 200 },
                 { "no end", "app_secret = s\n", "{'access_token':'2.00new'}", NULL, 200 },
-                { "a token that would be another line", "app_secret = s\n", "{'access_token':'2\\nx = y','expires_in':2592000}", NULL, 200 },
+                { "a token that would be another line", "app_secret = s\n",
+                  "{'access_token':'2\\nx = y','expires_in':2592000}", NULL, 200 },
                 { "no JSON", "app_secret = s\n", "<html>", NULL, 502 },
         };
 
@@ -116,7 +141,9 @@ static void what_is_granted_is_kept_with_what_was_there(void **state) {
                 for (char *at = body; *at; at++)
                         *at = *at == '\'' ? '"' : *at;
                 delivery.secret = rows[i].before;
-                reply.http = (struct http_reply) { .status = rows[i].status, .body = body, .n_body = strlen(body), .sent = true };
+                reply.http = (struct http_reply) {
+                        .status = rows[i].status, .body = body, .n_body = strlen(body), .sent = true
+                };
                 assert_int_equal(weibo_driver.login_next(&delivery, &reply, &step, &secret), 0);
                 assert_int_equal(step.kind, STEP_VERDICT);
                 assert_int_equal(step.verdict.kind == VERDICT_DONE, rows[i].after != NULL);
@@ -124,7 +151,8 @@ static void what_is_granted_is_kept_with_what_was_there(void **state) {
                 assert_null(strstr(step.verdict.sentence, "2.00new"));
                 assert_string_equal(buf_text(&secret), rows[i].after ? rows[i].after : "");
                 if (rows[i].after)
-                        assert_int_equal(weibo_expires(NULL, buf_text(&secret)), NOON + INT64_C(2592000000));
+                        assert_int_equal(weibo_expires(NULL, buf_text(&secret)),
+                                         NOON + INT64_C(2592000000));
                 free(body);
                 buf_done(&secret);
                 step_done(&step);
@@ -145,7 +173,8 @@ static void the_secret_tells_when_it_ends(void **state) {
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++)
-                assert_int_equal(weibo_driver.expires(&weibo_options, rows[i].secret), rows[i].ends_ms);
+                assert_int_equal(weibo_driver.expires(&weibo_options, rows[i].secret),
+                                 rows[i].ends_ms);
 }
 
 static void a_test_tells_how_long_it_is_granted(void **state) {
@@ -155,14 +184,42 @@ static void a_test_tells_how_long_it_is_granted(void **state) {
                 enum verdict_kind kind;
                 const char *words[2];
         } rows[] = {
-                { "a month", "{'uid':99,'appkey':'1234567890','scope':'all','create_at':1,'expire_in':2592000}", 200, VERDICT_DONE,
+                { "a month",
+                  "{'uid':99,'appkey':'1234567890','scope':'all','create_at':1,'expire_in':"
+                  "2592000}",
+                  200,
+                  VERDICT_DONE,
                   { "30", "2026-12-22 12:00" } },
-                { "as strings", "{'appkey':1234567890,'scope':'email,all','expire_in':'864000'}", 200, VERDICT_DONE, { "10", "email,all" } },
-                { "five days", "{'expire_in':432000}", 200, VERDICT_DONE, { "5", "gongkaictl channel login weibo" } },
-                { "over", "{'expire_in':0}", 200, VERDICT_BLOCKED, { "gongkaictl channel login weibo", "21327" } },
-                { "over by some time", "{'expire_in':-5}", 200, VERDICT_BLOCKED, { "gongkaictl channel login weibo", "21327" } },
-                { "of another app", "{'appkey':'77','expire_in':2592000}", 200, VERDICT_BLOCKED, { "77", "1234567890" } },
-                { "refused", "{'error':'token_expired','error_code':21315}", 403, VERDICT_BLOCKED, { "token_expired", "channel login weibo" } },
+                { "as strings",
+                  "{'appkey':1234567890,'scope':'email,all','expire_in':'864000'}",
+                  200,
+                  VERDICT_DONE,
+                  { "10", "email,all" } },
+                { "five days",
+                  "{'expire_in':432000}",
+                  200,
+                  VERDICT_DONE,
+                  { "5", "gongkaictl channel login weibo" } },
+                { "over",
+                  "{'expire_in':0}",
+                  200,
+                  VERDICT_BLOCKED,
+                  { "gongkaictl channel login weibo", "21327" } },
+                { "over by some time",
+                  "{'expire_in':-5}",
+                  200,
+                  VERDICT_BLOCKED,
+                  { "gongkaictl channel login weibo", "21327" } },
+                { "of another app",
+                  "{'appkey':'77','expire_in':2592000}",
+                  200,
+                  VERDICT_BLOCKED,
+                  { "77", "1234567890" } },
+                { "refused",
+                  "{'error':'token_expired','error_code':21315}",
+                  403,
+                  VERDICT_BLOCKED,
+                  { "token_expired", "channel login weibo" } },
                 { "not Weibo", "<html>", 200, VERDICT_LATER, { "200", "<html>" } },
         };
 
@@ -180,7 +237,9 @@ static void a_test_tells_how_long_it_is_granted(void **state) {
                 assert_int_equal(step.kind, STEP_HTTP);
                 assert_true(step.http.harmless);
                 assert_string_equal(step.http.url, "https://api.weibo.com/oauth2/get_token_info");
-                reply.http = (struct http_reply) { .status = rows[i].status, .body = body, .n_body = strlen(body), .sent = true };
+                reply.http = (struct http_reply) {
+                        .status = rows[i].status, .body = body, .n_body = strlen(body), .sent = true
+                };
                 assert_int_equal(weibo_driver.next(&delivery, &reply, &next), 0);
                 assert_int_equal(next.kind, STEP_VERDICT);
                 assert_int_equal(next.verdict.kind, rows[i].kind);

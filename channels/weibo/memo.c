@@ -23,7 +23,7 @@ static bool array_has(const json_t *array, const char *text) {
         const json_t *one;
         size_t i;
 
-        json_array_foreach(array, i, one)
+        json_array_foreach (array, i, one)
                 if (strcmp(json_string_value(one), text) == 0)
                         return true;
         return false;
@@ -56,17 +56,17 @@ static void take_over(json_t *memo, const json_t *before) {
         const json_t *one;
         size_t i;
 
-        json_array_foreach(json_object_get(before, "old"), i, one)
+        json_array_foreach (json_object_get(before, "old"), i, one)
                 if (json_is_string(one))
                         weibo_memo_old(memo, json_string_value(one));
         if (weibo_memo_text(before, "id"))
                 weibo_memo_old(memo, weibo_memo_text(before, "id"));
         else if (weibo_memo_text(before, "text") && weibo_memo_number(before, "at") > 0)
-                (void) json_object_set_new(memo, "older",
-                                           json_pack("{s:O, s:I, s:b}", "text",
-                                                     json_object_get(before, "text"), "at",
-                                                     (json_int_t) weibo_memo_number(before, "at"), "late",
-                                                     json_is_true(json_object_get(before, "late"))));
+                (void) json_object_set_new(
+                        memo, "older",
+                        json_pack("{s:O, s:I, s:b}", "text", json_object_get(before, "text"), "at",
+                                  (json_int_t) weibo_memo_number(before, "at"), "late",
+                                  json_is_true(json_object_get(before, "late"))));
         else if (json_object_get(before, "older"))
                 (void) json_object_set(memo, "older", json_object_get(before, "older"));
 }
@@ -107,7 +107,7 @@ char *weibo_memo_known(const json_t *memo) {
         size_t i;
 
         buf_str(&known, id ? id : "");
-        json_array_foreach(json_object_get(memo, "old"), i, one)
+        json_array_foreach (json_object_get(memo, "old"), i, one)
                 buf_fmt(&known, "%s%s", known.len > 0 ? " " : "", json_string_value(one));
         return buf_take(&known);
 }
@@ -127,7 +127,8 @@ json_t *weibo_note(const json_t *memo) {
                                  (json_int_t) weibo_memo_number(memo, "at"), "late",
                                  json_is_true(json_object_get(memo, "late")));
         char *value = note ? json_dumps(note, JSON_COMPACT) : NULL;
-        json_t *put = value ? json_pack("{s:s, s:I}", "value", value, "ms", (json_int_t) NOTE_MS) : NULL;
+        json_t *put =
+                value ? json_pack("{s:s, s:I}", "value", value, "ms", (json_int_t) NOTE_MS) : NULL;
 
         free(value);
         json_decref(note);
@@ -164,7 +165,8 @@ static void found_ours(json_t *memo, const json_t *status, const char *id) {
                 return;
         }
         for (size_t i = 0; i < json_array_size(json_object_get(memo, "old")); i++)
-                if (strcmp(json_string_value(json_array_get(json_object_get(memo, "old"), i)), id) == 0)
+                if (strcmp(json_string_value(json_array_get(json_object_get(memo, "old"), i)),
+                           id) == 0)
                         (void) json_array_remove(json_object_get(memo, "old"), i--);
         (void) json_object_set_new(memo, "id", json_string(id));
         url = weibo_post_url(status);
@@ -183,7 +185,8 @@ static void scan_one(json_t *memo, const json_t *status, bool publishes) {
                 return;
         /* What we know for ours may be of any age; else it must be younger than the first try. */
         if (publishes && text && weibo_same_text(text, seen) &&
-            (at_ms >= weibo_memo_number(memo, "since") || array_has(json_object_get(memo, "old"), id)))
+            (at_ms >= weibo_memo_number(memo, "since") ||
+             array_has(json_object_get(memo, "old"), id)))
                 found_ours(memo, status, id);
         else if (older && weibo_same_text(weibo_memo_text(older, "text"), seen) &&
                  at_ms >= weibo_memo_number(older, "at") - SKEW_MS) {
@@ -215,7 +218,7 @@ bool weibo_memo_scan(json_t *memo, const struct delivery *delivery, const json_t
         if (at_ms == 0)
                 at_ms = delivery->accepted_ms;
         (void) json_object_set_new(memo, "since", json_integer(at_ms - SKEW_MS));
-        json_array_foreach(statuses, i, status) {
+        json_array_foreach (statuses, i, status) {
                 int64_t ms = weibo_moment(weibo_memo_text(status, "created_at"));
 
                 scan_one(memo, status, publishes);

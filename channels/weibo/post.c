@@ -8,8 +8,8 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-/* Weibo has taken it (20032, or 20019 after a try without an answer): it is looked for so long before
- * it is posted again. */
+/* Weibo has taken it (20032, or 20019 after a try without an answer): it is looked for so long
+ * before it is posted again. */
 enum { LATE_MS = 3600000, LOOK_LEAST_MS = 1000 };
 
 /* -- what the steps share -- */
@@ -32,8 +32,8 @@ static int with_memo(json_t *memo, int error, struct step *ret) {
 static int wait_until(const struct delivery *delivery, json_t *memo, enum verdict_kind kind,
                       const char *code, enum message message, int64_t at_ms, struct step *ret) {
         char until[MOMENT_TEXT];
-        int r = step_verdict(ret, kind, code, at_ms, message, "until", moment_write_minute(at_ms, until),
-                             "channel", delivery->channel, NULL);
+        int r = step_verdict(ret, kind, code, at_ms, message, "until",
+                             moment_write_minute(at_ms, until), "channel", delivery->channel, NULL);
 
         return with_memo(memo, r, ret);
 }
@@ -43,7 +43,8 @@ static int trouble(const struct delivery *delivery, json_t *memo, const struct h
         return with_memo(memo, weibo_trouble(delivery, reply, answer, posts, ret), ret);
 }
 
-/* The request that a step of `what` makes, with the memo on disk before it where it changes anything. */
+/* The request that a step of `what` makes, with the memo on disk before it where it changes
+ * anything. */
 static int go(const struct delivery *delivery, json_t *memo, const char *what, struct step *ret) {
         char *token = weibo_token(delivery->secret);
         bool looks = strcmp(what, "look") == 0;
@@ -52,22 +53,26 @@ static int go(const struct delivery *delivery, json_t *memo, const char *what, s
         if (json_object_set_new(memo, "do", json_string(what)) < 0)
                 r = -ENOMEM;
         else if (!token)
-                r = step_verdict(ret, VERDICT_BLOCKED, "weibo/login", 0, MESSAGE_WEIBO_NO_TOKEN, "channel",
-                                 delivery->channel, NULL);
+                r = step_verdict(ret, VERDICT_BLOCKED, "weibo/login", 0, MESSAGE_WEIBO_NO_TOKEN,
+                                 "channel", delivery->channel, NULL);
         else if (looks)
-                r = weibo_timeline(delivery, token, (unsigned) weibo_memo_number(memo, "page"), ret);
+                r = weibo_timeline(delivery, token, (unsigned) weibo_memo_number(memo, "page"),
+                                   ret);
         else if (strcmp(what, "share") == 0)
                 r = weibo_share(delivery, token, weibo_memo_text(memo, "text"), ret);
         else
-                r = weibo_destroy(delivery, token,
-                                  json_string_value(json_array_get(json_object_get(memo, "old"), 0)), ret);
+                r = weibo_destroy(
+                        delivery, token,
+                        json_string_value(json_array_get(json_object_get(memo, "old"), 0)), ret);
         secret_part_free(token);
         ret->checkpoint = ret->kind == STEP_HTTP && !looks;
         return with_memo(memo, r, ret);
 }
 
-/* The book: what was last sent of a document, whichever revision it was. `what`: recall, note, late. */
-static int go_book(const struct delivery *delivery, json_t *memo, const char *what, struct step *ret) {
+/* The book: what was last sent of a document, whichever revision it was. `what`: recall, note,
+ * late. */
+static int go_book(const struct delivery *delivery, json_t *memo, const char *what,
+                   struct step *ret) {
         char name[WEIBO_NOTE];
         json_t *note;
 
@@ -79,7 +84,8 @@ static int go_book(const struct delivery *delivery, json_t *memo, const char *wh
                 note = weibo_note(memo);
                 ret->book.put = json_pack("{s:o}", name, note);
         }
-        return (ret->book.get || ret->book.put) && json_object_set_new(memo, "do", json_string(what)) == 0
+        return (ret->book.get || ret->book.put) &&
+                               json_object_set_new(memo, "do", json_string(what)) == 0
                        ? 0
                        : -ENOMEM;
 }
@@ -87,17 +93,21 @@ static int go_book(const struct delivery *delivery, json_t *memo, const char *wh
 static int look(const struct delivery *delivery, json_t *memo, struct step *ret) {
         int64_t page = weibo_memo_number(memo, "page") + 1;
 
-        return json_object_set_new(memo, "page", json_integer(page)) < 0 ? -ENOMEM
-                                                                       : go(delivery, memo, "look", ret);
+        return json_object_set_new(memo, "page", json_integer(page)) < 0
+                       ? -ENOMEM
+                       : go(delivery, memo, "look", ret);
 }
 
-/* Until when what Weibo says that it has is looked for, and not posted again; 0: there is nothing. */
+/* Until when what Weibo says that it has is looked for, and not posted again; 0: there is nothing.
+ */
 static int64_t late_ms(const json_t *memo) {
         const json_t *older = json_object_get(memo, "older");
 
         if (json_is_true(json_object_get(memo, "late")))
                 return weibo_memo_number(memo, "at") + LATE_MS;
-        return json_is_true(json_object_get(older, "late")) ? weibo_memo_number(older, "at") + LATE_MS : 0;
+        return json_is_true(json_object_get(older, "late"))
+                       ? weibo_memo_number(older, "at") + LATE_MS
+                       : 0;
 }
 
 /* Whether something may have been posted of which we do not know. */
@@ -109,14 +119,15 @@ static bool is_in_doubt(const struct delivery *delivery, const json_t *memo) {
 static int64_t next_look_ms(const struct delivery *delivery) {
         const struct weibo_options *options = delivery->options;
 
-        return delivery->now_ms + (options->appears_ms > LOOK_LEAST_MS ? options->appears_ms : LOOK_LEAST_MS);
+        return delivery->now_ms +
+               (options->appears_ms > LOOK_LEAST_MS ? options->appears_ms : LOOK_LEAST_MS);
 }
 
 /* An effect of what was sent before can still come until then. */
 static int64_t settled_ms(const struct delivery *delivery) {
         const struct weibo_options *options = delivery->options;
         int64_t wait_ms = options->appears_ms > delivery->late_effect_ms ? options->appears_ms
-                                                                      : delivery->late_effect_ms;
+                                                                         : delivery->late_effect_ms;
 
         return delivery->doubt ? delivery->doubt_since_ms + wait_ms : 0;
 }
@@ -126,7 +137,8 @@ static int finish(const struct delivery *delivery, json_t *memo, struct step *re
         if (json_array_size(json_object_get(memo, "old")) > 0)
                 return go(delivery, memo, "destroy", ret);
         if (delivery->kind == DELIVER_PUBLISH)
-                return step_done_verdict(ret, weibo_memo_text(memo, "id"), weibo_memo_text(memo, "url"));
+                return step_done_verdict(ret, weibo_memo_text(memo, "id"),
+                                         weibo_memo_text(memo, "url"));
         if (json_object_get(memo, "older"))
                 return look(delivery, memo, ret);
         return step_done_verdict(ret, NULL, NULL);
@@ -143,7 +155,8 @@ static int share(const struct delivery *delivery, json_t *memo, struct step *ret
 
                 /* The post that stands leads to the full text, which is the newest. */
                 for (size_t i = json_array_size(old); i-- > 0;)
-                        if (strcmp(json_string_value(json_array_get(old, i)), delivery->reference) == 0)
+                        if (strcmp(json_string_value(json_array_get(old, i)),
+                                   delivery->reference) == 0)
                                 (void) json_array_remove(old, i);
                 (void) json_object_set_new(memo, "id", json_string(delivery->reference));
                 if (delivery->url)
@@ -155,7 +168,8 @@ static int share(const struct delivery *delivery, json_t *memo, struct step *ret
                                   delivery->settled_ms, ret);
         (void) json_object_del(memo, "older");
         (void) json_object_del(memo, "late");
-        /* The first time that these words may have left counts: a post may be of any of the tries. */
+        /* The first time that these words may have left counts: a post may be of any of the tries.
+         */
         if (weibo_memo_number(memo, "at") == 0)
                 (void) json_object_set_new(memo, "at", json_integer(delivery->now_ms));
         return go_book(delivery, memo, "note", ret);
@@ -172,14 +186,16 @@ static int looked(const struct delivery *delivery, json_t *memo, struct step *re
                 return wait_until(delivery, memo, VERDICT_ASK, "weibo/late", MESSAGE_WEIBO_LATE,
                                   next_look_ms(delivery), ret);
         if (delivery->now_ms < settled_ms(delivery))
-                return wait_until(delivery, memo, VERDICT_ASK, "weibo/not-yet", MESSAGE_WEIBO_NOT_YET,
-                                  settled_ms(delivery), ret);
+                return wait_until(delivery, memo, VERDICT_ASK, "weibo/not-yet",
+                                  MESSAGE_WEIBO_NOT_YET, settled_ms(delivery), ret);
         if (!why)
                 return share(delivery, memo, ret);
         if (why == 20017)
                 (void) json_object_set_new(memo, "similar", json_true());
-        return with_memo(memo, weibo_refusal(delivery, (long) why, weibo_memo_text(memo, "says"), again, ret),
-                         ret);
+        return with_memo(
+                memo,
+                weibo_refusal(delivery, (long) why, weibo_memo_text(memo, "says"), again, ret),
+                ret);
 }
 
 static int bad_address(const struct delivery *delivery, struct step *ret) {
@@ -187,9 +203,10 @@ static int bad_address(const struct delivery *delivery, struct step *ret) {
         const char *url = delivery->after_url;
 
         if (!url || !weibo_url_is_sound(url))
-                return step_verdict(ret, VERDICT_REFUSED, "weibo/no-address", 0, MESSAGE_WEIBO_NO_URL, NULL);
-        return step_verdict(ret, VERDICT_BLOCKED, "weibo/domain", 0, MESSAGE_WEIBO_OTHER_DOMAIN, "url", url,
-                            "domain", options->safe_domain, NULL);
+                return step_verdict(ret, VERDICT_REFUSED, "weibo/no-address", 0,
+                                    MESSAGE_WEIBO_NO_URL, NULL);
+        return step_verdict(ret, VERDICT_BLOCKED, "weibo/domain", 0, MESSAGE_WEIBO_OTHER_DOMAIN,
+                            "url", url, "domain", options->safe_domain, NULL);
 }
 
 static int publish(const struct delivery *delivery, json_t *memo, struct step *ret) {
@@ -203,7 +220,8 @@ static int publish(const struct delivery *delivery, json_t *memo, struct step *r
         if (weibo_memo_text(memo, "id") && !(is_in_doubt(delivery, memo) && delivery->shown))
                 return finish(delivery, memo, ret);
         if (!weibo_memo_text(memo, "text")) {
-                if (!url || !weibo_url_is_sound(url) || !weibo_url_is_under(url, options->safe_domain))
+                if (!url || !weibo_url_is_sound(url) ||
+                    !weibo_url_is_under(url, options->safe_domain))
                         return weibo_memo_text(memo, "id") ? finish(delivery, memo, ret)
                                                            : bad_address(delivery, ret);
                 text = weibo_text(json_object_get(delivery->event, "data"), url, delivery->ended);
@@ -224,7 +242,8 @@ static int on_share(const struct delivery *delivery, json_t *memo, const struct 
         case WEIBO_SAME:
         case WEIBO_SIMILAR:
                 (void) json_object_set_new(memo, "why", json_integer(answer->code));
-                (void) json_object_set_new(memo, "says", json_string(answer->error ? answer->error : ""));
+                (void) json_object_set_new(memo, "says",
+                                           json_string(answer->error ? answer->error : ""));
                 (void) json_object_del(memo, "page");
                 /* The try without an answer went through. */
                 if (answer->meaning == WEIBO_SAME && delivery->doubt)
@@ -284,8 +303,8 @@ static int on_look(const struct delivery *delivery, json_t *memo, const struct h
                 again_ms = next_look_ms(delivery);
         /* What is known is gone by now. */
         if (json_object_get(memo, "older") && delivery->now_ms < again_ms)
-                return wait_until(delivery, memo, VERDICT_ASK, "weibo/not-yet", MESSAGE_WEIBO_STILL, again_ms,
-                                  ret);
+                return wait_until(delivery, memo, VERDICT_ASK, "weibo/not-yet", MESSAGE_WEIBO_STILL,
+                                  again_ms, ret);
         (void) json_object_del(memo, "older");
         return finish(delivery, memo, ret);
 }
@@ -302,8 +321,10 @@ static int on_book(const struct delivery *delivery, json_t *memo, const char *wh
         char name[WEIBO_NOTE];
 
         if (reply->error)
-                return with_memo(memo, step_verdict(ret, VERDICT_LATER, "weibo/book", 0, MESSAGE_WEIBO_BOOK,
-                                                    "reason", reply->error, NULL), ret);
+                return with_memo(memo,
+                                 step_verdict(ret, VERDICT_LATER, "weibo/book", 0,
+                                              MESSAGE_WEIBO_BOOK, "reason", reply->error, NULL),
+                                 ret);
         if (strcmp(what, "note") == 0)
                 return go(delivery, memo, "share", ret);
         if (strcmp(what, "late") == 0)
@@ -319,8 +340,8 @@ static int on_book(const struct delivery *delivery, json_t *memo, const char *wh
 static int test(const struct delivery *delivery, struct step *ret) {
         char *token = weibo_token(delivery->secret);
         int r = token ? weibo_token_info(delivery, token, ret)
-                      : step_verdict(ret, VERDICT_BLOCKED, "weibo/login", 0, MESSAGE_WEIBO_NO_TOKEN, "channel",
-                                     delivery->channel, NULL);
+                      : step_verdict(ret, VERDICT_BLOCKED, "weibo/login", 0, MESSAGE_WEIBO_NO_TOKEN,
+                                     "channel", delivery->channel, NULL);
 
         secret_part_free(token);
         return r;

@@ -86,8 +86,9 @@ static int share_picture(const struct delivery *delivery, const char *token, con
         add_part(form, boundary, "access_token", token);
         add_part(form, boundary, "status", text);
         add_part(form, boundary, "rip", options->rip);
-        buf_fmt(form, "--%s\r\nContent-Disposition: form-data; name=\"pic\"; filename=\"picture.%s\"\r\n"
-                      "Content-Type: %s\r\n\r\n",
+        buf_fmt(form,
+                "--%s\r\nContent-Disposition: form-data; name=\"pic\"; filename=\"picture.%s\"\r\n"
+                "Content-Type: %s\r\n\r\n",
                 boundary, picture->media_type + strlen("image/"), picture->media_type);
         buf_fmt(&ret->http.tail, "\r\n--%s--\r\n", boundary);
         ret->http.upload = strdup(picture->sha256);

@@ -12,11 +12,11 @@
 
 enum {
         URL_HALVES = 20,
-        URL_FREE_BYTES = 140,  /* more than these count one by one */
-        WEIBO_URL_BYTES = 41,  /* at weibo.com: longer ones are shortened as others are */
+        URL_FREE_BYTES = 140, /* more than these count one by one */
+        WEIBO_URL_BYTES = 41, /* at weibo.com: longer ones are shortened as others are */
         URL_MOST = 1024,
         SUMMARY_CHARACTERS = 200,
-        WORTH_HALVES = 20,     /* a summary that is cut to less says nothing */
+        WORTH_HALVES = 20, /* a summary that is cut to less says nothing */
 };
 
 /* -- addresses in a text -- */
@@ -64,8 +64,8 @@ bool weibo_url_is_under(const char *url, const char *domain) {
 }
 
 bool weibo_url_is_sound(const char *url) {
-        return *url && url_here(url) == strlen(url) && strlen(url) <= URL_MOST && !strchr(url, '#') &&
-               !strchr(url, '@');
+        return *url && url_here(url) == strlen(url) && strlen(url) <= URL_MOST &&
+               !strchr(url, '#') && !strchr(url, '@');
 }
 
 static size_t url_halves(const char *url, size_t n_bytes) {
@@ -212,15 +212,16 @@ static char *summary_of(const json_t *data) {
         if (content_format_parse(text_of(body, "format"), &format) < 0)
                 return strdup("");
         /* What cannot be rendered is left to the full text. */
-        if (content_render(format, source, strlen(source), NULL, NULL, &content) < 0 || !content.text)
+        if (content_render(format, source, strlen(source), NULL, NULL, &content) < 0 ||
+            !content.text)
                 return strdup("");
         return content_summary(content.text, SUMMARY_CHARACTERS);
 }
 
 struct parts {
-        char *title, *number, *note, *summary; /* one line each, "" = none; title: or the short text */
+        char *title, *number, *note, *summary; /* a line each, "" = none; title: or the short text */
         const char *mark; /* "" = none */
-        bool brackets; /* around the title: not around a short text, nor where it has its own */
+        bool brackets;    /* around the title: not around a short text, nor where it has its own */
 };
 
 static void parts_done(struct parts *parts) {
@@ -246,6 +247,7 @@ static int parts_read(const json_t *data, const char *url, bool ended, struct pa
         const char *note = text_of(json_object_get(data, "correction"), "note");
         const char *number = text_of(data, "number");
         char *summary freed_by(freep) = *words ? strdup("") : summary_of(data);
+        size_t hashes;
         bool wide, is_short = *words != '\0';
 
         if (!is_short)
@@ -255,8 +257,8 @@ static int parts_read(const json_t *data, const char *url, bool ended, struct pa
         ret->brackets = !is_short && !strstr(words, "【");
         if (!summary || strcmp(summary, words) == 0)
                 free(give_away(summary));
-        wide = n_hashes(words) + n_hashes(note) + n_hashes(number) + n_hashes(summary ? summary : "") +
-                       n_hashes(url) > 1;
+        hashes = n_hashes(words) + n_hashes(note) + n_hashes(number) + n_hashes(url);
+        wide = hashes + n_hashes(summary ? summary : "") > 1;
         ret->mark = mark_of(data, ended, *note != '\0');
         ret->title = one_line(words, wide);
         ret->number = one_line(number, wide);
@@ -265,8 +267,8 @@ static int parts_read(const json_t *data, const char *url, bool ended, struct pa
         return ret->title && ret->number && ret->note && ret->summary ? 0 : -ENOMEM;
 }
 
-/* "【mark：title（number）】"; without brackets around the title the mark has its own. What leaves less
- * than `least` halves for the rest is cut, the number is left out first. */
+/* "【mark：title（number）】"; without brackets around the title the mark has its own. What leaves
+ * less than `least` halves for the rest is cut, the number is left out first. */
 static int add_head(struct buf *to, const struct parts *parts, size_t room, size_t least) {
         bool brackets = parts->brackets;
         struct buf mark freed_by(buf_done) = { 0 };
@@ -337,7 +339,11 @@ static char *unescaped(const char *text) {
         static const struct {
                 const char *name;
                 char sign;
-        } escapes[] = { { "&lt;", '<' }, { "&gt;", '>' }, { "&amp;", '&' }, { "&quot;", '"' }, { "&#39;", '\'' } };
+        } escapes[] = { { "&lt;", '<' },
+                        { "&gt;", '>' },
+                        { "&amp;", '&' },
+                        { "&quot;", '"' },
+                        { "&#39;", '\'' } };
         struct buf out = { 0 };
 
         while (*text) {
@@ -353,8 +359,8 @@ static char *unescaped(const char *text) {
 }
 
 static bool is_nothing(uint32_t code) {
-        return code <= 0x20 || code == 0x3000 || code == 0xa0 || (code >= 0x200b && code <= 0x200f) ||
-               code == 0xfeff;
+        return code <= 0x20 || code == 0x3000 || code == 0xa0 ||
+               (code >= 0x200b && code <= 0x200f) || code == 0xfeff;
 }
 
 /* The words alone, without blanks and addresses; *ret_url is where the last address begins. */

@@ -2,8 +2,10 @@
 #include "core/fit.h"
 #include "core/unicode.h"
 
-#define LONG_URL "https://www.example.gov.cn/0123456789012345678901234567890123456789012345678901234567890123456789" \
-                 "01234567890123456789012345678901234567890123456789" /* 147 bytes */
+#define LONG_URL                                                                                   \
+        "https://www.example.gov.cn/"                                                              \
+        "0123456789012345678901234567890123456789012345678901234567890123456789"                   \
+        "01234567890123456789012345678901234567890123456789" /* 147 bytes */
 
 static void a_text_is_as_long_as_weibo_says(void **state) {
         static const struct {
@@ -41,7 +43,6 @@ static void a_text_is_as_long_as_weibo_says(void **state) {
         }
 }
 
-#define HAN10 "一二三四五六七八九十"
 #define TEN "关于公布安排的若干通"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
@@ -50,39 +51,65 @@ static void a_post_says_the_most_important_first(void **state) {
                 const char *story, *data, *text;
                 bool ended;
         } rows[] = {
-                { "title and summary", "{'title':'停水通告','summary':'明日停水。'}", "【停水通告】明日停水。 " URL, false },
-                { "the number goes along", "{'title':'停水通告','number':'腾政发〔2026〕7号','summary':'明日停水。'}",
+                { "title and summary", "{'title':'停水通告','summary':'明日停水。'}",
+                  "【停水通告】明日停水。 " URL, false },
+                { "the number goes along",
+                  "{'title':'停水通告','number':'腾政发〔2026〕7号','summary':'明日停水。'}",
                   "【停水通告（腾政发〔2026〕7号）】明日停水。 " URL, false },
-                { "a number that is in the title is not said twice", "{'title':'7号通告','number':'7号'}", "【7号通告】 " URL, false },
-                { "the short text in place of both", "{'title':'停水通告','number':'7号','summary':'x','texts':{'short':'城区明日停水'}}",
+                { "a number that is in the title is not said twice",
+                  "{'title':'7号通告','number':'7号'}", "【7号通告】 " URL, false },
+                { "the short text in place of both",
+                  "{'title':'停水通告','number':'7号','summary':'x','texts':{'short':'城区明日停水'"
+                  "}}",
                   "城区明日停水 " URL, false },
                 { "no summary: the body's beginning",
-                  "{'title':'停水通告','body':{'format':'html','content':'<p>明日&amp;后日</p><p>停水</p>'}}",
+                  "{'title':'停水通告','body':{'format':'html','content':'<p>明日&amp;后日</"
+                  "p><p>停水</p>'}}",
                   "【停水通告】明日&后日停水 " URL, false },
-                { "a summary that repeats the title", "{'title':'停水通告','summary':'停水通告'}", "【停水通告】 " URL, false },
-                { "a correction's note", "{'title':'停水通告','correction':{'note':'时间改为后日'},'summary':'停水。'}",
+                { "a summary that repeats the title", "{'title':'停水通告','summary':'停水通告'}",
+                  "【停水通告】 " URL, false },
+                { "a correction's note",
+                  "{'title':'停水通告','correction':{'note':'时间改为后日'},'summary':'停水。'}",
                   "【更正：停水通告】时间改为后日 停水。 " URL, false },
-                { "with a short text", "{'title':'x','correction':{'note':'时间改为后日'},'texts':{'short':'城区后日停水'}}",
+                { "with a short text",
+                  "{'title':'x','correction':{'note':'时间改为后日'},'texts':{'short':'"
+                  "城区后日停水'}}",
                   "【更正】城区后日停水 时间改为后日 " URL, false },
-                { "over", "{'title':'公示','summary':'名单'}", "【公示已结束：公示】名单 " URL, true },
-                { "not in force", "{'title':'办法','validity':{'status':'abolished'}}", "【已废止：办法】 " URL, false },
-                { "in force", "{'title':'办法','validity':{'status':'valid'}}", "【办法】 " URL, false },
-                { "brackets of its own", "{'title':'【公告】停水','summary':'明日'}", "【公告】停水 明日 " URL, false },
+                { "over", "{'title':'公示','summary':'名单'}", "【公示已结束：公示】名单 " URL,
+                  true },
+                { "not in force", "{'title':'办法','validity':{'status':'abolished'}}",
+                  "【已废止：办法】 " URL, false },
+                { "in force", "{'title':'办法','validity':{'status':'valid'}}", "【办法】 " URL,
+                  false },
+                { "brackets of its own", "{'title':'【公告】停水','summary':'明日'}",
+                  "【公告】停水 明日 " URL, false },
                 { "no topic", "{'title':'1#楼、2#楼停水'}", "【1＃楼、2＃楼停水】 " URL, false },
-                { "nor across the parts", "{'title':'1#楼停水','summary':'2#楼不停'}", "【1＃楼停水】2＃楼不停 " URL, false },
+                { "nor across the parts", "{'title':'1#楼停水','summary':'2#楼不停'}",
+                  "【1＃楼停水】2＃楼不停 " URL, false },
                 { "one alone is none", "{'title':'1#楼停水'}", "【1#楼停水】 " URL, false },
-                { "on one line", "{'title':'a','summary':' 第一行\\n\\t第二行 '}", "【a】第一行 第二行 " URL, false },
-                { "a long summary is cut", "{'title':'停水通告','summary':'" HUNDRED TEN TEN TEN TEN "'}",
-                  "【停水通告】" HUNDRED TEN TEN "关于…" " " URL, false },
-                { "never inside a figure", "{'title':'" HUNDRED "','summary':'" TEN TEN "罚款共计128万元整改通知'}",
+                { "on one line", "{'title':'a','summary':' 第一行\\n\\t第二行 '}",
+                  "【a】第一行 第二行 " URL, false },
+                { "a long summary is cut",
+                  "{'title':'停水通告','summary':'" HUNDRED TEN TEN TEN TEN "'}",
+                  "【停水通告】" HUNDRED TEN TEN "关于…"
+                  " " URL,
+                  false },
+                { "never inside a figure",
+                  "{'title':'" HUNDRED "','summary':'" TEN TEN "罚款共计128万元整改通知'}",
                   "【" HUNDRED "】" TEN TEN "罚款共计… " URL, false },
-                { "of a long title only the title", "{'title':'" HUNDRED TEN TEN TEN "','number':'7号','summary':'明日'}",
+                { "of a long title only the title",
+                  "{'title':'" HUNDRED TEN TEN TEN "','number':'7号','summary':'明日'}",
                   "【" HUNDRED TEN TEN "关于公布安排…】 " URL, false },
-                { "the note has its half", "{'title':'" HUNDRED TEN TEN "','correction':{'note':'" HUNDRED "'}}",
-                  "【更正：" TEN TEN TEN TEN TEN "关于公布安排的若干…】" TEN TEN TEN TEN TEN TEN "关于公… " URL, false },
-                { "an address in the text stays whole", "{'title':'公示','summary':'见 http://b.cn/x?a=1#z 网页'}",
+                { "the note has its half",
+                  "{'title':'" HUNDRED TEN TEN "','correction':{'note':'" HUNDRED "'}}",
+                  "【更正：" TEN TEN TEN TEN TEN "关于公布安排的若干…】" TEN TEN TEN TEN TEN TEN
+                  "关于公… " URL,
+                  false },
+                { "an address in the text stays whole",
+                  "{'title':'公示','summary':'见 http://b.cn/x?a=1#z 网页'}",
                   "【公示】见 http://b.cn/x?a=1#z 网页 " URL, false },
-                { "or goes as one", "{'title':'" HUNDRED "','summary':'" TEN TEN "见http://b.cn/12网页'}",
+                { "or goes as one",
+                  "{'title':'" HUNDRED "','summary':'" TEN TEN "见http://b.cn/12网页'}",
                   "【" HUNDRED "】" TEN TEN "见… " URL, false },
         };
 
@@ -110,7 +137,8 @@ static void a_post_is_known_again(void **state) {
                 { "escaped, and something invisible behind it",
                   "【停水 &amp; 停电】1&lt;2“明日”http://t.cn/AiYOc4M5 \xe2\x80\x8b", true },
                 { "without its address", "【停水 & 停电】1<2“明日”", true },
-                { "of another document", "【停水 & 停电】1<2“明日” https://www.example.gov.cn/d/oa-2.html", false },
+                { "of another document",
+                  "【停水 & 停电】1<2“明日” https://www.example.gov.cn/d/oa-2.html", false },
                 { "other words", "【停水 & 停电】1<2“后日” " URL, false },
                 { "more words", "【停水 & 停电】1<2“明日” 转发 " URL, false },
                 { "nothing", "", false },
@@ -146,7 +174,8 @@ static void an_address_is_under_the_safe_domain_or_not(void **state) {
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 print_message("%s\n", rows[i].url);
                 assert_int_equal(weibo_url_is_sound(rows[i].url), rows[i].sound);
-                assert_int_equal(weibo_url_is_under(rows[i].url, "www.example.gov.cn"), rows[i].under);
+                assert_int_equal(weibo_url_is_under(rows[i].url, "www.example.gov.cn"),
+                                 rows[i].under);
         }
 }
 
@@ -160,13 +189,35 @@ static uint32_t below(uint32_t most) {
 }
 
 static void add_words(struct buf *to, size_t most, bool wild) {
-        static const char *const tame[] = { "公", "开", "通告", "12", "3.5", "万元", "2026年", "，", "。", "a", "B", " ", "（", "）" };
-        static const char *const wilder[] = { "𠮷", "👨‍👩‍👧", "é", "🇨🇳", "#", "##", "@", "&", "<", "%", "+", "\n", "\t", "\1",
-                                              "https://b.cn/1", "http://t.cn/Abc", "http://", "https://weibo.com/1/a",
-                                              "https://www.example.gov.cn/" HAN10, "क्षि", "\\", "【", "】" };
+        static const char *const tame[] = { "公", "开", "通告", "12", "3.5", "万元", "2026年",
+                                            "，", "。", "a",    "B",  " ",   "（",   "）" };
+        static const char *const wilder[] = { "𠮷",
+                                              "👨‍👩‍👧",
+                                              "é",
+                                              "🇨🇳",
+                                              "#",
+                                              "##",
+                                              "@",
+                                              "&",
+                                              "<",
+                                              "%",
+                                              "+",
+                                              "\n",
+                                              "\t",
+                                              "\1",
+                                              "https://b.cn/1",
+                                              "http://t.cn/Abc",
+                                              "http://",
+                                              "https://weibo.com/1/a",
+                                              "https://www.example.gov.cn/一二三四五六",
+                                              "क्षि",
+                                              "\\",
+                                              "【",
+                                              "】" };
 
         for (size_t i = 0, n = below((uint32_t) most); i < n; i++)
-                buf_str(to, wild && below(3) == 0 ? wilder[below(ELEMENTS(wilder))] : tame[below(ELEMENTS(tame))]);
+                buf_str(to, wild && below(3) == 0 ? wilder[below(ELEMENTS(wilder))]
+                                                  : tame[below(ELEMENTS(tame))]);
 }
 
 static char *words(size_t most, bool wild) {
@@ -241,9 +292,11 @@ static void two_thousand_documents_keep_all_limits(void **state) {
                 if (!wild && json_object_size(data) == 3 && json_object_get(data, "summary") &&
                     json_object_get(data, "number") &&
                     !strstr(title, json_string_value(json_object_get(data, "number"))) &&
-                    asprintf(&full, "【%s（%s）】%s " URL, title, json_string_value(json_object_get(data, "number")),
+                    asprintf(&full, "【%s（%s）】%s " URL, title,
+                             json_string_value(json_object_get(data, "number")),
                              json_string_value(json_object_get(data, "summary"))) > 0 &&
-                    weibo_halves(full) <= WEIBO_HALVES && !strstr(full, "  ") && !strstr(full, "【 "))
+                    weibo_halves(full) <= WEIBO_HALVES && !strstr(full, "  ") &&
+                    !strstr(full, "【 "))
                         assert_null(strstr(status, "…"));
                 free(full);
                 free(status);

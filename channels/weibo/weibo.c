@@ -15,7 +15,8 @@ static bool is_ip(const char *text) {
 static bool is_host(const char *text) {
         size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.");
 
-        return n > 2 && n <= 253 && !text[n] && *text != '.' && text[n - 1] != '.' && strchr(text, '.');
+        return n > 2 && n <= 253 && !text[n] && *text != '.' && text[n - 1] != '.' &&
+               strchr(text, '.');
 }
 
 static bool is_address(const char *text) {
@@ -26,15 +27,17 @@ static void weibo_check(const void *options, const char *path, struct problems *
         const struct weibo_options *own = options;
 
         if (own->address && !is_address(own->address))
-                problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_ADDRESS, "key", "address", "value",
-                             own->address, NULL);
+                problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_ADDRESS, "key", "address",
+                             "value", own->address, NULL);
         if (own->redirect_uri && !weibo_url_is_sound(own->redirect_uri))
-                problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_ADDRESS, "key", "redirect_uri", "value",
-                             own->redirect_uri, NULL);
-        if (own->app_key && (!*own->app_key || strspn(own->app_key, "0123456789") != strlen(own->app_key)))
+                problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_ADDRESS, "key", "redirect_uri",
+                             "value", own->redirect_uri, NULL);
+        if (own->app_key &&
+            (!*own->app_key || strspn(own->app_key, "0123456789") != strlen(own->app_key)))
                 problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_KEY, "value", own->app_key, NULL);
         if (own->safe_domain && !is_host(own->safe_domain))
-                problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_DOMAIN, "value", own->safe_domain, NULL);
+                problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_DOMAIN, "value", own->safe_domain,
+                             NULL);
         if (own->rip && !is_ip(own->rip))
                 problems_add(problems, path, 0, MESSAGE_WEIBO_BAD_RIP, "value", own->rip, NULL);
 }
@@ -60,14 +63,17 @@ static const struct setting weibo_settings[] = {
         { "", "rip", SETTING_STRING, AT(rip), .required = true,
           .chinese = "发布单位上网用的真实 IP 地址，微博要求填",
           .english = "the IP address that the office really has, which Weibo demands" },
-        { "", "on_revise", SETTING_CHOICE, AT(on_revise), .fallback = "repost", .choices = on_revise,
+        { "", "on_revise", SETTING_CHOICE, AT(on_revise), .fallback = "repost",
+          .choices = on_revise,
           .chinese = "修订时：repost 发一条新的（带更正说明）再删旧的，keep 旧的留着不动",
-          .english = "at a revision: repost posts anew, with the correction's note, then deletes the old"
+          .english = "at a revision: repost posts anew, with the correction's note, then deletes "
+                     "the old"
                      " post; keep leaves that as it is" },
-        { "", "appears", SETTING_DURATION, AT(appears_ms), .fallback = "2min", .least = 0, .most = 3600000,
-          .chinese = "没有答复的一条，发出后多久还可能在账号里出现；过了才重发",
-          .english = "how long after it was sent an unanswered post may still appear; only then it is"
-                     " posted again" },
+        { "", "appears", SETTING_DURATION, AT(appears_ms), .fallback = "2min", .least = 0,
+          .most = 3600000, .chinese = "没有答复的一条，发出后多久还可能在账号里出现；过了才重发",
+          .english =
+                  "how long after it was sent an unanswered post may still appear; only then it is"
+                  " posted again" },
         { "", "address", SETTING_STRING, AT(address), .fallback = "https://api.weibo.com",
           .chinese = "微博接口的网址，一般不改", .english = "Weibo's interface; seldom another" },
 };

@@ -10,14 +10,14 @@
  *
  * and nothing that may have been posted is posted again before user_timeline was read. A revision
  * is a new post, and then the old one goes; a withdrawal destroys what is known and looks for what
- * may still come. The memo (memo.c) tells where a delivery is; the book, what an earlier revision may
- * have posted, whose memo is gone.
+ * may still come. The memo (memo.c) tells where a delivery is; the book, what an earlier revision
+ * may have posted, whose memo is gone.
  *
  * Wire facts, read on 2026-11-24 unless said: open.weibo.com/wiki/2/statuses/share (parameters, 140
  * characters, safe domain, no #topic#, rip required, picture JPEG/GIF/PNG below 5 MB),
  * /Oauth2/get_token_info, /Oauth2/authorize and /OAuth2/access_token (2026-11-29; the page is of
- * 2022-10-11), /C/2/statuses/user_timeline/biz (2026-11-29: count at most 100, trim_user; without uid
- * it is the authorised account's own). Error codes: see codes.c. */
+ * 2022-10-11), /C/2/statuses/user_timeline/biz (2026-11-29: count at most 100, trim_user; without
+ * uid it is the authorised account's own). Error codes: see codes.c. */
 #ifndef CHANNELS_WEIBO_WEIBO_H
 #define CHANNELS_WEIBO_WEIBO_H
 
@@ -26,18 +26,18 @@
 enum weibo_on_revise { WEIBO_REPOST, WEIBO_KEEP };
 
 struct weibo_options {
-        char *address;      /* https://api.weibo.com */
+        char *address; /* https://api.weibo.com */
         char *app_key;
         char *redirect_uri;
         char *safe_domain;
         char *rip;
         int on_revise;      /* enum weibo_on_revise */
-        int64_t appears_ms; /* so long after it was sent a post can still appear: 20032 says two minutes */
+        int64_t appears_ms; /* so long after it was sent a post can still appear */
 };
 
 enum {
-        WEIBO_HALVES = 280,               /* "140 characters" */
-        WEIBO_PICTURE_BYTES = 5000000,    /* "below 5 MB": the smaller reading of it */
+        WEIBO_HALVES = 280,            /* "140 characters" */
+        WEIBO_PICTURE_BYTES = 5000000, /* "below 5 MB": the smaller reading of it */
         WEIBO_WARN_DAYS = 7,
 };
 
@@ -45,15 +45,16 @@ enum {
 
 /* Its length in halves by Weibo's rule; it must not pass WEIBO_HALVES. A code point up to U+0080
  * counts 1, others 2 for each UTF-16 unit; an address (http:// or https://) counts 20, and what it
- * has over 140 bytes; one at t.cn counts as text, one at weibo.com or weibo.cn of at most 41 bytes as
- * many halves as it has bytes. (The rule that WeCase's TweetUtils follows, read on 2026-11-24: "我司
- * CEO与我司吉祥物...好大一坨！" are 16 characters.) */
+ * has over 140 bytes; one at t.cn counts as text, one at weibo.com or weibo.cn of at most 41 bytes
+ * as many halves as it has bytes. (The rule that WeCase's TweetUtils follows, read on 2026-11-24:
+ * "我司CEO与我司吉祥物...好大一坨！" are 16 characters.) */
 size_t weibo_halves(const char *text);
-/* "【title（number）】summary… URL", or texts.short in place of the first two; a correction's note goes
- * along, and what has ended or is no longer in force says so. To be freed; NULL: memory is short. */
+/* "【title（number）】summary… URL", or texts.short in place of the first two; a correction's note
+ * goes along, and what has ended or is no longer in force says so. To be freed; NULL: memory is
+ * short. */
 char *weibo_text(const json_t *data, const char *url, bool ended);
-/* Whether a post in the account is the one that we sent, though Weibo has shortened its addresses and
- * escaped its signs. */
+/* Whether a post in the account is the one that we sent, though Weibo has shortened its addresses
+ * and escaped its signs. */
 bool weibo_same_text(const char *sent, const char *seen);
 /* https, or http for a test; no blank, no fragment; at most 1 KiB. */
 bool weibo_url_is_sound(const char *url);
@@ -80,8 +81,8 @@ struct weibo_answer {
 
 void weibo_read(const struct http_reply *reply, struct weibo_answer *ret);
 void weibo_answer_done(struct weibo_answer *answer);
-/* The verdict on an answer that is not WEIBO_FINE. `posts`: the request was a share, of which no clear
- * answer means that it may have been posted. */
+/* The verdict on an answer that is not WEIBO_FINE. `posts`: the request was a share, of which no
+ * clear answer means that it may have been posted. */
 int weibo_trouble(const struct delivery *delivery, const struct http_reply *reply,
                   const struct weibo_answer *answer, bool posts, struct step *ret);
 /* The same for WEIBO_SAME and WEIBO_SIMILAR once the account was searched in vain: `again`: it was
@@ -111,7 +112,8 @@ int weibo_exchange(const struct delivery *delivery, const char *app_secret, cons
                    struct step *ret);
 /* The picture that goes along, or NULL. */
 const struct attachment *weibo_picture(const struct delivery *delivery);
-enum { WEIBO_PAGE = 50, WEIBO_PAGES = 10 }; /* posts on a page of the timeline; pages that are read */
+/* Posts on a page of the timeline, and pages that are read. */
+enum { WEIBO_PAGE = 50, WEIBO_PAGES = 10 };
 
 /* -- memo.c: where a delivery is --
  *
@@ -127,27 +129,28 @@ enum { WEIBO_PAGE = 50, WEIBO_PAGES = 10 }; /* posts on a page of the timeline; 
  *         page   of the timeline that was asked for
  *         since  no post before this moment is one of ours, ms */
 
-/* What is known at the begin: the memo as it is when it is this delivery's, else a new one with what
- * an earlier revision left. NULL: memory is short. */
+/* What is known at the begin: the memo as it is when it is this delivery's, else a new one with
+ * what an earlier revision left. NULL: memory is short. */
 json_t *weibo_memo_open(const struct delivery *delivery);
 const char *weibo_memo_text(const json_t *memo, const char *key); /* or NULL */
 int64_t weibo_memo_number(const json_t *memo, const char *key);
 /* Adds an id to `old`, not twice, and not the one under `id`. */
 void weibo_memo_old(json_t *memo, const char *id);
-/* Takes one page into account: ids of ours and of older ones go where they belong. True when the next
- * page must be read too. */
+/* Takes one page into account: ids of ours and of older ones go where they belong. True when the
+ * next page must be read too. */
 bool weibo_memo_scan(json_t *memo, const struct delivery *delivery, const json_t *statuses);
 
 /* All ids that are known, that of this revision first, by blank. To be freed. */
 char *weibo_memo_known(const json_t *memo);
 
-/* The note of a document in the book: {text, at, late} of what was last sent of it, whichever revision
- * that was. A newer revision finds no memo of it. */
+/* The note of a document in the book: {text, at, late} of what was last sent of it, whichever
+ * revision that was. A newer revision finds no memo of it. */
 enum { WEIBO_NOTE = 80 };
 void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]);
 json_t *weibo_note(const json_t *memo); /* for `put` of a struct book, or NULL */
 void weibo_memo_recall(json_t *memo, const char *note); /* becomes `older`; NULL: there is none */
-void weibo_memo_merge(json_t *memo); /* `older` with these very words is what was sent of this revision */
+/* `older` with these very words is what was sent of this revision. */
+void weibo_memo_merge(json_t *memo);
 
 /* -- post.c: the steps -- */
 

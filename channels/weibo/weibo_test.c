@@ -6,10 +6,13 @@
 #define SHORT "【停水通告】明日停水。 http://t.cn/AiYOc4M5"
 #define EVENT "{'title':'停水通告','summary':'明日停水。'}"
 #define AT_NOON "Sun Nov 22 12:00:00 +0800 2026"
-#define POST(id, text, at) "{'idstr':'" id "','text':'" text "','created_at':'" at "','user':{'idstr':'1'}}"
+#define POST(id, text, at)                                                                         \
+        "{'idstr':'" id "','text':'" text "','created_at':'" at "','user':{'idstr':'1'}}"
 #define PAGE(statuses) "{'statuses':[" statuses "]}"
-#define MEMO(more) "{'key':'530581/oa-1/7/weibo','text':'" WORDS "','at':1795320000000,'old':[]" more "}"
-#define MEMO6(more) "{'key':'530581/oa-1/6/weibo','text':'【旧】 " URL "','at':1795320000000,'old':[]" more "}"
+#define MEMO(more)                                                                                 \
+        "{'key':'530581/oa-1/7/weibo','text':'" WORDS "','at':1795320000000,'old':[]" more "}"
+#define MEMO6(more)                                                                                \
+        "{'key':'530581/oa-1/6/weibo','text':'【旧】 " URL "','at':1795320000000,'old':[]" more "}"
 #define NOTE(text, more) "{'text':'" text " " URL "','at':1795320000000" more "}"
 #define ERROR(code) "{'error_code':" code ",'error':'no'}"
 #define NOTHING "-" /* no answer, though it was sent */
@@ -27,147 +30,232 @@ struct row {
         int64_t later_ms; /* after noon; the doubt is of noon */
         struct talk talk[8];
         enum verdict_kind verdict;
-        const char *ends; /* DONE: the reference, "" = none; else the code */
+        const char *ends;  /* DONE: the reference, "" = none; else the code */
         const char *known; /* not DONE: what is there already */
-        int64_t at_ms;    /* after noon */
+        int64_t at_ms;     /* after noon */
 };
 
 static const struct row rows[] = {
-        { "a publication", DELIVER_PUBLISH, .talk = { { "share*", POST("9", "x", AT_NOON) } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "a revision: the old one goes when the new one is there", DELIVER_PUBLISH, .reference = "5",
-          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{'idstr':'5'}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "and what stale attempts left", DELIVER_PUBLISH, .reference = "5", .surplus = "6 7",
-          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{}" }, { "destroy 6*", ERROR("20101") }, { "destroy 7*", "{}" } },
+        { "a publication", DELIVER_PUBLISH, .talk = { { "share*", POST("9", "x", AT_NOON) } },
           .verdict = VERDICT_DONE, .ends = "9" },
-        { "a revision that is kept", DELIVER_PUBLISH, .reference = "5", .how = KEEP, .verdict = VERDICT_DONE, .ends = "5" },
-        { "kept, and surplus goes", DELIVER_PUBLISH, .reference = "5", .surplus = "6", .how = KEEP, .talk = { { "destroy 6*", "{}" } },
+        { "a revision: the old one goes when the new one is there", DELIVER_PUBLISH,
+          .reference = "5",
+          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{'idstr':'5'}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "and what stale attempts left", DELIVER_PUBLISH, .reference = "5", .surplus = "6 7",
+          .talk = { { "share*", POST("9", "x", AT_NOON) },
+                    { "destroy 5*", "{}" },
+                    { "destroy 6*", ERROR("20101") },
+                    { "destroy 7*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "a revision that is kept", DELIVER_PUBLISH, .reference = "5", .how = KEEP,
           .verdict = VERDICT_DONE, .ends = "5" },
-        { "nothing to keep", DELIVER_PUBLISH, .how = KEEP, .talk = { { "share*", POST("9", "x", AT_NOON) } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "the display is over: posted anew with the mark", DELIVER_PUBLISH, .reference = "5", .how = OVER,
-          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
+        { "kept, and surplus goes", DELIVER_PUBLISH, .reference = "5", .surplus = "6", .how = KEEP,
+          .talk = { { "destroy 6*", "{}" } }, .verdict = VERDICT_DONE, .ends = "5" },
+        { "nothing to keep", DELIVER_PUBLISH, .how = KEEP,
+          .talk = { { "share*", POST("9", "x", AT_NOON) } }, .verdict = VERDICT_DONE, .ends = "9" },
+        { "the display is over: posted anew with the mark", DELIVER_PUBLISH, .reference = "5",
+          .how = OVER, .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
         { "to be put back", DELIVER_PUBLISH, .reference = "5", .how = REPAIR,
-          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", ERROR("20101") } }, .verdict = VERDICT_DONE, .ends = "9" },
+          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", ERROR("20101") } },
+          .verdict = VERDICT_DONE, .ends = "9" },
 
         /* no clear answer */
-        { "no answer", DELIVER_PUBLISH, .talk = { { "share*", NOTHING } }, .verdict = VERDICT_UNCERTAIN, .ends = "weibo/unclear" },
-        { "an answer without an id", DELIVER_PUBLISH, .talk = { { "share*", "{}" } }, .verdict = VERDICT_UNCERTAIN, .ends = "weibo/unclear" },
-        { "in doubt, and it is there", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } },
-          .verdict = VERDICT_DONE, .ends = "9" },
+        { "no answer", DELIVER_PUBLISH, .talk = { { "share*", NOTHING } },
+          .verdict = VERDICT_UNCERTAIN, .ends = "weibo/unclear" },
+        { "an answer without an id", DELIVER_PUBLISH, .talk = { { "share*", "{}" } },
+          .verdict = VERDICT_UNCERTAIN, .ends = "weibo/unclear" },
+        { "in doubt, and it is there", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } }, .verdict = VERDICT_DONE,
+          .ends = "9" },
         { "in doubt, and it is there twice", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
-          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON) "," POST("8", WORDS, AT_NOON)) }, { "destroy 8*", "{}" } },
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON) "," POST("8", WORDS, AT_NOON)) },
+                    { "destroy 8*", "{}" } },
           .verdict = VERDICT_DONE, .ends = "9" },
-        { "the old one goes then", DELIVER_PUBLISH, .memo = MEMO(""), .reference = "5", .how = DOUBT,
-          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "in doubt, not there, and it can still come", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = MINUTE,
-          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/not-yet", .at_ms = 2 * MINUTE },
-        { "in doubt, and it comes no more", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE(POST("4", "别的", AT_NOON)) }, { "look 2", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } },
+        { "the old one goes then", DELIVER_PUBLISH, .memo = MEMO(""), .reference = "5",
+          .how = DOUBT,
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "destroy 5*", "{}" } },
           .verdict = VERDICT_DONE, .ends = "9" },
-        { "older posts end the search", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE(POST("4", SHORT, "Sat Nov 21 12:00:00 +0800 2026")) }, { "share*", POST("9", "x", AT_NOON) } },
+        { "in doubt, not there, and it can still come", DELIVER_PUBLISH, .memo = MEMO(""),
+          .how = DOUBT, .later_ms = MINUTE, .talk = { { "look 1", PAGE("") } },
+          .verdict = VERDICT_ASK, .ends = "weibo/not-yet", .at_ms = 2 * MINUTE },
+        { "in doubt, and it comes no more", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
+          .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE(POST("4", "别的", AT_NOON)) },
+                    { "look 2", PAGE("") },
+                    { "share*", POST("9", "x", AT_NOON) } },
           .verdict = VERDICT_DONE, .ends = "9" },
-        { "the search fails", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = HOUR, .talk = { { "look 1", "oops" } },
-          .verdict = VERDICT_LATER, .ends = "weibo/odd" },
-        { "the search finds something odd", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = HOUR, .talk = { { "look 1", "{}" } },
-          .verdict = VERDICT_LATER, .ends = "weibo/odd" },
-        { "the search is over a limit", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = HOUR, .talk = { { "look 1", ERROR("10024") } },
-          .verdict = VERDICT_WAIT, .ends = "weibo/limit", .at_ms = 2 * HOUR },
-        { "20019 right after: the first went through", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE("") }, { "share*", ERROR("20019") }, { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } },
+        { "older posts end the search", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
+          .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE(POST("4", SHORT, "Sat Nov 21 12:00:00 +0800 2026")) },
+                    { "share*", POST("9", "x", AT_NOON) } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "the search fails", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = HOUR,
+          .talk = { { "look 1", "oops" } }, .verdict = VERDICT_LATER, .ends = "weibo/odd" },
+        { "the search finds something odd", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
+          .later_ms = HOUR, .talk = { { "look 1", "{}" } }, .verdict = VERDICT_LATER,
+          .ends = "weibo/odd" },
+        { "the search is over a limit", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
+          .later_ms = HOUR, .talk = { { "look 1", ERROR("10024") } }, .verdict = VERDICT_WAIT,
+          .ends = "weibo/limit", .at_ms = 2 * HOUR },
+        { "20019 right after: the first went through", DELIVER_PUBLISH, .memo = MEMO(""),
+          .how = DOUBT, .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE("") },
+                    { "share*", ERROR("20019") },
+                    { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } },
           .verdict = VERDICT_DONE, .ends = "9" },
         { "20111 too", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE("") }, { "share*", ERROR("'20111'") }, { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } },
+          .talk = { { "look 1", PAGE("") },
+                    { "share*", ERROR("'20111'") },
+                    { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } },
           .verdict = VERDICT_DONE, .ends = "9" },
-        { "20019, and it is not to be seen yet", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE,
+        { "20019, and it is not to be seen yet", DELIVER_PUBLISH, .memo = MEMO(""), .how = DOUBT,
+          .later_ms = 2 * MINUTE,
           .talk = { { "look 1", PAGE("") }, { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
           .verdict = VERDICT_ASK, .ends = "weibo/late", .at_ms = 4 * MINUTE },
-        { "it never is", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .how = DOUBT, .later_ms = HOUR,
+        { "it never is", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .how = DOUBT,
+          .later_ms = HOUR,
           .talk = { { "look 1", PAGE("") }, { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
           .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
-        { "20019, and it is nowhere", DELIVER_PUBLISH, .talk = { { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
+        { "20019, and it is nowhere", DELIVER_PUBLISH,
+          .talk = { { "share*", ERROR("20019") }, { "look 1", PAGE("") } },
           .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
         { "20019: a revision with the same words is what stands", DELIVER_PUBLISH, .reference = "5",
-          .talk = { { "share*", ERROR("20019") }, { "look 1", PAGE(POST("5", SHORT, "Sat Nov 21 12:00:00 +0800 2026")) } },
+          .talk = { { "share*", ERROR("20019") },
+                    { "look 1", PAGE(POST("5", SHORT, "Sat Nov 21 12:00:00 +0800 2026")) } },
           .verdict = VERDICT_DONE, .ends = "5" },
         { "20019: another's with the same words is none of ours", DELIVER_PUBLISH,
-          .talk = { { "share*", ERROR("20019") }, { "look 1", PAGE(POST("3", SHORT, "Sat Nov 21 12:00:00 +0800 2026")) } },
+          .talk = { { "share*", ERROR("20019") },
+                    { "look 1", PAGE(POST("3", SHORT, "Sat Nov 21 12:00:00 +0800 2026")) } },
           .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
-        { "20017: wait ten minutes", DELIVER_PUBLISH, .talk = { { "share*", ERROR("20017") }, { "look 1", PAGE("") } },
-          .verdict = VERDICT_WAIT, .ends = "weibo/similar", .at_ms = 10 * MINUTE },
+        { "20017: wait ten minutes", DELIVER_PUBLISH,
+          .talk = { { "share*", ERROR("20017") }, { "look 1", PAGE("") } }, .verdict = VERDICT_WAIT,
+          .ends = "weibo/similar", .at_ms = 10 * MINUTE },
         { "once", DELIVER_PUBLISH, .memo = MEMO(",'similar':true"), .later_ms = 10 * MINUTE,
-          .talk = { { "share*", ERROR("20017") }, { "look 1", PAGE("") } }, .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
-        { "20032: look in two minutes", DELIVER_PUBLISH, .talk = { { "share*", ERROR("20032") } }, .verdict = VERDICT_ASK, .ends = "weibo/late",
-          .at_ms = 2 * MINUTE },
+          .talk = { { "share*", ERROR("20017") }, { "look 1", PAGE("") } },
+          .verdict = VERDICT_REFUSED, .ends = "weibo/same" },
+        { "20032: look in two minutes", DELIVER_PUBLISH, .talk = { { "share*", ERROR("20032") } },
+          .verdict = VERDICT_ASK, .ends = "weibo/late", .at_ms = 2 * MINUTE },
         { "then it is there", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "or not yet", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .later_ms = 4 * MINUTE, .talk = { { "look 1", PAGE("") } },
-          .verdict = VERDICT_ASK, .ends = "weibo/late", .at_ms = 6 * MINUTE },
-        { "after an hour it is posted again", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .later_ms = HOUR,
-          .talk = { { "look 1", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } }, .verdict = VERDICT_DONE, .ends = "9" },
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) } }, .verdict = VERDICT_DONE,
+          .ends = "9" },
+        { "or not yet", DELIVER_PUBLISH, .memo = MEMO(",'late':true"), .later_ms = 4 * MINUTE,
+          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/late",
+          .at_ms = 6 * MINUTE },
+        { "after an hour it is posted again", DELIVER_PUBLISH, .memo = MEMO(",'late':true"),
+          .later_ms = HOUR,
+          .talk = { { "look 1", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } },
+          .verdict = VERDICT_DONE, .ends = "9" },
 
         /* the process died in between, or another took over */
-        { "posted, and the old one is left", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','url':'u','old':['5']"), .reference = "5", .how = DOUBT,
+        { "posted, and the old one is left", DELIVER_PUBLISH,
+          .memo = MEMO(",'id':'9','url':'u','old':['5']"), .reference = "5", .how = DOUBT,
           .talk = { { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "no answer to the destroy", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','old':['5']"), .talk = { { "destroy 5*", NOTHING } },
-          .verdict = VERDICT_LATER, .ends = "weibo/unreachable",
-          .known = "9 5" },
-        { "not ours to destroy", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','old':['5']"), .talk = { { "destroy 5*", ERROR("20102") } },
-          .verdict = VERDICT_BLOCKED, .ends = "weibo/person" },
-        { "an older revision's post was known, its old one too", DELIVER_PUBLISH, .memo = MEMO6(",'id':'6'"), .reference = "5",
-          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 6*", "{}" }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "an older revision's post is found", DELIVER_PUBLISH, .memo = MEMO6(""), .how = DOUBT, .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE(POST("6", "【旧】 http://t.cn/x", AT_NOON)) }, { "look 2", PAGE("") }, { "share*", POST("9", "x", AT_NOON) },
-                    { "destroy 6*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "the book knows what an older revision may have posted", DELIVER_PUBLISH, .note = NOTE("【旧】", ""), .how = DOUBT, .later_ms = 2 * MINUTE,
-          .talk = { { "look 1", PAGE(POST("6", "【旧】 http://t.cn/x", AT_NOON)) }, { "look 2", PAGE("") }, { "share*", POST("9", "x", AT_NOON) },
-                    { "destroy 6*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "it is not asked when there is no doubt", DELIVER_PUBLISH, .note = NOTE("【旧】", ""), .reference = "5",
-          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "Weibo had taken an older revision, and shows it late", DELIVER_PUBLISH, .note = NOTE("【旧】", ",'late':true"), .later_ms = MINUTE,
-          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/late", .at_ms = 3 * MINUTE },
-        { "for an hour", DELIVER_PUBLISH, .note = NOTE("【旧】", ",'late':true"), .later_ms = HOUR,
-          .talk = { { "look 1", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "the second look knows since when", DELIVER_PUBLISH, .note = NOTE("【停水通告】明日停水。", ""), .reference = "9", .how = SHOWN_DOUBT,
-          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "an older revision can still come", DELIVER_PUBLISH, .how = SETTLING, .verdict = VERDICT_ASK, .ends = "weibo/older", .at_ms = MINUTE },
-        { "the second look finds it once", DELIVER_PUBLISH, .reference = "9", .how = SHOWN_DOUBT,
-          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") } }, .verdict = VERDICT_DONE, .ends = "9" },
-        { "the second look finds it twice", DELIVER_PUBLISH, .reference = "9", .how = SHOWN_DOUBT,
-          .talk = { { "look 1", PAGE(POST("10", SHORT, AT_NOON) "," POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") }, { "destroy 10*", "{}" } },
+        { "no answer to the destroy", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','old':['5']"),
+          .talk = { { "destroy 5*", NOTHING } }, .verdict = VERDICT_LATER,
+          .ends = "weibo/unreachable", .known = "9 5" },
+        { "not ours to destroy", DELIVER_PUBLISH, .memo = MEMO(",'id':'9','old':['5']"),
+          .talk = { { "destroy 5*", ERROR("20102") } }, .verdict = VERDICT_BLOCKED,
+          .ends = "weibo/person" },
+        { "an older revision's post was known, its old one too", DELIVER_PUBLISH,
+          .memo = MEMO6(",'id':'6'"), .reference = "5",
+          .talk = { { "share*", POST("9", "x", AT_NOON) },
+                    { "destroy 6*", "{}" },
+                    { "destroy 5*", "{}" } },
           .verdict = VERDICT_DONE, .ends = "9" },
-        { "it stands, and that is all", DELIVER_PUBLISH, .reference = "9", .how = SHOWN, .verdict = VERDICT_DONE, .ends = "9" },
+        { "an older revision's post is found", DELIVER_PUBLISH, .memo = MEMO6(""), .how = DOUBT,
+          .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE(POST("6", "【旧】 http://t.cn/x", AT_NOON)) },
+                    { "look 2", PAGE("") },
+                    { "share*", POST("9", "x", AT_NOON) },
+                    { "destroy 6*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "the book knows what an older revision may have posted", DELIVER_PUBLISH,
+          .note = NOTE("【旧】", ""), .how = DOUBT, .later_ms = 2 * MINUTE,
+          .talk = { { "look 1", PAGE(POST("6", "【旧】 http://t.cn/x", AT_NOON)) },
+                    { "look 2", PAGE("") },
+                    { "share*", POST("9", "x", AT_NOON) },
+                    { "destroy 6*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "it is not asked when there is no doubt", DELIVER_PUBLISH, .note = NOTE("【旧】", ""),
+          .reference = "5",
+          .talk = { { "share*", POST("9", "x", AT_NOON) }, { "destroy 5*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "Weibo had taken an older revision, and shows it late", DELIVER_PUBLISH,
+          .note = NOTE("【旧】", ",'late':true"), .later_ms = MINUTE,
+          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/late",
+          .at_ms = 3 * MINUTE },
+        { "for an hour", DELIVER_PUBLISH, .note = NOTE("【旧】", ",'late':true"), .later_ms = HOUR,
+          .talk = { { "look 1", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "the second look knows since when", DELIVER_PUBLISH,
+          .note = NOTE("【停水通告】明日停水。", ""), .reference = "9", .how = SHOWN_DOUBT,
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "an older revision can still come", DELIVER_PUBLISH, .how = SETTLING,
+          .verdict = VERDICT_ASK, .ends = "weibo/older", .at_ms = MINUTE },
+        { "the second look finds it once", DELIVER_PUBLISH, .reference = "9", .how = SHOWN_DOUBT,
+          .talk = { { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "look 2", PAGE("") } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "the second look finds it twice", DELIVER_PUBLISH, .reference = "9", .how = SHOWN_DOUBT,
+          .talk = { { "look 1", PAGE(POST("10", SHORT, AT_NOON) "," POST("9", SHORT, AT_NOON)) },
+                    { "look 2", PAGE("") },
+                    { "destroy 10*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
+        { "it stands, and that is all", DELIVER_PUBLISH, .reference = "9", .how = SHOWN,
+          .verdict = VERDICT_DONE, .ends = "9" },
 
         /* taking down */
-        { "a withdrawal", DELIVER_WITHDRAW, .reference = "5", .talk = { { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "" },
-        { "an expiry", DELIVER_EXPIRE, .reference = "5", .talk = { { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "" },
-        { "it is gone already", DELIVER_WITHDRAW, .reference = "5", .talk = { { "destroy 5*", ERROR("20101") } }, .verdict = VERDICT_DONE, .ends = "" },
+        { "a withdrawal", DELIVER_WITHDRAW, .reference = "5", .talk = { { "destroy 5*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "" },
+        { "an expiry", DELIVER_EXPIRE, .reference = "5", .talk = { { "destroy 5*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "" },
+        { "it is gone already", DELIVER_WITHDRAW, .reference = "5",
+          .talk = { { "destroy 5*", ERROR("20101") } }, .verdict = VERDICT_DONE, .ends = "" },
         { "never posted", DELIVER_WITHDRAW, .verdict = VERDICT_DONE, .ends = "" },
-        { "refused in clear words, and so never posted", DELIVER_WITHDRAW, .memo = MEMO(""), .verdict = VERDICT_DONE, .ends = "" },
-        { "in doubt: the book knows the words", DELIVER_WITHDRAW, .note = NOTE("【停水通告】明日停水。", ""), .reference = "5", .how = DOUBT,
-          .talk = { { "destroy 5*", "{}" }, { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "destroy 9*", "{}" } },
+        { "refused in clear words, and so never posted", DELIVER_WITHDRAW, .memo = MEMO(""),
           .verdict = VERDICT_DONE, .ends = "" },
-        { "shown late, and already to go", DELIVER_WITHDRAW, .note = NOTE("【停水通告】明日停水。", ",'late':true"), .later_ms = MINUTE,
-          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/not-yet", .at_ms = 3 * MINUTE },
+        { "in doubt: the book knows the words", DELIVER_WITHDRAW,
+          .note = NOTE("【停水通告】明日停水。", ""), .reference = "5", .how = DOUBT,
+          .talk = { { "destroy 5*", "{}" },
+                    { "look 1", PAGE(POST("9", SHORT, AT_NOON)) },
+                    { "destroy 9*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "" },
+        { "shown late, and already to go", DELIVER_WITHDRAW,
+          .note = NOTE("【停水通告】明日停水。", ",'late':true"), .later_ms = MINUTE,
+          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/not-yet",
+          .at_ms = 3 * MINUTE },
         { "posted, and not told yet", DELIVER_WITHDRAW, .memo = MEMO(",'id':'9'"), .reference = "5",
-          .talk = { { "destroy 9*", "{}" }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE, .ends = "" },
-        { "in doubt: what is known goes, then it is looked for", DELIVER_WITHDRAW, .memo = MEMO(""), .reference = "5", .how = DOUBT,
-          .talk = { { "destroy 5*", "{}" }, { "look 1", PAGE(POST("9", SHORT, AT_NOON)) }, { "destroy 9*", "{}" } },
+          .talk = { { "destroy 9*", "{}" }, { "destroy 5*", "{}" } }, .verdict = VERDICT_DONE,
+          .ends = "" },
+        { "in doubt: what is known goes, then it is looked for", DELIVER_WITHDRAW, .memo = MEMO(""),
+          .reference = "5", .how = DOUBT,
+          .talk = { { "destroy 5*", "{}" },
+                    { "look 1", PAGE(POST("9", SHORT, AT_NOON)) },
+                    { "destroy 9*", "{}" } },
           .verdict = VERDICT_DONE, .ends = "" },
-        { "in doubt, and it can still come", DELIVER_WITHDRAW, .memo = MEMO(""), .how = DOUBT, .talk = { { "look 1", PAGE("") } },
-          .verdict = VERDICT_ASK, .ends = "weibo/not-yet", .at_ms = 2 * MINUTE },
-        { "in doubt, and it comes no more", DELIVER_WITHDRAW, .memo = MEMO(""), .how = DOUBT, .later_ms = 2 * MINUTE, .talk = { { "look 1", PAGE("") } },
-          .verdict = VERDICT_DONE, .ends = "" },
-        { "a limit holds for it, too", DELIVER_WITHDRAW, .reference = "5", .talk = { { "destroy 5*", ERROR("10023") } },
-          .verdict = VERDICT_WAIT, .ends = "weibo/limit", .at_ms = HOUR },
-        { "the grant has run out", DELIVER_WITHDRAW, .reference = "5", .talk = { { "destroy 5*", ERROR("21327") } }, .verdict = VERDICT_BLOCKED,
+        { "in doubt, and it can still come", DELIVER_WITHDRAW, .memo = MEMO(""), .how = DOUBT,
+          .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_ASK, .ends = "weibo/not-yet",
+          .at_ms = 2 * MINUTE },
+        { "in doubt, and it comes no more", DELIVER_WITHDRAW, .memo = MEMO(""), .how = DOUBT,
+          .later_ms = 2 * MINUTE, .talk = { { "look 1", PAGE("") } }, .verdict = VERDICT_DONE,
+          .ends = "" },
+        { "a limit holds for it, too", DELIVER_WITHDRAW, .reference = "5",
+          .talk = { { "destroy 5*", ERROR("10023") } }, .verdict = VERDICT_WAIT,
+          .ends = "weibo/limit", .at_ms = HOUR },
+        { "the grant has run out", DELIVER_WITHDRAW, .reference = "5",
+          .talk = { { "destroy 5*", ERROR("21327") } }, .verdict = VERDICT_BLOCKED,
           .ends = "weibo/login" },
-        { "a reference that is no id goes nowhere", DELIVER_WITHDRAW, .reference = "5&x=1", .verdict = VERDICT_DONE, .ends = "" },
+        { "a reference that is no id goes nowhere", DELIVER_WITHDRAW, .reference = "5&x=1",
+          .verdict = VERDICT_DONE, .ends = "" },
 };
 
 /* "share", "look 2" ...; what it carries is right. */
 static void name_request(const struct step *step, char ret[static 64]) {
         const struct http_request *http = &step->http;
-        char *id = field(step, "id"), *token = field(step, "access_token"), *rip = field(step, "rip");
+        char *id = field(step, "id"), *token = field(step, "access_token"),
+             *rip = field(step, "rip");
         const char *page = strstr(http->url, "&page=");
 
         (void) snprintf(ret, 64, "?");
@@ -176,12 +264,14 @@ static void name_request(const struct step *step, char ret[static 64]) {
                 (void) snprintf(ret, 64, "share");
         } else if (strcmp(http->url, "https://api.weibo.com/2/statuses/destroy.json") == 0)
                 (void) snprintf(ret, 64, "destroy %s", id);
-        else if (page && strstr(http->url, "/2/statuses/user_timeline.json?access_token=" TOKEN "&count=50"))
+        else if (page && strstr(http->url,
+                                "/2/statuses/user_timeline.json?access_token=" TOKEN "&count=50"))
                 (void) snprintf(ret, 64, "look %d", (int) strtol(page + 6, NULL, 10));
         assert_string_equal(http->method, strncmp(ret, "look", 4) == 0 ? "GET" : "POST");
         if (strcmp(http->method, "POST") == 0) {
                 assert_string_equal(token, TOKEN);
-                assert_string_equal(http->headers[0], "Content-Type: application/x-www-form-urlencoded");
+                assert_string_equal(http->headers[0],
+                                    "Content-Type: application/x-www-form-urlencoded");
         }
         /* libcurl must never repeat what posts. */
         assert_int_equal(http->repeatable, strcmp(http->method, "GET") == 0);
@@ -201,7 +291,9 @@ static int answer(const struct delivery *delivery, const char *says, struct step
                 *at = *at == '\'' ? '"' : *at;
         reply.http.sent = true;
         if (strcmp(says, NOTHING) != 0) {
-                reply.http.status = strstr(says, "error_code") ? 400 : strcmp(says, "oops") == 0 ? 500 : 200;
+                reply.http.status = strstr(says, "error_code")  ? 400
+                                    : strcmp(says, "oops") == 0 ? 500
+                                                                : 200;
                 reply.http.body = body;
                 reply.http.n_body = strlen(body);
         } else
@@ -211,7 +303,8 @@ static int answer(const struct delivery *delivery, const char *says, struct step
         return r;
 }
 
-static struct delivery row_delivery(const struct row *row, const json_t *event, const json_t *memo) {
+static struct delivery row_delivery(const struct row *row, const json_t *event,
+                                    const json_t *memo) {
         static struct weibo_options keep;
         struct delivery delivery = delivery_of(row->kind, event);
 
@@ -224,7 +317,8 @@ static struct delivery row_delivery(const struct row *row, const json_t *event, 
         delivery.doubt = row->how == DOUBT || row->how == SHOWN_DOUBT;
         delivery.doubt_since_ms = delivery.doubt ? NOON : 0;
         delivery.late_effect_ms = 15000;
-        delivery.shown = row->how == SHOWN || row->how == SHOWN_DOUBT || row->how == REPAIR || row->how == OVER;
+        delivery.shown = row->how == SHOWN || row->how == SHOWN_DOUBT || row->how == REPAIR ||
+                         row->how == OVER;
         delivery.ended = row->how == OVER;
         delivery.settled_ms = row->how == SETTLING ? NOON + MINUTE : 0;
         if (row->how == REPAIR)
@@ -238,7 +332,8 @@ static struct delivery row_delivery(const struct row *row, const json_t *event, 
 static void take_memo(json_t **memo, struct step *step, struct delivery *delivery);
 
 /* What was last sent is in the book before it leaves; what was sent before comes out of it. */
-static void book(const struct row *row, const struct step *step, struct book_reply *ret, json_t **values) {
+static void book(const struct row *row, const struct step *step, struct book_reply *ret,
+                 json_t **values) {
         const json_t *put = step->book.put, *note, *memo = step->memo;
         const char *name;
 
@@ -248,11 +343,13 @@ static void book(const struct row *row, const struct step *step, struct book_rep
                 json_t *copy = data_of(row->note);
                 char *text = json_dumps(copy, 0);
 
-                (void) json_object_set_new(*values, json_string_value(json_array_get(step->book.get, 0)), json_string(text));
+                (void) json_object_set_new(*values,
+                                           json_string_value(json_array_get(step->book.get, 0)),
+                                           json_string(text));
                 free(text);
                 json_decref(copy);
         }
-        json_object_foreach((json_t *) put, name, note) {
+        json_object_foreach ((json_t *) put, name, note) {
                 const char *value = json_string_value(json_object_get(note, "value"));
 
                 assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789:"), 69);
@@ -262,7 +359,8 @@ static void book(const struct row *row, const struct step *step, struct book_rep
 }
 
 /* Whether it was in the book. */
-static bool through_the_book(const struct row *row, json_t **memo, struct delivery *delivery, struct step *step) {
+static bool through_the_book(const struct row *row, json_t **memo, struct delivery *delivery,
+                             struct step *step) {
         bool noted = false;
 
         while (step->kind == STEP_BOOK) {
@@ -319,7 +417,8 @@ static void every_delivery_asks_what_it_must_and_ends_as_it_should(void **state)
                 if (row->known)
                         assert_string_equal(step.verdict.reference, row->known);
                 if (row->verdict == VERDICT_DONE)
-                        assert_string_equal(step.verdict.reference ? step.verdict.reference : "", row->ends);
+                        assert_string_equal(step.verdict.reference ? step.verdict.reference : "",
+                                            row->ends);
                 else
                         assert_string_equal(step.verdict.code, row->ends);
                 if (row->at_ms)
@@ -332,79 +431,7 @@ static void every_delivery_asks_what_it_must_and_ends_as_it_should(void **state)
         }
 }
 
-/* -- what goes along ------------------------------------------------------------------------------------- */
-
-static void a_picture_goes_along_when_weibo_takes_it(void **state) {
-        static const struct {
-                const char *story;
-                struct attachment attachments[2];
-                const char *taken;
-        } table[] = {
-                { "none", { { 0 } }, NULL },
-                { "the cover before the first in the text",
-                  { { .media_type = "image/png", .role = "inline", .sha256 = "aa", .size = 9, .here = true },
-                    { .media_type = "image/jpeg", .role = "cover", .sha256 = "bb", .size = 9, .here = true } }, "bb" },
-                { "the first in the text",
-                  { { .media_type = "image/gif", .role = "inline", .sha256 = "aa", .size = 9, .here = true },
-                    { .media_type = "image/png", .role = "inline", .sha256 = "bb", .size = 9, .here = true } }, "aa" },
-                { "5 MB is too much", { { .media_type = "image/png", .role = "cover", .sha256 = "aa", .size = 5000000, .here = true } }, NULL },
-                { "just below", { { .media_type = "image/png", .role = "cover", .sha256 = "aa", .size = 4999999, .here = true } }, "aa" },
-                { "empty", { { .media_type = "image/png", .role = "cover", .sha256 = "aa", .size = 0, .here = true } }, NULL },
-                { "not a kind that it takes", { { .media_type = "image/webp", .role = "cover", .sha256 = "aa", .size = 9, .here = true } }, NULL },
-                { "not with us", { { .media_type = "image/png", .role = "cover", .sha256 = "aa", .size = 9 } }, NULL },
-                { "an attachment for download", { { .media_type = "image/png", .role = "file", .sha256 = "aa", .size = 9, .here = true } }, NULL },
-                { "no role", { { .media_type = "image/png", .sha256 = "aa", .size = 9, .here = true } }, NULL },
-        };
-
-        (void) state;
-        for (size_t i = 0; i < ELEMENTS(table); i++) {
-                json_t *event = event_of(EVENT);
-                struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
-                struct step step = { 0 };
-                json_t *memo;
-
-                print_message("%s\n", table[i].story);
-                delivery.attachments = table[i].attachments;
-                delivery.n_attachments = table[i].attachments[1].sha256 ? 2 : table[i].attachments[0].sha256 != NULL;
-                first_step(&delivery, &memo, &step);
-                assert_int_equal(step.http.upload != NULL, table[i].taken != NULL);
-                if (table[i].taken)
-                        assert_string_equal(step.http.upload, table[i].taken);
-                step_done(&step);
-                json_decref(memo);
-                json_decref(event);
-        }
-}
-
-static void a_picture_is_a_part_of_a_form(void **state) {
-        static const struct attachment cover = { .media_type = "image/jpeg", .role = "cover", .size = 9, .here = true,
-                .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" };
-        static const char boundary[] = "gongkai-0123456789abcdef0123456789abcdef01234567";
-        json_t *event = event_of(EVENT);
-        struct delivery delivery = delivery_of(DELIVER_PUBLISH, event);
-        struct step step = { 0 };
-        json_t *memo;
-        char expected[1024], type[128];
-
-        (void) state;
-        delivery.attachments = &cover;
-        delivery.n_attachments = 1;
-        first_step(&delivery, &memo, &step);
-        (void) snprintf(type, sizeof(type), "Content-Type: multipart/form-data; boundary=%s", boundary);
-        (void) snprintf(expected, sizeof(expected),
-                        "--%s\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n%s\r\n"
-                        "--%s\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\n%s\r\n"
-                        "--%s\r\nContent-Disposition: form-data; name=\"rip\"\r\n\r\n203.0.113.7\r\n"
-                        "--%s\r\nContent-Disposition: form-data; name=\"pic\"; filename=\"picture.jpeg\"\r\nContent-Type: image/jpeg\r\n\r\n",
-                        boundary, TOKEN, boundary, WORDS, boundary, boundary);
-        assert_string_equal(step.http.headers[0], type);
-        assert_string_equal(buf_text(&step.http.body), expected);
-        (void) snprintf(expected, sizeof(expected), "\r\n--%s--\r\n", boundary);
-        assert_string_equal(buf_text(&step.http.tail), expected);
-        step_done(&step);
-        json_decref(memo);
-        json_decref(event);
-}
+/* -- what stands in the way -- */
 
 static void what_is_at_the_begin_the_book_is_asked_for(void **state) {
         json_t *event = event_of(EVENT);
@@ -469,8 +496,13 @@ static void wrong_settings_are_told(void **state) {
                 struct weibo_options options;
                 unsigned n;
         } table[] = {
-                { "as they should be", { .address = (char *) "https://api.weibo.com", .app_key = (char *) "12", .redirect_uri = (char *) "https://a.cn/b",
-                                         .safe_domain = (char *) "www.a.cn", .rip = (char *) "2001:db8::1" }, 0 },
+                { "as they should be",
+                  { .address = (char *) "https://api.weibo.com",
+                    .app_key = (char *) "12",
+                    .redirect_uri = (char *) "https://a.cn/b",
+                    .safe_domain = (char *) "www.a.cn",
+                    .rip = (char *) "2001:db8::1" },
+                  0 },
                 { "a slash too many", { .address = (char *) "https://api.weibo.com/" }, 1 },
                 { "no address", { .redirect_uri = (char *) "www.a.cn" }, 1 },
                 { "a key with letters", { .app_key = (char *) "12a" }, 1 },
@@ -494,8 +526,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_delivery_asks_what_it_must_and_ends_as_it_should),
                 cmocka_unit_test(what_is_at_the_begin_the_book_is_asked_for),
-                cmocka_unit_test(a_picture_goes_along_when_weibo_takes_it),
-                cmocka_unit_test(a_picture_is_a_part_of_a_form),
                 cmocka_unit_test(without_an_address_under_the_safe_domain_nothing_is_posted),
                 cmocka_unit_test(wrong_settings_are_told),
         };

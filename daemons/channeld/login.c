@@ -1,6 +1,6 @@
-/* `--login`: a person opens the carrier's page, and what the carrier shows there becomes the secret.
- * Spoken to by gongkaictl, which keeps it: it comes by the descriptor 3, and never by a name, an
- * argument or the terminal. */
+/* `--login`: a person opens the carrier's page, and what the carrier shows there becomes the
+ * secret. Spoken to by gongkaictl, which keeps it: it comes by the descriptor 3, and never by a
+ * name, an argument or the terminal. */
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
