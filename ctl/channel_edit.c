@@ -174,9 +174,11 @@ static int keep_secret(const struct configuration *configuration, const struct c
         bool known = stat(path, &before) == 0 && S_ISREG(before.st_mode);
         int r = file_write(path, secret, strlen(secret), known ? before.st_mode & 0770 : 0640);
 
-        if (r == 0 && known)
-                r = chown(path, before.st_uid, before.st_gid) < 0 && errno != EPERM ? -errno : 0;
-        else if (r == 0)
+        if (r == 0 && known) { /* the group may be ours to give where the owner is not */
+                if ((chown(path, (uid_t) -1, before.st_gid) < 0 && errno != EPERM) ||
+                    (chown(path, before.st_uid, (gid_t) -1) < 0 && errno != EPERM))
+                        r = -errno;
+        } else if (r == 0)
                 r = give_to_daemon(path, configuration->main.state_dir);
         if (r == 0 && !channel->secret_file)
                 r = name_secret(channel->path, path);

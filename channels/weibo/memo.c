@@ -100,18 +100,6 @@ json_t *weibo_memo_open(const struct delivery *delivery) {
         return memo;
 }
 
-char *weibo_memo_known(const json_t *memo) {
-        const char *id = weibo_memo_text(memo, "id");
-        struct buf known = { 0 };
-        const json_t *one;
-        size_t i;
-
-        buf_str(&known, id ? id : "");
-        json_array_foreach (json_object_get(memo, "old"), i, one)
-                buf_fmt(&known, "%s%s", known.len > 0 ? " " : "", json_string_value(one));
-        return buf_take(&known);
-}
-
 /* -- the note -- */
 
 void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]) {
@@ -126,10 +114,13 @@ json_t *weibo_note(const json_t *memo) {
         json_t *note = json_pack("{s:O, s:I, s:b}", "text", json_object_get(memo, "text"), "at",
                                  (json_int_t) weibo_memo_number(memo, "at"), "late",
                                  json_is_true(json_object_get(memo, "late")));
-        char *value = note ? json_dumps(note, JSON_COMPACT) : NULL;
-        json_t *put =
-                value ? json_pack("{s:s, s:I}", "value", value, "ms", (json_int_t) NOTE_MS) : NULL;
+        json_t *id = json_object_get(memo, "id"), *put;
+        char *value;
 
+        if (note && id)
+                (void) json_object_set(note, "id", id);
+        value = note ? json_dumps(note, JSON_COMPACT) : NULL;
+        put = value ? json_pack("{s:s, s:I}", "value", value, "ms", (json_int_t) NOTE_MS) : NULL;
         free(value);
         json_decref(note);
         return put;
@@ -138,7 +129,9 @@ json_t *weibo_note(const json_t *memo) {
 void weibo_memo_recall(json_t *memo, const char *note) {
         json_t *older = note ? json_loads(note, 0, NULL) : NULL;
 
-        if (weibo_memo_text(older, "text") && weibo_memo_number(older, "at") > 0)
+        if (weibo_memo_text(older, "id"))
+                weibo_memo_old(memo, weibo_memo_text(older, "id"));
+        else if (weibo_memo_text(older, "text") && weibo_memo_number(older, "at") > 0)
                 (void) json_object_set(memo, "older", older);
         json_decref(older);
 }

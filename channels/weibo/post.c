@@ -14,18 +14,10 @@ enum { LATE_MS = 3600000, LOOK_LEAST_MS = 1000 };
 
 /* -- what the steps share -- */
 
-/* The memo goes along; what is posted already, too, since a newer revision finds no memo. */
+/* The memo goes along. */
 static int with_memo(json_t *memo, int error, struct step *ret) {
-        char *known = weibo_memo_known(memo);
-
         ret->memo = json_incref(memo);
-        if (ret->kind != STEP_VERDICT || !weibo_memo_text(memo, "id")) {
-                free(known);
-                return error;
-        }
-        free(ret->verdict.reference);
-        ret->verdict.reference = known;
-        return known ? error : -ENOMEM;
+        return error;
 }
 
 /* A verdict with a moment in its sentence. */
@@ -69,21 +61,20 @@ static int go(const struct delivery *delivery, json_t *memo, const char *what, s
         return with_memo(memo, r, ret);
 }
 
-/* The book: what was last sent of a document, whichever revision it was. `what`: recall, note,
- * late. */
+/* The book: what was last sent of a document, whichever revision it was. `what`: recall, note (before
+ * it is posted), late, posted (and known), forget (all is gone). */
 static int go_book(const struct delivery *delivery, json_t *memo, const char *what,
                    struct step *ret) {
         char name[WEIBO_NOTE];
-        json_t *note;
 
         *ret = (struct step) { .kind = STEP_BOOK, .memo = json_incref(memo) };
         weibo_note_name(delivery, name);
-        if (strcmp(what, "recall") == 0) {
+        if (strcmp(what, "recall") == 0)
                 ret->book.get = json_pack("[s]", name);
-        } else {
-                note = weibo_note(memo);
-                ret->book.put = json_pack("{s:o}", name, note);
-        }
+        else if (strcmp(what, "forget") == 0)
+                ret->book.put = json_pack("{s:n}", name);
+        else
+                ret->book.put = json_pack("{s:o}", name, weibo_note(memo));
         return (ret->book.get || ret->book.put) &&
                                json_object_set_new(memo, "do", json_string(what)) == 0
                        ? 0
@@ -112,7 +103,7 @@ static int64_t late_ms(const json_t *memo) {
 
 /* Whether something may have been posted of which we do not know. */
 static bool is_in_doubt(const struct delivery *delivery, const json_t *memo) {
-        return delivery->doubt || late_ms(memo) > 0;
+        return delivery->doubt || late_ms(memo) > 0 || json_object_get(memo, "older");
 }
 
 /* When to look for what Weibo has taken and does not show yet. */
@@ -124,24 +115,31 @@ static int64_t next_look_ms(const struct delivery *delivery) {
 }
 
 /* An effect of what was sent before can still come until then. */
-static int64_t settled_ms(const struct delivery *delivery) {
+static int64_t settled_ms(const struct delivery *delivery, const json_t *memo) {
         const struct weibo_options *options = delivery->options;
         int64_t wait_ms = options->appears_ms > delivery->late_effect_ms ? options->appears_ms
                                                                          : delivery->late_effect_ms;
+        int64_t sent_ms = weibo_memo_number(json_object_get(memo, "older"), "at");
 
-        return delivery->doubt ? delivery->doubt_since_ms + wait_ms : 0;
+        if (delivery->doubt && delivery->doubt_since_ms > sent_ms)
+                sent_ms = delivery->doubt_since_ms;
+        return sent_ms > 0 ? sent_ms + wait_ms : 0;
 }
 
-/* What is old goes, one by one; then it is done. */
+/* What is posted is noted, what is old goes, one by one; then it is done. */
 static int finish(const struct delivery *delivery, json_t *memo, struct step *ret) {
+        bool publishes = delivery->kind == DELIVER_PUBLISH;
+
+        if (publishes && weibo_memo_number(memo, "at") > 0 && !json_object_get(memo, "noted"))
+                return go_book(delivery, memo, "posted", ret);
         if (json_array_size(json_object_get(memo, "old")) > 0)
                 return go(delivery, memo, "destroy", ret);
-        if (delivery->kind == DELIVER_PUBLISH)
+        if (publishes)
                 return step_done_verdict(ret, weibo_memo_text(memo, "id"),
                                          weibo_memo_text(memo, "url"));
         if (json_object_get(memo, "older"))
                 return look(delivery, memo, ret);
-        return step_done_verdict(ret, NULL, NULL);
+        return go_book(delivery, memo, "forget", ret);
 }
 
 /* -- publish -- */
@@ -185,9 +183,9 @@ static int looked(const struct delivery *delivery, json_t *memo, struct step *re
         if (delivery->now_ms < late_ms(memo))
                 return wait_until(delivery, memo, VERDICT_ASK, "weibo/late", MESSAGE_WEIBO_LATE,
                                   next_look_ms(delivery), ret);
-        if (delivery->now_ms < settled_ms(delivery))
+        if (delivery->now_ms < settled_ms(delivery, memo))
                 return wait_until(delivery, memo, VERDICT_ASK, "weibo/not-yet",
-                                  MESSAGE_WEIBO_NOT_YET, settled_ms(delivery), ret);
+                                  MESSAGE_WEIBO_NOT_YET, settled_ms(delivery, memo), ret);
         if (!why)
                 return share(delivery, memo, ret);
         if (why == 20017)
@@ -214,8 +212,6 @@ static int publish(const struct delivery *delivery, json_t *memo, struct step *r
         const char *url = delivery->after_url;
         char *text freed_by(freep) = NULL;
 
-        if (!is_in_doubt(delivery, memo))
-                (void) json_object_del(memo, "older");
         /* It is posted, and only what is old is left; in doubt, what stands may stand twice. */
         if (weibo_memo_text(memo, "id") && !(is_in_doubt(delivery, memo) && delivery->shown))
                 return finish(delivery, memo, ret);
@@ -268,14 +264,7 @@ static int on_share(const struct delivery *delivery, json_t *memo, const struct 
         return trouble(delivery, memo, reply, answer, true, ret);
 }
 
-/* -- withdraw, and what both need -- */
-
-static int withdraw(const struct delivery *delivery, json_t *memo, struct step *ret) {
-        /* A post that was refused in clear words does not come any more. */
-        if (!is_in_doubt(delivery, memo))
-                (void) json_object_del(memo, "older");
-        return finish(delivery, memo, ret);
-}
+/* -- what publishing and taking down need -- */
 
 static int on_destroy(const struct delivery *delivery, json_t *memo, const struct http_reply *reply,
                       const struct weibo_answer *answer, struct step *ret) {
@@ -289,7 +278,7 @@ static int on_look(const struct delivery *delivery, json_t *memo, const struct h
                    const struct weibo_answer *answer, struct step *ret) {
         const json_t *statuses = json_object_get(answer->json, "statuses");
         struct weibo_answer odd = { .meaning = WEIBO_TROUBLE };
-        int64_t again_ms = settled_ms(delivery);
+        int64_t again_ms = settled_ms(delivery, memo);
 
         if (answer->meaning != WEIBO_FINE)
                 return trouble(delivery, memo, reply, answer, false, ret);
@@ -311,7 +300,7 @@ static int on_look(const struct delivery *delivery, json_t *memo, const struct h
 
 static int deliver(const struct delivery *delivery, json_t *memo, struct step *ret) {
         return delivery->kind == DELIVER_PUBLISH ? publish(delivery, memo, ret)
-                                                 : withdraw(delivery, memo, ret);
+                                                 : finish(delivery, memo, ret);
 }
 
 /* -- the book -- */
@@ -330,6 +319,12 @@ static int on_book(const struct delivery *delivery, json_t *memo, const char *wh
         if (strcmp(what, "late") == 0)
                 return wait_until(delivery, memo, VERDICT_ASK, "weibo/late", MESSAGE_WEIBO_LATE,
                                   next_look_ms(delivery), ret);
+        if (strcmp(what, "forget") == 0)
+                return step_done_verdict(ret, NULL, NULL);
+        if (strcmp(what, "posted") == 0)
+                return json_object_set_new(memo, "noted", json_true()) < 0
+                               ? -ENOMEM
+                               : finish(delivery, memo, ret);
         weibo_note_name(delivery, name);
         weibo_memo_recall(memo, weibo_memo_text(reply->values, name));
         return deliver(delivery, memo, ret);

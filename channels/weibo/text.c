@@ -219,7 +219,7 @@ static char *summary_of(const json_t *data) {
 }
 
 struct parts {
-        char *title, *number, *note, *summary; /* a line each, "" = none; title: or the short text */
+        char *title, *number, *note, *summary; /* a line each, "" = none */
         const char *mark; /* "" = none */
         bool brackets;    /* around the title: not around a short text, nor where it has its own */
 };

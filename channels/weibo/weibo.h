@@ -3,7 +3,7 @@
  * A publication is one post by statuses/share: the text, and the address of the full text under the
  * app's safe domain. Weibo knows no keys: the same request twice is two posts, or an error. So
  *
- *         begin --> recall --> look? --> note --> share --> destroy what is old --> done
+ *         begin --> recall --> look? --> note --> share --> posted --> destroy what is old --> done
  *                               ^                  |
  *                               |                  no answer, HTTP 5xx, 20019, 20017, 20032
  *                               +------------------+
@@ -118,7 +118,8 @@ enum { WEIBO_PAGE = 50, WEIBO_PAGES = 10 };
 /* -- memo.c: where a delivery is --
  *
  *         key    of the delivery that wrote it
- *         do     recall, note, share, late, look or destroy: what the next reply answers
+ *         do     recall note share late posted look destroy forget: what the next reply answers
+ *         noted  true: the book has the id
  *         text   the words that were, or may have been, posted under `key`; at: when, ms
  *         id     the post that shows this very revision; url: where
  *         old    ids to be destroyed
@@ -140,15 +141,12 @@ void weibo_memo_old(json_t *memo, const char *id);
  * next page must be read too. */
 bool weibo_memo_scan(json_t *memo, const struct delivery *delivery, const json_t *statuses);
 
-/* All ids that are known, that of this revision first, by blank. To be freed. */
-char *weibo_memo_known(const json_t *memo);
-
-/* The note of a document in the book: {text, at, late} of what was last sent of it, whichever
- * revision that was. A newer revision finds no memo of it. */
+/* The note of a document in the book: {text, at, late, id} of what was last sent of it, whichever
+ * revision that was; without an id it may have been posted. A newer revision finds no memo of it. */
 enum { WEIBO_NOTE = 80 };
 void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]);
 json_t *weibo_note(const json_t *memo); /* for `put` of a struct book, or NULL */
-void weibo_memo_recall(json_t *memo, const char *note); /* becomes `older`; NULL: there is none */
+void weibo_memo_recall(json_t *memo, const char *note); /* becomes `older`, or its id old */
 /* `older` with these very words is what was sent of this revision. */
 void weibo_memo_merge(json_t *memo);
 

@@ -215,6 +215,19 @@ def test_an_answer_to_a_deletion_that_is_lost_leaves_one_post(place, account, tr
     assert len(here.seen()) == 1 and "二二" in here.seen()[0] and len(here.posts()) == 2
 
 
+def test_a_withdrawal_in_the_middle_of_a_revision_takes_both_posts_down(place, account):
+    here = place()
+    here.one.ask(publish(title="停水通告", summary="一"))
+    here.one.shown("doc-1", "weibo", revision=1)
+    account.trouble(DESTROY, error=10024)
+    here.one.ask(publish(title="停水通告", summary="二二二二二二"))
+    wait_until(lambda: state_of(here.one, channel="weibo")["state"] == "parked")
+    assert len(here.seen()) == 2
+    here.one.ask(withdraw())
+    here.one.shown("doc-1", "weibo", state="withdrawn")
+    assert here.seen() == []
+
+
 @pytest.mark.parametrize("point", ["channeld/checkpoint-written", "channeld/checkpoint-kept", "channeld/request-sent", "channeld/reply-begun",
                                    "channeld/reply-read", "channeld/verdict"])
 @pytest.mark.parametrize("nth", [1, 2])
