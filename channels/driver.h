@@ -377,6 +377,9 @@ struct driver {
         /* Only where the common option `listen` is understood. `secret` and the options as ever. */
         int (*call)(const struct call *call, const void *options, const char *secret,
                     int64_t now_ms, struct call_answer *ret);
+        /* Only where what is granted ends: when, or 0 where the secret does not tell. An alarm is raised
+         * seven days before. */
+        int64_t (*expires)(const void *options, const char *secret);
         /* Only where `gongkaictl channel login` is. The address that an officer opens in a browser;
          * then one request with the code that the carrier shows there, and what is to be kept as
          * the secret's file from now on (with the verdict DONE), or another verdict. */

@@ -12,6 +12,7 @@ extern const struct driver onbon_driver;
 extern const struct driver site_driver;
 extern const struct driver webhook_driver;
 extern const struct driver wechat_driver;
+extern const struct driver weibo_driver;
 
 const struct driver *const drivers[] = {
         &aliyun_driver,
@@ -24,6 +25,7 @@ const struct driver *const drivers[] = {
         &site_driver,
         &webhook_driver,
         &wechat_driver,
+        &weibo_driver,
         NULL,
 };
 

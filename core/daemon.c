@@ -27,6 +27,7 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
                 { "test", no_argument, NULL, 't' },         { "preview", no_argument, NULL, 'p' },
+                { "login", no_argument, NULL, 'l' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },      { NULL, 0, NULL, 0 },
         };
@@ -50,6 +51,9 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
                 case 'p':
                         ret->preview = true;
                         break;
+                case 'l':
+                        ret->login = true;
+                        break;
                 case 'h':
                         help();
                         return 0;
@@ -62,7 +66,7 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         }
         if (optind < argc)
                 ret->name = argv[optind++];
-        if (optind < argc || (ret->name != NULL) != wants_name || ((ret->test || ret->preview) && !wants_name)) {
+        if (optind < argc || (ret->name != NULL) != wants_name || ((ret->test || ret->preview || ret->login) && !wants_name)) {
                 help();
                 return 64;
         }

@@ -8,7 +8,7 @@
 struct daemon_arguments {
         const char *config;
         const char *name; /* the one argument that is no option, or NULL */
-        bool check, test, preview;
+        bool check, test, preview, login;
 };
 
 /* Sets language and log. Returns -1 to go on, else the exit code (after --help, --version, a wrong

@@ -174,6 +174,11 @@ int command_store_adopt(struct ctl *ctl) {
 }
 
 int run_channeld(const struct ctl *ctl, const char *option, const char *channel, int input) {
+        return run_channeld_for(ctl, option, channel, input, -1);
+}
+
+int run_channeld_for(const struct ctl *ctl, const char *option, const char *channel, int input,
+                     int output) {
         posix_spawn_file_actions_t actions;
         char self[4096];
         ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -203,6 +208,8 @@ int run_channeld(const struct ctl *ctl, const char *option, const char *channel,
                 return EXIT_REFUSED;
         if (input >= 0)
                 (void) posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+        if (output >= 0) /* also where it is 3 itself: then it is not closed there */
+                (void) posix_spawn_file_actions_adddup2(&actions, output, 3);
         r = posix_spawn(&pid, program, &actions, NULL, (char *const *) argv, environ);
         (void) posix_spawn_file_actions_destroy(&actions);
         if (r != 0) {

@@ -158,6 +158,33 @@ static int name_secret(const char *conf, const char *file) {
         return file_write(conf, text.data, text.len, stat(conf, &st) == 0 ? st.st_mode & 0777 : 0644);
 }
 
+/* Where the channel's secret is, or will be. */
+static char *secret_path(const struct configuration *configuration, const struct channel_config *channel) {
+        char *path;
+
+        if (channel->secret_file)
+                return strdup(channel->secret_file);
+        return asprintf(&path, "%s/%s.secret", configuration->main.folder, channel->name) < 0 ? NULL : path;
+}
+
+/* Whole or not at all. What was there keeps its owner and its mode, where we may give it. */
+static int keep_secret(const struct configuration *configuration, const struct channel_config *channel,
+                       const char *path, const char *secret) {
+        struct stat before;
+        bool known = stat(path, &before) == 0 && S_ISREG(before.st_mode);
+        int r = file_write(path, secret, strlen(secret), known ? before.st_mode & 0770 : 0640);
+
+        if (r == 0 && known) { /* the group may be ours to give where the owner is not */
+                if ((chown(path, (uid_t) -1, before.st_gid) < 0 && errno != EPERM) ||
+                    (chown(path, before.st_uid, (gid_t) -1) < 0 && errno != EPERM))
+                        r = -errno;
+        } else if (r == 0)
+                r = give_to_daemon(path, configuration->main.state_dir);
+        if (r == 0 && !channel->secret_file)
+                r = name_secret(channel->path, path);
+        return r;
+}
+
 int command_channel_secret(struct ctl *ctl) {
         const struct configuration *configuration = ctl_configuration(ctl);
         const char *name = ctl->n_arguments == 1 ? ctl->arguments[0] : "";
@@ -173,24 +200,13 @@ int command_channel_secret(struct ctl *ctl) {
                             name, NULL);
                 return *name ? EXIT_REFUSED : EXIT_USAGE;
         }
-        if (asprintf(&path, "%s/%s.secret", configuration->main.folder, name) < 0) {
-                path = NULL;
-                return EXIT_REFUSED;
-        }
-        if (channel->secret_file) {
-                free(path);
-                path = strdup(channel->secret_file);
-        }
+        path = secret_path(configuration, channel);
         secret = path ? read_secret() : NULL;
         if (!secret)
                 return EXIT_REFUSED;
-        r = file_write(path, secret, strlen(secret), 0640);
+        r = keep_secret(configuration, channel, path, secret);
         explicit_bzero(secret, strlen(secret));
         free(secret);
-        if (r == 0)
-                r = give_to_daemon(path, configuration->main.state_dir);
-        if (r == 0 && !channel->secret_file)
-                r = name_secret(channel->path, path);
         if (r < 0)
                 return cannot_write(path, r);
         print_line(MESSAGE_CTL_SECRET_KEPT, "channel", name, "path", path, NULL);
@@ -199,19 +215,46 @@ int command_channel_secret(struct ctl *ctl) {
 
 /* -- login ------------------------------------------------------------------------------------------------- */
 
-/* No driver of this version keeps a session that a person has to open. */
+/* What the channel's program was granted, out of the memory that it wrote it to; NULL: nothing. */
+static char *granted(int fd) {
+        char *secret = calloc(1, SECRET_MOST + 1);
+        ssize_t n = secret && lseek(fd, 0, SEEK_SET) == 0 ? read(fd, secret, SECRET_MOST) : -1;
+
+        if (n > 0 && strlen(secret) == (size_t) n)
+                return secret;
+        free(secret);
+        return NULL;
+}
+
 int command_channel_login(struct ctl *ctl) {
         const struct configuration *configuration = ctl_configuration(ctl);
         const char *name = ctl->n_arguments == 1 ? ctl->arguments[0] : "";
         const struct channel_config *channel =
                 configuration ? configuration_channel(configuration, name) : NULL;
+        char *path freed_by(freep) = NULL;
+        char *secret;
+        int fd, code, r;
 
         if (!channel) {
                 print_error(*name ? MESSAGE_CONTROL_NO_CHANNEL : MESSAGE_CTL_NAME_CHANNEL, "channel",
                             name, NULL);
                 return *name ? EXIT_REFUSED : EXIT_USAGE;
         }
-        print_line(MESSAGE_CTL_NO_LOGIN, "channel", name, "driver", channel->driver, NULL);
+        path = secret_path(configuration, channel);
+        fd = path ? memfd_create("secret", MFD_CLOEXEC) : -1;
+        if (fd < 0)
+                return EXIT_REFUSED;
+        code = run_channeld_for(ctl, "--login", name, -1, fd);
+        secret = code == EXIT_WELL ? granted(fd) : NULL;
+        (void) close(fd);
+        if (!secret) /* no driver that has to be logged in to, or it said what is wrong */
+                return code;
+        r = keep_secret(configuration, channel, path, secret);
+        explicit_bzero(secret, strlen(secret));
+        free(secret);
+        if (r < 0)
+                return cannot_write(path, r);
+        print_line(MESSAGE_CTL_LOGGED_IN, "channel", name, "path", path, NULL);
         return EXIT_WELL;
 }
 

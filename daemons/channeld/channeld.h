@@ -162,6 +162,7 @@ struct channeld {
         char *paused; /* what the store says, for STATUS */
         char *last_trouble; /* the sentence of the last failure, for STATUS */
         json_t *raised; /* subjects of open alarms of documents, or NULL */
+        int64_t expiry_boot_ms; /* when to look again how long what is granted holds */
         bool goes;      /* not paused, as far as is known */
         uint64_t n_done, n_failed;
         int64_t n_in_a_row; /* failures of the endpoint since it answered well, or the store was asked */
@@ -263,12 +264,19 @@ int preview_run(struct channeld *daemon);
  * verdict's sentence in *ret_sentence and -EIO. */
 void special_fill(const struct channeld *daemon, enum delivery_kind kind, struct delivery *ret);
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence);
+/* The same with the code that a person got from the carrier: what is to be kept as the secret. */
+int special_login(struct channeld *daemon, const char *code, struct buf *ret_secret,
+                  char **ret_sentence);
+
+/* login.c: `--login`; what is granted goes to the descriptor 3. */
+int login_run(struct channeld *daemon);
 
 /* trouble.c: whatever a person should hear of a channel is told here. */
 void trouble_blocked(struct channeld *daemon, const char *reason);
 void trouble_start(struct channeld *daemon);
 void trouble_secret(struct channeld *daemon, const char *reason);
 void trouble_paused(struct region *region, const char *why); /* says the store */
+void trouble_expiry(struct channeld *daemon); /* once a day: what is granted ends soon */
 void trouble_goes(struct channeld *daemon); /* nothing blocks it, or not any more */
 void trouble_done(struct region *region, const char *document); /* shown or gone: ends its alarms */
 void trouble_damaged(struct region *region, const char *document);
@@ -299,7 +307,11 @@ void http_close(struct channeld *daemon);
 int http_start(struct attempt *attempt, const struct http_request *request);
 /* Ends the attempt's request at once; whether bytes of it had left. */
 bool http_cut(struct attempt *attempt);
-/* Runs one request to its end and lets the driver read the reply: for `--test`, which has no loop. */
+/* Runs one request to its end; *ret is good until http_forget(). NULL: memory is short. */
+struct transfer *http_hear(struct channeld *daemon, const struct http_request *request,
+                           struct reply *ret);
+void http_forget(struct transfer *transfer);
+/* The same, and lets the driver read the reply: for `--test`, which has no loop. */
 int http_run(struct channeld *daemon, const struct http_request *request,
              const struct delivery *delivery, step_next_fn *next, struct step *ret);
 

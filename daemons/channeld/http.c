@@ -300,17 +300,27 @@ bool http_cut(struct attempt *attempt) {
         return sent;
 }
 
+struct transfer *http_hear(struct channeld *daemon, const struct http_request *request,
+                           struct reply *ret) {
+        struct transfer *transfer = transfer_new(daemon, request);
+
+        if (transfer)
+                *ret = transfer_reply(transfer, curl_easy_perform(transfer->easy));
+        return transfer;
+}
+
+void http_forget(struct transfer *transfer) {
+        transfer_free(transfer);
+}
+
 int http_run(struct channeld *daemon, const struct http_request *request,
              const struct delivery *delivery, step_next_fn *next, struct step *ret) {
-        struct transfer *transfer = transfer_new(daemon, request);
         struct reply reply;
-        int r;
+        struct transfer *transfer = http_hear(daemon, request, &reply);
+        int r = transfer ? next(delivery, &reply, ret) : -ENOMEM;
 
-        if (!transfer)
-                return -ENOMEM;
-        reply = transfer_reply(transfer, curl_easy_perform(transfer->easy));
-        r = next(delivery, &reply, ret);
-        transfer_free(transfer);
+        if (transfer)
+                http_forget(transfer);
         return r;
 }
 

@@ -173,6 +173,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
+        trouble_expiry(daemon);
         verdict_tell_rest(daemon);
         refresh_tend(daemon);
         if (daemon->stopping && engine_is_idle(daemon)) {
@@ -319,13 +320,15 @@ int main(int argc, char **argv) {
         if (r >= 0)
                 return r;
         r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check,
-                          arguments.test || arguments.preview);
+                          arguments.test || arguments.preview || arguments.login);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)
                 r = channeld_test(&daemon);
         else if (r >= 0 && arguments.preview)
                 r = preview_run(&daemon);
+        else if (r >= 0 && arguments.login)
+                r = login_run(&daemon);
         else if (r >= 0) {
                 r = channeld_run(&daemon);
                 if (r < 0)

@@ -124,6 +124,19 @@ static int special_account(struct channeld *daemon, struct delivery *delivery, j
         return r < 0 ? r : special_steps(daemon, delivery, driver->next, memo, step);
 }
 
+/* The verdict's sentence is given away; 0 for DONE. */
+static int special_end(struct step *step, int error, char **ret_sentence) {
+        struct verdict *verdict = &step->verdict;
+
+        if (error == 0) {
+                *ret_sentence = verdict->sentence ? give_away(verdict->sentence)
+                                                  : give_away(verdict->url);
+                error = verdict->kind == VERDICT_DONE ? 0 : -EIO;
+        }
+        step_done(step);
+        return error;
+}
+
 int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sentence) {
         struct delivery delivery;
         struct step step = { 0 };
@@ -139,13 +152,27 @@ int special_run(struct channeld *daemon, enum delivery_kind kind, char **ret_sen
         while (r == 0 && step.kind == STEP_ACCOUNT)
                 r = special_account(daemon, &delivery, &memo, &step);
         tree_rollback(daemon);
-        if (r == 0) {
-                struct verdict *verdict = &step.verdict;
+        return special_end(&step, r, ret_sentence);
+}
 
-                *ret_sentence = verdict->sentence ? give_away(verdict->sentence)
-                                                  : give_away(verdict->url);
-                r = verdict->kind == VERDICT_DONE ? 0 : -EIO;
+int special_login(struct channeld *daemon, const char *code, struct buf *ret_secret,
+                  char **ret_sentence) {
+        const struct driver *driver = daemon->driver;
+        struct reply reply = { .kind = STEP_HTTP };
+        struct step step = { 0 }, next = { 0 };
+        struct transfer *transfer;
+        struct delivery delivery;
+        int r;
+
+        special_fill(daemon, DELIVER_TEST, &delivery);
+        r = driver->login_begin(&delivery, code, &step);
+        if (r == 0 && step.kind == STEP_HTTP) {
+                transfer = http_hear(daemon, &step.http, &reply);
+                r = transfer ? driver->login_next(&delivery, &reply, &next, ret_secret) : -ENOMEM;
+                if (transfer)
+                        http_forget(transfer);
+                step_done(&step);
+                step = next;
         }
-        step_done(&step);
-        return r;
+        return special_end(&step, r, ret_sentence);
 }

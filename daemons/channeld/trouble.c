@@ -13,7 +13,7 @@
 #include "core/moment.h"
 
 /* A breaker that is open for so long is somebody's affair. */
-enum { PATIENCE_MS = 5 * 60 * 1000 };
+enum { PATIENCE_MS = 5 * 60 * 1000, DAY_MS = 24 * 3600 * 1000, EXPIRY_DAYS = 7 };
 
 /* -- alarms of single documents: which are open, so that the one that comes through ends its own ----- */
 
@@ -57,6 +57,26 @@ void trouble_start(struct channeld *daemon) {
         }
         json_decref(alarms);
         alarm_clear(ALARM_SECRET, daemon->channel->name);
+        trouble_expiry(daemon);
+}
+
+void trouble_expiry(struct channeld *daemon) {
+        const char *channel = daemon->channel->name;
+        int64_t ends_ms, left_ms;
+        char until[MOMENT_TEXT], days[24];
+
+        if (!daemon->driver->expires || clock_boot_ms() < daemon->expiry_boot_ms)
+                return;
+        daemon->expiry_boot_ms = clock_boot_ms() + DAY_MS;
+        ends_ms = daemon->driver->expires(daemon->options, daemon->secret);
+        left_ms = ends_ms - clock_now_ms();
+        if (ends_ms <= 0 || left_ms >= (int64_t) EXPIRY_DAYS * DAY_MS) {
+                alarm_clear(ALARM_TOKEN_EXPIRES, channel);
+                return;
+        }
+        (void) snprintf(days, sizeof(days), "%lld", (long long) (left_ms > 0 ? left_ms / DAY_MS : 0));
+        alarm_raise(ALARM_TOKEN_EXPIRES, channel, "until", moment_write_minute(ends_ms, until), "days",
+                    days, NULL);
 }
 
 void trouble_secret(struct channeld *daemon, const char *reason) {

@@ -20,6 +20,13 @@ static struct configuration configuration;
 static struct channel_config channel = { .name = (char[]) { "portal" } };
 static struct channeld daemon_here;
 static struct region regions[2];
+static int64_t granted_until_ms;
+
+static int64_t expires(const void *options, const char *secret) {
+        return granted_until_ms;
+}
+
+static const struct driver granted = { .name = "granted", .expires = expires };
 
 static bool is_open(const char *name) {
         char path[160];
@@ -35,7 +42,8 @@ static int begin(void **state) {
                 return -1;
         configuration = (struct configuration) { .main.state_dir = folder };
         daemon_here = (struct channeld) { .configuration = &configuration, .channel = &channel,
-                                          .regions = regions, .n_regions = 2 };
+                                          .driver = &granted, .regions = regions,
+                                          .n_regions = 2 };
         for (size_t i = 0; i < 2; i++)
                 regions[i] = (struct region) { .daemon = &daemon_here, .code = "530581" };
         trouble_start(&daemon_here);
@@ -106,6 +114,29 @@ static void a_blocked_channel_is_an_alarm_until_it_goes_on(void **state) {
         assert_false(is_open("channel-blocked--portal"));
 }
 
+static void what_is_granted_ends_with_an_alarm_seven_days_before(void **state) {
+        static const int64_t day_ms = 86400000;
+        static const struct {
+                int64_t days;
+                bool is_open;
+        } rows[] = { { 8, false }, { 6, true }, { 0, true }, { -3, true }, { 30, false } };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                granted_until_ms = clock_now_ms() + rows[i].days * day_ms;
+                daemon_here.expiry_boot_ms = 0; /* a day has gone by */
+                trouble_expiry(&daemon_here);
+                assert_int_equal(is_open("token-expires--portal"), rows[i].is_open);
+        }
+        granted_until_ms = clock_now_ms(); /* looked at once a day */
+        trouble_expiry(&daemon_here);
+        assert_false(is_open("token-expires--portal"));
+        granted_until_ms = 0; /* nobody knows */
+        daemon_here.expiry_boot_ms = 0;
+        trouble_expiry(&daemon_here);
+        assert_false(is_open("token-expires--portal"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(an_endpoint_needs_a_person_after_five_minutes, begin, end),
@@ -113,6 +144,8 @@ int main(void) {
                                                 begin, end),
                 cmocka_unit_test_setup_teardown(a_blocked_channel_is_an_alarm_until_it_goes_on, begin,
                                                 end),
+                cmocka_unit_test_setup_teardown(what_is_granted_ends_with_an_alarm_seven_days_before,
+                                                begin, end),
         };
 
         (void) unsetenv("JOURNAL_STREAM");
