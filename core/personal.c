@@ -1,10 +1,9 @@
-#include "core/personal.h"
-
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/personal_parts.h"
 #include "core/unicode.h"
 
 const char *const personal_codes[N_PERSONAL_KINDS + 1] = {

@@ -45,9 +45,4 @@ void personal_merge(struct personal *personal, const struct personal *other);
 bool personal_is_mobile(const char *digits);
 bool personal_is_card(const char *digits, size_t n);
 
-/* For personal*.c: what stands around the number between `from` and `to`, in a text until `end`, says that
- * it is none of that kind. */
-bool personal_is_something_else(enum personal_kind kind, const char *text, const char *from,
-                                const char *to, const char *end);
-
 #endif

@@ -3,94 +3,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "core/ident.h"
-#include "core/lanes.h"
 #include "core/memory.h"
-#include "core/personal.h"
+#include "core/personal_parts.h"
 #include "core/unicode.h"
-
-/* -- the digits of a text -- */
-
-/* How a digit is written. A change of it may bound a number (①13800138000, 13800138000²) or be inside
- * one (1３8...): it makes a gap that nobody sees. */
-enum style { STYLE_PLAIN, STYLE_WIDE, STYLE_OTHER };
-
-/* The digits that a code point stands for by its compatibility decomposition: 1 for ①, 10 for ⑩, 1 for
- * ⑴. Returns how many. */
-static size_t digits_of(uint32_t code, char ret[static 4], enum style *ret_style) {
-        utf8proc_int32_t parts[8];
-        utf8proc_ssize_t n_parts;
-        size_t n = 0;
-
-        if (code < 0x80) {
-                *ret_style = STYLE_PLAIN;
-                *ret = (char) code;
-                return code >= '0' && code <= '9';
-        }
-        if (code >= 0xff10 && code <= 0xff19) {
-                *ret_style = STYLE_WIDE;
-                *ret = (char) (code - 0xff10 + '0');
-                return 1;
-        }
-        *ret_style = STYLE_OTHER;
-        if (code >= 0x2776 && code <= 0x2793) { /* ❶ ➀ ➊: no decomposition */
-                unsigned value = (code - 0x2776) % 10 + 1;
-
-                memcpy(ret, "10", 2);
-                if (value < 10)
-                        *ret = (char) ('0' + value);
-                return value < 10 ? 1 : 2;
-        }
-        if (code == 0x24ff) { /* ⓿ */
-                *ret = '0';
-                return 1;
-        }
-        /* ²³¹, ⁰ to ₉, ①⑴⒈ and ⓪, ㉑㊱, 𝟎 to 𝟿: others have none */
-        if (code != 0xb2 && code != 0xb3 && code != 0xb9 && (code < 0x2070 || code > 0x2089) &&
-            (code < 0x2460 || code > 0x24ea) && (code < 0x3251 || code > 0x32bf) &&
-            (code < 0x1d7ce || code > 0x1d7ff) && (code < 0x1f100 || code > 0x1f10a) &&
-            (code < 0x1fbf0 || code > 0x1fbf9))
-                return 0;
-        n_parts = utf8proc_decompose_char((utf8proc_int32_t) code, parts, ELEMENTS(parts),
-                                          UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, NULL);
-        for (utf8proc_ssize_t i = 0; i < n_parts && i < (utf8proc_ssize_t) ELEMENTS(parts); i++)
-                if (parts[i] >= '0' && parts[i] <= '9' && n < 4)
-                        ret[n++] = (char) parts[i];
-        return n;
-}
-
-/* Lanes where a digit of any form may begin, from `at` on, with a byte behind its sixteen. Chinese text
- * is full of EF BC 8C and E3 80 82, so second bytes are looked at too. */
-static lanes may_be_digits(const char *at) {
-        lanes bytes = lanes_load(at), found = lanes_within(bytes, '0', '9'), second;
-        lanes rare = lanes_equal(bytes, 0xef) | lanes_within(bytes, 0xe2, 0xe3) |
-                     lanes_equal(bytes, 0xc2) | lanes_equal(bytes, 0xf0);
-
-        if (!lanes_any(rare))
-                return found;
-        second = lanes_load(at + 1);
-        return found | lanes_equal(bytes, 0xf0) |
-               (lanes_equal(bytes, 0xef) & lanes_equal(second, 0xbc) &
-                lanes_within(lanes_load(at + 2), 0x90, 0x99)) |
-               (lanes_equal(bytes, 0xe2) & lanes_within(second, 0x81, 0x9e)) |
-               (lanes_equal(bytes, 0xe3) & lanes_within(second, 0x89, 0x8a)) |
-               (lanes_equal(bytes, 0xc2) & lanes_within(second, 0xb2, 0xb9));
-}
-
-/* Where the next digit may stand: most of a text holds none. It is the start of a character. */
-static const char *next_digit(const char *at, const char *end) {
-        for (; end - at >= LANES + 2; at += LANES) {
-                lanes found = may_be_digits(at);
-
-                if (lanes_any(found))
-                        return at + lanes_first(found);
-        }
-        while (at < end && (unsigned char) (*at - '0') > 9 && (unsigned char) *at < 0xc2)
-                at++;
-        return at;
-}
 
 /* -- runs and gaps -- */
 
@@ -446,6 +363,8 @@ static bool look_back(struct scan *scan, const char *to, char last) {
         size_t longest = last ? 17 : LONGEST;
         enum personal_kind kind = PERSONAL_RESIDENT;
 
+        if (scan->n_digits < (last ? 17 : 11))
+                return false; /* dates, sums: nearly always */
         for (size_t i = scan->n_runs; i-- > 0;) {
                 const struct run *run = &scan->runs[i];
 
@@ -478,13 +397,20 @@ static bool goes_on(uint32_t code) {
 
         return (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') ||
                (code >= 0xff21 && code <= 0xff3a) || (code >= 0xff41 && code <= 0xff5a) ||
-               digits_of(code, digits, &style) > 0;
+               personal_digits_of(code, digits, &style) > 0;
 }
 
 /* Behind a digit, or in a gap. */
 static void other_sign(struct scan *scan, const char *from, const char *at, uint32_t code) {
         uint32_t next = 0;
 
+        if (code >= 0x3001 && code <= 0x9fff) { /* 年 、 */
+                if (scan->in_run)
+                        (void) look_back(scan, from, '\0');
+                scan->in_run = false;
+                gap_begin(scan, true);
+                return;
+        }
         if (scan->in_run) {
                 scan->in_run = false;
                 gap_begin(scan, look_back(scan, from, '\0'));
@@ -498,11 +424,23 @@ static void other_sign(struct scan *scan, const char *from, const char *at, uint
         gap_add(scan, code);
 }
 
+static void scan_begin(struct scan *scan, struct personal *personal, const char *text, size_t n_bytes,
+                       const char *today) {
+        scan->personal = personal;
+        scan->text = scan->counted = text;
+        scan->end = text + n_bytes;
+        scan->today = today;
+        scan->n_runs = scan->n_digits = 0;
+        scan->in_run = false;
+        scan->line = 1;
+        gap_begin(scan, true);
+}
+
 void personal_look(struct personal *personal, const char *text, size_t n_bytes, const char *today) {
-        struct scan scan = { .personal = personal, .text = text, .end = text + n_bytes,
-                             .today = today, .is_other = true, .counted = text, .line = 1 };
+        struct scan scan; /* its arrays are written before they are read */
         const char *at = text;
 
+        scan_begin(&scan, personal, text, n_bytes, today);
         while (at < scan.end) {
                 const char *from;
                 uint32_t code;
@@ -511,13 +449,19 @@ void personal_look(struct personal *personal, const char *text, size_t n_bytes, 
                 size_t n;
 
                 if (!scan.in_run && scan.is_other) {
-                        at = next_digit(at, scan.end);
+                        at = personal_next_digit(at, scan.end);
                         if (at == scan.end)
                                 break;
+                        at = personal_skip_short_run(at, scan.end);
                 }
                 from = at;
+                if ((unsigned char) (*at - '0') <= 9 && (!scan.in_run || scan.style == STYLE_PLAIN)) {
+                        add_digit(&scan, at, *at, STYLE_PLAIN);
+                        at++;
+                        continue;
+                }
                 at = unicode_next(at, &code);
-                n = digits_of(code, digits, &style);
+                n = personal_digits_of(code, digits, &style);
                 if (n == 0) {
                         other_sign(&scan, from, at, code);
                         continue;

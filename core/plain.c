@@ -8,6 +8,7 @@
 
 #include <utf8proc.h>
 
+#include "core/lanes.h"
 #include "core/memory.h"
 
 /* Elements that part what stands around them; of all others the text just goes on. */
@@ -86,6 +87,26 @@ static const char *tag_end(const char *at, const char *end, bool *open) {
         return found ? found + (comment ? 3 : 1) : NULL;
 }
 
+static bool is_special(char c) {
+        return c == '<' || c == '&' || c == '|' || c == '*' || c == '`' || c == '~';
+}
+
+/* Most of a text is copied as it stands. */
+static const char *next_special(const char *at, const char *end) {
+        for (; end - at >= LANES; at += LANES) {
+                lanes bytes = lanes_load(at);
+                lanes found = lanes_equal(bytes, '<') | lanes_equal(bytes, '&') |
+                              lanes_equal(bytes, '|') | lanes_equal(bytes, '*') |
+                              lanes_equal(bytes, '`') | lanes_equal(bytes, '~');
+
+                if (lanes_any(found))
+                        return at + lanes_first(found);
+        }
+        while (at < end && !is_special(*at))
+                at++;
+        return at;
+}
+
 char *plain_text(const char *text, size_t n_bytes, size_t *ret_n) {
         const char *at = text, *end = text + n_bytes, *behind;
         char *plain = malloc(n_bytes + 1);
@@ -95,14 +116,20 @@ char *plain_text(const char *text, size_t n_bytes, size_t *ret_n) {
         if (!plain)
                 return NULL;
         while (at < end) {
-                if (*at == '<' && (behind = tag_end(at, end, &open)) != NULL) {
+                const char *special = next_special(at, end);
+
+                if (special > at) {
+                        memcpy(plain + n, at, (size_t) (special - at));
+                        n += (size_t) (special - at);
+                        at = special;
+                } else if (*at == '<' && (behind = tag_end(at, end, &open)) != NULL) {
                         const char *name = at + 1 + (at[1] == '/');
 
                         if (parts_text(name, strspn(name, "abcdefghijklmnopqrstuvwxyz"
                                                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ123456")))
                                 plain[n++] = '\n';
                         else { /* three bytes, as the shortest tag has */
-                                memcpy(plain + n, "\xe2\x81\xa0", 3);
+                                memcpy(plain + n, "\xe2\x80\x8b", 3);
                                 n += 3;
                         }
                         at = behind;

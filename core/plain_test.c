@@ -12,7 +12,7 @@
 #include "core/memory.h"
 #include "core/plain.h"
 
-#define UNSEEN "\xe2\x81\xa0"
+#define UNSEEN "\xe2\x80\x8b"
 
 static void markup_becomes_what_a_reader_sees(void **state) {
         static const struct {
