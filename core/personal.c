@@ -15,7 +15,7 @@ const char *const personal_codes[N_PERSONAL_KINDS + 1] = {
 /* -- the numbers themselves -- */
 
 /* By the second digit, which third ones were given out (numbering plan of the MIIT, as collected in
- * github.com/VincentSit/ChinaMobilePhoneNumberRegex, May 2020). */
+ * github.com/VincentSit/ChinaMobilePhoneNumberRegex, README-CN.md, state of 2020-05). */
 bool personal_is_mobile(const char *digits) {
         static const char *const third[10] = {
                 [3] = "0123456789", [4] = "01456789",   [5] = "012356789", [6] = "2567",
