@@ -262,6 +262,22 @@ def test_a_fetched_attachment_is_looked_at_before_anybody_sees_it(fetching, host
     wait_until(lambda: not alarms.exists(), 10, "it closes")
 
 
+def test_the_ledger_follows_what_is_held_after_it_was_accepted(fetching, host):
+    content = f"张三,{MOBILE}".encode()
+    host.answers = {"/a.csv": good(content, "text/csv")}
+    fetching.start_ledgerd()
+    first = fetching.ask(publish("doc-1", attachments=[remote(host, "/a.csv", content)]))
+    wait_until(lambda: fetching.ctl_json("held", "list"), 10, "it is held")
+    fetching.ctl("held", "release", first["event"], "--reason", "依法公开")
+    fetching.shown("doc-1", "bin")
+
+    def told():
+        states = [row["state"] for row in fetching.ctl_json("document", "history", "doc-1")]
+        return states[-1:] == ["published"] and states
+    assert wait_until(told, 20, "the ledger has it") == ["accepted", "held", "released", "accepted", "published"]
+    fetching.ctl("ledger", "verify")
+
+
 def test_a_fetched_attachment_without_numbers_is_shown(fetching, host):
     content = "张三,138****8000".encode()
     host.answers = {"/a.csv": good(content, "text/csv")}
