@@ -296,6 +296,7 @@ static int read_main(struct config *config, const struct conf *conf, struct prob
         check_socket(config, conf, "publisherd", "control", config->control, problems);
         check_socket(config, conf, "redis", "socket", config->redis_socket, problems);
         check_fetch(config, conf, problems);
+        config_check_gate(config, conf, problems);
         return 0;
 }
 

@@ -38,6 +38,8 @@ struct config {
         struct string_list fetch_networks; /* for network_parse(): private ones that may be fetched from */
         struct string_list fetch_retry;    /* for duration_parse(); the last one repeats */
         int64_t fetch_timeout_ms;          /* longest time of one attachment */
+        /* [gate] */
+        struct string_list gate_exempt; /* "ssgl.0401 resident_number": an item, kinds of personal numbers */
         /* [alarms] */
         char *alarm_command;       /* PROGRAM ARGS, by blanks; NULL = none */
         char *alarm_channel;       /* NULL = none */
@@ -115,6 +117,9 @@ void configuration_freep(struct configuration **configuration);
 
 const struct channel_config *configuration_channel(const struct configuration *configuration,
                                                    const char *name);
+/* Whether [gate] exempt says that the law orders numbers of this kind (a code of core/personal.h) published
+ * in the item. */
+bool config_exempts(const struct config *config, const char *item, const char *kind);
 /* The name of a region: what `regions` says, else ident_region_name(), else the code. */
 const char *configuration_region_name(const struct configuration *configuration, const char *code);
 bool configuration_has_region(const struct configuration *configuration, const char *code);

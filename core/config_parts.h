@@ -17,6 +17,8 @@ int config_read_channels(struct configuration *configuration, driver_settings_fn
                          struct problems *problems);
 int config_read_emitters(struct configuration *configuration, struct problems *problems);
 int config_read_delivery(struct channel_config *channel, struct problems *problems);
+void config_check_gate(const struct config *config, const struct conf *conf,
+                       struct problems *problems);
 void channel_config_done(struct channel_config *channel);
 void emitter_config_done(struct emitter_config *emitter);
 

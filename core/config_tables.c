@@ -86,6 +86,13 @@ const struct setting config_settings[] = {
           .chinese = "没有取到，隔多久再取，依次用，最后一个一直重复",
           .english = "waits between attempts to fetch; the last one repeats" },
 
+        { "gate", "exempt", SETTING_LIST, AT(gate_exempt),
+          .chinese = "哪些事项依法应当公开个人号码，不扣下：事项编码（可以用 * 结尾），空一格写种类"
+                     " mobile_number、bank_card、resident_number，例如 ssgl.0401 resident_number",
+          .english = "items whose law orders numbers of persons published, which are not held: a code (* at"
+                     " its end matches all that begin so), then kinds out of mobile_number, bank_card,"
+                     " resident_number, as in ssgl.0401 resident_number" },
+
         { "ledgerd", "receipts", SETTING_LIST, AT(receipts),
           .fallback = "ipc://" RUN_DIR "/receipts, tcp://127.0.0.1:5591",
           .chinese = "发布回执的 ZeroMQ 地址；本机以外的 TCP 地址必须配置 [curve]",

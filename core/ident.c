@@ -116,143 +116,22 @@ bool ident_is_resident_number(const char text[static 18], const char *today) {
         return last == "10X98765432"[sum % 11] && !is_credit_code_in_every_part(text);
 }
 
-/* -- a resident number somewhere in a text -- */
+bool ident_is_old_resident_number(const char text[static 15]) {
+        char birthday[8] = "19";
 
-/* What hides between the digits of one number: white space (a table's cells, a line's end), hyphens
- * and dashes, and what nobody sees. */
-static bool is_between(uint32_t code) {
-        return code == ' ' || (code >= '\t' && code <= '\r') || code == '-' || code == 0x85 ||
-               code == 0xa0 || code == 0xad || code == 0x034f || code == 0x061c || code == 0x180e ||
-               (code >= 0x2000 && code <= 0x2015) || (code >= 0x2028 && code <= 0x202f) ||
-               (code >= 0x205f && code <= 0x206f) || code == 0x2212 || code == 0x3000 ||
-               code == 0xfe58 || code == 0xfe63 || (code >= 0xfe00 && code <= 0xfe0f) ||
-               code == 0xfeff || code == 0xff0d;
-}
-
-static int digit_of(uint32_t code) {
-        if (code >= '0' && code <= '9')
-                return (int) (code - '0');
-        if (code >= 0xff10 && code <= 0xff19)
-                return (int) (code - 0xff10);
-        return -1;
-}
-
-static bool is_x(uint32_t code) {
-        return code == 'x' || code == 'X' || code == 0xff38 || code == 0xff58;
-}
-
-static bool is_letter_or_digit(uint32_t code) {
-        return (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') ||
-               (code >= 0xff21 && code <= 0xff3a) || (code >= 0xff41 && code <= 0xff5a) ||
-               digit_of(code) >= 0;
-}
-
-/* The digits behind us, gaps left out, and where among them a run without a gap began. A number
- * fills whole runs: it may be broken into several, but is no part of a longer one. */
-struct trail {
-        char digits[18 * 4]; /* the last 18 before `n` count */
-        size_t n;
-        uint32_t starts; /* bit i: the digit i before the newest began a run */
-        bool in_run;
-};
-
-static void trail_forget(struct trail *trail) {
-        trail->n = 0;
-        trail->starts = 0;
-        trail->in_run = false;
-}
-
-static void trail_add(struct trail *trail, char digit) {
-        if (trail->n == sizeof(trail->digits)) {
-                memcpy(trail->digits, trail->digits + sizeof(trail->digits) - 17, 17);
-                trail->n = 17;
-        }
-        trail->digits[trail->n++] = digit;
-        trail->starts = trail->starts << 1 | !trail->in_run;
-        trail->in_run = true;
-}
-
-static bool trail_ends_in_number(const struct trail *trail, const char *today) {
-        return (trail->starts & UINT32_C(1) << 17) &&
-               ident_is_resident_number(trail->digits + trail->n - 18, today);
-}
-
-/* Where the next digit stands, of either width (U+FF10 to U+FF19 are EF BC 90 to 99): most of a text
- * holds none, and no number is under way there. */
-static const char *next_digit(const char *at, const char *end) {
-        for (; end - at >= LANES + 2; at += LANES) {
-                lanes bytes = lanes_load(at), found = lanes_within(bytes, '0', '9'),
-                      wide = lanes_equal(bytes, 0xef);
-
-                if (!lanes_any(found | wide))
-                        continue;
-                found |= wide & lanes_equal(lanes_load(at + 1), 0xbc) &
-                         lanes_within(lanes_load(at + 2), 0x90, 0x99);
-                if (lanes_any(found))
-                        return at + lanes_first(found);
-        }
-        while (at < end && (unsigned char) (*at - '0') > 9 && (unsigned char) *at != 0xef)
-                at++;
-        return at;
-}
-
-bool ident_text_has_resident_number(const char *text, size_t n_bytes, const char *today) {
-        const char *at = text, *end = text + n_bytes;
-        struct trail trail;
-
-        trail_forget(&trail);
-        while (at < end) {
-                uint32_t code, next = 0;
-                int digit;
-
-                if (!trail.in_run && !trail.starts) {
-                        at = next_digit(at, end);
-                        if (at == end)
-                                break;
-                }
-                at = unicode_next(at, &code);
-                digit = digit_of(code);
-                if (digit >= 0) {
-                        trail_add(&trail, (char) ('0' + digit));
-                        continue;
-                }
-                if (trail.in_run && trail_ends_in_number(&trail, today))
-                        return true;
-                if (is_x(code) && trail.starts) {
-                        if (at < end)
-                                (void) unicode_next(at, &next);
-                        if (!is_letter_or_digit(next)) {
-                                trail_add(&trail, 'X');
-                                if (trail_ends_in_number(&trail, today))
-                                        return true;
-                        }
-                }
-                if (is_between(code))
-                        trail.in_run = false;
-                else
-                        trail_forget(&trail);
-        }
-        return trail.in_run && trail_ends_in_number(&trail, today);
+        if (!all_digits(text, 15) || !is_province(text[0], text[1]))
+                return false;
+        memcpy(birthday + 2, text + 6, 6);
+        return is_birthday(birthday, "");
 }
 
 /* -- marks of secrecy -- */
 
 /* Between the signs of a mark: spaces and what nobody sees, but no line's end. */
 static bool is_gap(uint32_t code) {
-        return code != '\n' && code != '\r' && code != '-' && code != 0xff0d && code != 0x2212 &&
-               code != 0x2028 && code != 0x2029 && (code < 0x2010 || code > 0x2015) &&
-               is_between(code);
-}
+        enum unicode_between between = unicode_between(code);
 
-static const char *previous(const char *start, const char *at, uint32_t *ret) {
-        *ret = 0;
-        if (at == start)
-                return at;
-        do
-                at--;
-        while (at > start && ((unsigned char) *at & 0xc0) == 0x80);
-        (void) unicode_next(at, ret);
-        return at;
+        return between == BETWEEN_BLANK || between == BETWEEN_UNSEEN;
 }
 
 /* As far as a mark's signs may stand apart: a bound that keeps the search linear. */
@@ -262,7 +141,7 @@ static const char *previous(const char *start, const char *at, uint32_t *ret) {
 /* The character before `at`, gaps skipped; 0 at the text's start. */
 static const char *before(const char *start, const char *at, uint32_t *ret) {
         for (int i = 0; i < MAX_GAP; i++) {
-                at = previous(start, at, ret);
+                at = unicode_previous(start, at, ret);
                 if (*ret == 0 || !is_gap(*ret))
                         break;
         }
@@ -309,7 +188,7 @@ static bool has_star(const struct mark *mark) {
         if (mark->right != '*' && mark->right != 0xff0a)
                 return false;
         (void) behind(mark->at_right, mark->end, &next);
-        return digit_of(next) >= 0;
+        return (next >= '0' && next <= '9') || (next >= 0xff10 && next <= 0xff19);
 }
 
 /* 密级：机密, but not the form's 密级：绝密、机密、秘密, which leaves the choice open. */
@@ -379,7 +258,7 @@ static bool fills_line(const struct mark *mark) {
         if (is_han(mark->left) && !decorates_line(mark->left))
                 return false; /* the usual case, running text, at once */
         for (i = 0; i < MAX_LINE; i++) {
-                at = previous(mark->start, at, &code);
+                at = unicode_previous(mark->start, at, &code);
                 if (ends_line(code))
                         break;
                 if (!decorates_line(code))

@@ -10,10 +10,9 @@
  * the date of birth is a day from 1900 on and not after `today` ("2026-11-23"), the check digit is
  * right, and it is not also a valid social credit code. */
 bool ident_is_resident_number(const char text[static 18], const char *today);
-/* Looks for one anywhere in a text, undoing what hides numbers first: full-width digits, white
- * space, hyphens and zero-width characters between digits, lower-case x. A longer run of digits is
- * not one. Linear time. */
-bool ident_text_has_resident_number(const char *text, size_t n_bytes, const char *today);
+/* The 15 digits are a number of before 1999: a region that exists, a day of birth in 19YY. It has no
+ * check digit. */
+bool ident_is_old_resident_number(const char text[static 15]);
 /* A mark of secrecy as official papers carry it (绝密★, 机密★, 秘密★, also "密级：机密", 内部资料 is
  * not one): returns the words found (a literal), or NULL. "保密" or "秘密" in running text is none. */
 const char *ident_text_has_secrecy_mark(const char *text, size_t n_bytes);

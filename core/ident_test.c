@@ -14,17 +14,6 @@
 
 #define TODAY "2026-11-23"
 
-/* The first two stand in the standard and in a library's manual; the others are of a region that
- * was never given out, born in 1900. */
-static const char *const residents[] = {
-        "11010519491231002X", "360426199101010071", "530690190001010018", "530590190003150131",
-        "532390190008080241", "532590190009120357", "53069019000101019X",
-};
-
-static bool has_number(const char *text) {
-        return ident_text_has_resident_number(text, strlen(text), TODAY);
-}
-
 static void resident_numbers_are_known_by_all_their_parts(void **state) {
         static const struct {
                 const char *number;
@@ -58,6 +47,17 @@ static void close_number(char number[static 19]) {
         }
 }
 
+static void numbers_of_before_1999_have_a_region_and_a_birthday(void **state) {
+        (void) state;
+        assert_true(ident_is_old_resident_number("530690600101001"));
+        assert_true(ident_is_old_resident_number("110105491231002"));
+        assert_false(ident_is_old_resident_number("530690000229001")); /* 1900 was no leap year */
+        assert_false(ident_is_old_resident_number("590690600101001")); /* no province 59 */
+        assert_false(ident_is_old_resident_number("530690601301001"));
+        assert_false(ident_is_old_resident_number("530690600231001"));
+        assert_false(ident_is_old_resident_number("53069060010100X"));
+}
+
 static void nobody_is_born_tomorrow(void **state) {
         char number[19] = "530690202611230010";
 
@@ -80,148 +80,32 @@ static void leap_days_are_days(void **state) {
         assert_false(ident_is_resident_number(none, TODAY));
 }
 
-static void numbers_are_found_however_they_are_written(void **state) {
-        static const char *const rows[] = {
-                "530690190001010018",
-                "身份证号：530690190001010018。",
-                "身份证530690190001010018张三",
-                "张三 53069019000101019X",
-                "张三 53069019000101019x，",
-                "530690 19000101 0018",
-                "530690-19000101-0018",
-                "530690　19000101　0018",      /* ideographic spaces */
-                "5306901900\n01010018",        /* broken over two lines */
-                "1\t530690190001010018\t2026", /* a table's row: other numbers beside it */
-                "12 530690190001010018 34",
-                "2020-530690190001010018",
-                "530690190001010018-1",
-                "５３０６９０１９０００１０１００１８",
-                "５３０６９０１９０００１０１０１９Ｘ",
-                "53069019000101\xe2\x80\x8b"
-                "0018", /* zero width space */
-                "5\xe2\x80\x8d"
-                "3\xe2\x80\x8d"
-                "0690190001010018",
-                "530690190001010\xef\xbb\xbf"
-                "018",
-                "530690\xe2\x80\x93"
-                "19000101\xe2\x80\x94"
-                "0018", /* dashes */
-                "530690\xc2\xa0"
-                "190001010018",
-                "530690\xc2\xad"
-                "190001010018",
-                "53069019000101019 X",
-                "5 3 0 6 9 0 1 9 0 0 0 1 0 1 0 0 1 8",
-                "ID530690190001010018",
-                "111111111111111111 530690190001010018",
-                "530690190001010019530690190001010018 530690190001010018",
-        };
-
-        (void) state;
-        for (size_t i = 0; i < ELEMENTS(rows); i++) {
-                print_message("%s\n", rows[i]);
-                assert_true(has_number(rows[i]));
-        }
-        for (size_t i = 0; i < ELEMENTS(residents); i++)
-                assert_true(has_number(residents[i]));
-}
-
-static void look_alikes_are_left_alone(void **state) {
-        static const char *const rows[] = {
-                "",
-                "没有号码",
-                "53069019000101001",
-                "5306901900010100180", /* a longer run */
-                "0530690190001010018",
-                "5306901900010100185306901900010100",
-                "530690190001010019", /* check digit */
-                "590530190003150131", /* no such province */
-                "530690********0018", /* masked, both ways */
-                "35*************123",
-                "53069019000101019XY", /* goes on */
-                "53069019000101019X1",
-                "530690190001.010018",
-                "530690190001010018530626", /* 24 digits */
-                "0871-63609686、12345、96128",
-                "13800138000",
-                "6222020000000000018", /* cards */
-                "6217001234567890122",
-                /* social credit codes, real and made up */
-                "11500236008658157Y",
-                "1137078555222300XQ",
-                "11441700007280420Y",
-                "12532300431845013T",
-                "113708280043326001",
-                "91110000600037341L",
-                "115306909999000628",
-                "115305909999000548",
-                "115323909999000381",
-                "115325909999000541",
-                "12530690MB1K2P3Q10",
-                "N2530690MF00000133",
-                /* projects: year, region, two classes, serial */
-                "2017-530690-19-00-010100",
-                "2019-530600-47-03-012345",
-                "20195306004703012345",
-                /* real estate units, 28 signs */
-                "530626001001GB00001F00010001",
-                "5306260010010000100000010001",
-                "530690190001010018530690190001",
-                "索引号 58735799-9-/2020-1113007",
-                "01526376-X-/2019-1212001",
-                "SC10653062600018",
-        };
-
-        (void) state;
-        for (size_t i = 0; i < ELEMENTS(rows); i++) {
-                print_message("%s\n", rows[i]);
-                assert_false(has_number(rows[i]));
-        }
-}
-
 /* At each place of two sixteens, at the end and with more behind; in texts that hold the same bytes as
  * what is sought, in other places. */
-static void what_is_sought_is_found_wherever_it_stands(void **state) {
+static void a_mark_is_found_wherever_it_stands(void **state) {
         static const char *const fillers[] = { "a", "公", "，", "＃", "密", "寯", "🄐" };
-        static const char *const numbers[] = { "530690190001010018", "５３０６９０１９０００１０１００１８",
-                                               "5306 9019 0001 0100 18" };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(fillers) * 40 * 2; i++) {
                 const char *filler = fillers[i / 80];
-                struct buf before = { 0 }, text = { 0 };
+                struct buf text = { 0 };
 
                 for (size_t k = 0; k < i / 2 % 40; k++)
-                        buf_str(&before, filler);
-                for (size_t k = 0; k < ELEMENTS(numbers); k++) {
-                        buf_reset(&text);
-                        buf_str(&text, buf_text(&before));
-                        buf_str(&text, numbers[k]);
-                        buf_str(&text, i % 2 ? buf_text(&before) : "");
-                        assert_true(has_number(buf_text(&text)));
-                }
-                buf_reset(&text);
-                buf_str(&text, buf_text(&before));
-                assert_false(has_number(buf_text(&text)));
+                        buf_str(&text, filler);
                 assert_null(ident_text_has_secrecy_mark(buf_text(&text), text.len));
                 buf_str(&text, "机密★");
-                buf_str(&text, i % 2 ? buf_text(&before) : "");
+                for (size_t k = 0; i % 2 && k < i / 2 % 40; k++)
+                        buf_str(&text, filler);
                 assert_string_equal(ident_text_has_secrecy_mark(buf_text(&text), text.len), "机密★");
-                buf_done(&before);
                 buf_done(&text);
         }
 }
 
-/* Whatever digits, gaps and letters come, a search is linear: this text has a gap at each place. */
-static void a_long_text_of_digits_is_searched_in_no_time(void **state) {
+/* Whatever comes, a search is linear. */
+static void a_long_text_is_searched_in_no_time(void **state) {
         struct buf text = { 0 };
 
         (void) state;
-        for (int i = 0; i < 500000; i++)
-                buf_str(&text, i % 3 ? "1 " : "0-");
-        assert_false(ident_text_has_resident_number(text.data, text.len, TODAY));
-        buf_reset(&text);
         for (int i = 0; i < 300000; i++)
                 buf_str(&text, "密");
         assert_null(ident_text_has_secrecy_mark(text.data, text.len));
@@ -367,12 +251,11 @@ static void the_pilot_s_regions_have_names(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(resident_numbers_are_known_by_all_their_parts),
+                cmocka_unit_test(numbers_of_before_1999_have_a_region_and_a_birthday),
                 cmocka_unit_test(nobody_is_born_tomorrow),
                 cmocka_unit_test(leap_days_are_days),
-                cmocka_unit_test(numbers_are_found_however_they_are_written),
-                cmocka_unit_test(look_alikes_are_left_alone),
-                cmocka_unit_test(what_is_sought_is_found_wherever_it_stands),
-                cmocka_unit_test(a_long_text_of_digits_is_searched_in_no_time),
+                cmocka_unit_test(a_mark_is_found_wherever_it_stands),
+                cmocka_unit_test(a_long_text_is_searched_in_no_time),
                 cmocka_unit_test(credit_codes_are_checked_by_their_last_character),
                 cmocka_unit_test(marks_of_secrecy_are_seen),
                 cmocka_unit_test(talk_of_secrecy_is_no_mark),

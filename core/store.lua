@@ -17,6 +17,7 @@
 --                   window; two are looked at. One hash, because a key of its own with a time to live
 --                   for each content cost an accept a tenth
 --   {R}:due:CHANNEL zset   document -> when it wants attention, or its lease
+--   {R}:fetch       hash   ULID -> document, EVID, which attachments are new ("0.2."), by tab
 --   {R}:lease:CHANNEL string the last lease handed out
 --   {R}:book:CHANNEL:NAME string a note or a count of the channel's (core/store_book.lua)
 --

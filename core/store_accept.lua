@@ -117,6 +117,11 @@ local function ev_header(value)
     return string.sub(value, 2, 33), fields
 end
 
+-- Document, identity, and which attachments were not here: the gate has not seen these.
+local function wants_fetch(s, e, document)
+    s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid .. '\t' .. e.pending
+end
+
 -- Puts an accepted event into its document: embargo list, current revision, channels, due entries.
 -- `extra` is the accepted record's; that record stands before all that follows from it.
 local function enter(s, d, e, rev, lvl, document, extra)
@@ -125,7 +130,7 @@ local function enter(s, d, e, rev, lvl, document, extra)
     local r = { rev, lvl, e.ulid, e.evid, e.digest, embargo, e.expires, e.kind == 'W' and 0 or e.class,
         e.deadline, now, e.kind, e.sum }
 
-    log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, nil, extra)
+    log_add(s.log, 'accepted', document, r, nil, nil, e.kind, nil, nil, e.note, extra)
     if e.kind ~= 'W' then d.o = d.o or e.source end -- who publishes first owns it, who withdraws does not
     note_time(d, e.source, e.time)
     d.g = nil -- the rank given is above it
@@ -148,7 +153,7 @@ local function enter(s, d, e, rev, lvl, document, extra)
     if embargo > 0 or e.pending then
         d.P = d.P or {}
         d.P[#d.P + 1] = r
-        if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
+        if e.pending then wants_fetch(s, e, document) end
     else
         local leased = {}
         for i = 1, #d.c, 2 do
@@ -267,7 +272,7 @@ local function hold_event(s, d, e, document, reasons, specs, held)
         held[#held + 1] = e.ulid
         held[#held + 1] = cmsgpack.pack({ e.evid, document, s.now, reasons, specs,
             e.kind, e.source, e.time, e.revision, e.at, e.expires, e.class, e.deadline, e.pending or false, e.over, e.sum })
-        if e.pending then s.fetch[#s.fetch + 1], s.fetch[#s.fetch + 2] = e.ulid, document .. '\t' .. e.evid end
+        if e.pending then wants_fetch(s, e, document) end
         log_add(s.log, 'held', document, { e.revision, 0, e.ulid }, nil, nil, reasons, nil, nil, nil,
             e.extra .. ' ' .. e.evid)
     end
@@ -280,8 +285,8 @@ local EVENT = 'sssnnsnnnnssssssss'
 -- ARGV: epoch, C, names of the C channels by comma, dedup window ms, then per event the digest of what is
 -- public in it, whatever document it stands in(raw), and a row (EVENT):
 --   ulid kind source time revision digest(raw) publish_at expires class deadline
---   flags(h hold, s hold when same content, d dry run, b backfill, f attachments are yet to be fetched)
---   may channels extra due reasons,
+--   flags(h hold, s hold when same content, d dry run, b backfill, last f0.2. attachments are yet to be fetched,
+--   the first and the third), may channels extra due, reasons (of one that is not held: a note for the ledger),
 --   end of display ("", ms, or "d7" "w7": days, working days after the first showing), a sum over the bytes
 -- The bodies of the events stand in {R}:body:ULID already; those that are not kept go.
 -- Reply: {status of the call, epoch, n, answer per event}; answer = status, ulid, revision,
@@ -328,9 +333,9 @@ local function gk_accept(keys, argv)
         e.ulid, e.kind, e.source, e.time, e.revision, e.digest, e.at, e.expires, e.class, e.deadline, flags, e.may, specs,
             e.extra, e.due, reasons, e.over, e.sum = struct.unpack(format, argv[4 + 2 * i])
         e.channels, e.evid = channel_specs(specs, specs_seen), string.sub(ev_key, at_ev)
-        e.backfill, e.pending = false, false
+        e.backfill, e.pending, e.note = false, false, nil
         if flags ~= '' then
-            e.pending = e.kind == 'P' and string.find(flags, 'f', 1, true)
+            e.pending = e.kind == 'P' and string.match(flags, 'f([%d.]*)')
             dry, hold = string.find(flags, 'd', 1, true), string.find(flags, 'h', 1, true)
             e.backfill = string.find(flags, 'b', 1, true)
         end
@@ -406,6 +411,7 @@ local function gk_accept(keys, argv)
                     end
                     channels = joined(all)
                 else
+                    e.note = reasons
                     local r = enter(s, d, e, rev, lvl, document, e.extra .. ' ' .. e.evid)
                     channels = new and e.channels.joined or joined_channels(d)
                     value = ev_value(e, 'accepted', r, channels, s.now, document)

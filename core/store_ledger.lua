@@ -80,15 +80,65 @@ local function gk_bytes(keys, argv)
     return { 'ok' }
 end
 
+-- Why the event is held, and more of it: codes by blanks, each once.
+local function reasons_joined(old, new)
+    for code in string.gmatch(new, '%S+') do
+        if not string.find(' ' .. old .. ' ', ' ' .. code .. ' ', 1, true) then
+            old = old == '' and code or old .. ' ' .. code
+        end
+    end
+    return old
+end
+
+-- What came for an event that is held has something to look at too.
+local function hold_more(d, ulid, held, reasons, document, log)
+    local packed = call('HGET', held, ulid)
+    local h = packed and cmsgpack.unpack(packed)
+    local all = h and reasons_joined(h[4], reasons)
+    if not h or all == h[4] then return end
+    h[4] = all
+    call('HSET', held, ulid, cmsgpack.pack(h))
+    log_add(log, 'held', document, { d.h[3], 0, ulid }, nil, nil, all, nil, nil, nil, 'gate ' .. h[1])
+end
+
+-- What came for a revision that was accepted needs a person's look: the revision is taken out of the
+-- document, as if it had been held at the door. Its number is not given to another one. Nobody has
+-- seen it: it was waiting. `e`: its reasons, source, time and revision as the emitter numbered it. Where
+-- a newer event is held meanwhile, this one is superseded. Returns what is to be written.
+local function hold_fetched(s, d, r, e, document, held, log)
+    local key = string.sub(held, 1, -5) .. 'ev:' .. r[EVID]
+    local value = call('GET', key)
+    local digest, header = ev_header(value)
+    local over = r[UNTIL] and r[UNTIL] ~= 0 and (type(r[UNTIL]) == 'number' and fmt(r[UNTIL]) or r[UNTIL]) or ''
+    for i, p in ipairs(d.P) do
+        if p == r then table.remove(d.P, i) break end
+    end
+    if e.revision == 0 then d.g = math.max(d.g or 0, r[REV]) end
+    if d.h then
+        log_add(log, 'superseded', document, { e.revision, 0, r[ULID] }, nil, nil, 'held')
+    else
+        d.h = { r[ULID], digest, e.revision, r[EVID], e.time, e.source, 1 }
+        call('HSET', held, r[ULID], cmsgpack.pack({ r[EVID], document, s.now, e.reasons, '',
+            r[KIND], e.source, e.time, e.revision, r[AT], r[EXP], r[CLASS], r[DEADLINE], false, over, r[SUM] }))
+        log_add(log, 'held', document, { e.revision, 0, r[ULID] }, nil, nil, e.reasons, nil, nil, nil,
+            'gate ' .. r[EVID])
+    end
+    return key, ev_value({ digest = digest, ulid = r[ULID], due = header[7] }, 'held', { e.revision, 0 }, '', s.now, document)
+end
+
 -- Attachments of a revision that waits for them. `what`: "look" asks whether they are still wanted, "done":
--- they are here. KEYS: meta log fetch doc, due keys of its channels. ARGV: epoch, ULID, what, names of
--- the channels. Reply: {"ok"}, {"unknown"}: nobody waits for them any more, or {"again", channel}.
+-- they are here; "hold": they are, and a person has to look at them. KEYS: meta log fetch doc, due keys of its
+-- channels. ARGV: epoch, ULID, what, names of the channels; to hold: reasons by blanks, source, time, revision
+-- of the event. Reply: {"ok"}, {"unknown"}: nobody waits for them any more, or {"again", channel}.
 local function gk_fetched(keys, argv)
     local s, why = open(keys[1], argv[1])
     if not s then return { why } end
     local prefix, ulid, names = string.sub(keys[1], 1, -5), argv[2], channel_names(argv[4] or '')
     local document, log, due = string.sub(keys[4], #prefix + 5), log_new(), due_new()
-    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') then return { 'type' } end
+    local hold, held_key = argv[3] == 'hold', prefix .. 'held'
+    if not is_type(keys[2], 'stream') or not is_type(keys[3], 'hash') or not is_type(held_key, 'hash') then
+        return { 'type' }
+    end
     for i = 5, #keys do
         if not is_type(keys[i], 'zset') then return { 'type' } end
     end
@@ -106,6 +156,8 @@ local function gk_fetched(keys, argv)
     if argv[3] == 'look' then return { 'ok' } end
     if held then
         d.h[7] = 1
+        if hold then hold_more(d, ulid, held_key, argv[5], document, log) end
+        log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
         mset({ keys[4], pack_doc(d) })
         call('HDEL', keys[3], ulid)
         return { 'ok' }
@@ -117,13 +169,20 @@ local function gk_fetched(keys, argv)
         if not by_name[name] then return { 'again', name } end
         due_read(due, by_name[name], { document })
     end
-    r[WAIT] = 0
+    local writes = {}
+    if hold then
+        if not call('GET', prefix .. 'ev:' .. r[EVID]) then return { 'broken' } end
+        writes[1], writes[2] = hold_fetched(s, d, r, { reasons = argv[5], source = argv[6], time = tonumber(argv[7]),
+            revision = tonumber(argv[8]) }, document, held_key, log)
+    else
+        r[WAIT] = 0
+    end
     advance(d, s.now, log, document)
     for i = 1, #d.c, 2 do
         due_place(due, by_name[d.c[i]], d, d.c[i], state_at(d.c, i + 1), false, s.now, log, document)
     end
     place_waiting(due, by_name, d, d.c, s.now, log, document)
-    local writes = { keys[4], pack_doc(d) }
+    writes[#writes + 1], writes[#writes + 2] = keys[4], pack_doc(d)
     log_write(log, keys[1], keys[2], s.epoch, s.n, s.now)
     mset(writes)
     due_write(due)

@@ -25,7 +25,7 @@ local function gk_held(keys, argv)
     local e = {
         kind = h[6], ulid = ulid, source = h[7], time = h[8], revision = h[9], digest = digest,
         at = h[10], expires = h[11], class = h[12], deadline = h[13], may = '*', backfill = true,
-        channels = channel_specs(h[5], {}), due = header[7], evid = h[1], pending = h[14], over = h[15] or '', sum = h[16] or '',
+        channels = channel_specs(h[5], {}), due = header[7], evid = h[1], pending = h[14] and (type(h[14]) == 'string' and h[14] or ''), over = h[15] or '', sum = h[16] or '',
     }
     local r, state, channels, status = { e.revision, 0, ulid }, nil, '', nil
     if d.h and d.h[1] == ulid then

@@ -41,6 +41,8 @@ bool unicode_looks_gb18030(const void *bytes, size_t n_bytes);
 
 /* The code point at `at` of valid UTF-8, and where the next one starts. */
 const char *unicode_next(const char *at, uint32_t *ret);
+/* The one before `at`, and where it starts; 0 at the text's start. */
+const char *unicode_previous(const char *start, const char *at, uint32_t *ret);
 
 enum unicode_rule {
         /* What identifies or heads a document, on one line: no control, format, bidi, zero-width,
@@ -61,6 +63,16 @@ struct unicode_flaw {
  * that the rule forbids; *ret_flaw says which and where, *ret_length is then not set. */
 bool unicode_check(const char *text, size_t n_bytes, enum unicode_rule rule, size_t *ret_length,
                    struct unicode_flaw *ret_flaw);
+
+/* What may stand between the digits of one number, or the characters of one mark. */
+enum unicode_between {
+        BETWEEN_NOT,
+        BETWEEN_UNSEEN, /* zero width, soft hyphen, variation selectors */
+        BETWEEN_BLANK,  /* of any width; a tab */
+        BETWEEN_LINE,   /* a line's end */
+        BETWEEN_HYPHEN, /* and dashes, minus */
+};
+enum unicode_between unicode_between(uint32_t code);
 
 /* Nothing but white space, the ideographic one included. True of an empty text. */
 bool unicode_is_blank(const char *text, size_t n_bytes);

@@ -42,7 +42,8 @@ static json_t *ask_one(struct ctl *ctl, const char *command, int *ret_code) {
 int command_held_show(struct ctl *ctl) {
         int code;
         json_t *answer = ask_one(ctl, "held.show", &code);
-        const json_t *data = json_object_get(json_object_get(answer, "content"), "data");
+        const json_t *data = json_object_get(json_object_get(answer, "content"), "data"), *why;
+        size_t i;
 
         if (answer && ctl->json)
                 print_json(answer);
@@ -50,6 +51,8 @@ int command_held_show(struct ctl *ctl) {
                 print_line(MESSAGE_CTL_HELD_SHOW, "event", text_member(answer, "event"), "document",
                            text_member(answer, "document"), "reasons", text_member(answer, "reasons"),
                            NULL);
+                json_array_foreach(json_object_get(answer, "why"), i, why)
+                        (void) printf("  %s\n", text_member(why, "message"));
                 (void) printf("\n%s\n\n%s\n", text_member(data, "title"),
                               text_member(json_object_get(data, "body"), "content"));
         }

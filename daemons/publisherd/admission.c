@@ -142,6 +142,7 @@ static bool may_fetch(const struct event_attachment *attachment, size_t i,
 static void check_attachments(struct publisherd *daemon, struct job *job, const struct event *event,
                               const struct emitter_config *emitter, struct frame *frames,
                               size_t n_frames, struct findings *errors) {
+        struct buf list = { 0 };
         size_t n_to_fetch = 0;
         char count[24];
 
@@ -156,15 +157,59 @@ static void check_attachments(struct publisherd *daemon, struct job *job, const 
                         findings_add(errors, path, "digest", MESSAGE_EVENT_ATTACHMENT_SIZE, "name",
                                      attachment->name, "size", size, NULL);
                 } else if (!frame && !attachment_is_here(daemon->attachments_dir,
-                                                         attachment->sha256, attachment->size))
-                        n_to_fetch += may_fetch(attachment, i, emitter, errors);
+                                                         attachment->sha256, attachment->size) &&
+                           may_fetch(attachment, i, emitter, errors)) {
+                        n_to_fetch++;
+                        buf_fmt(&list, "%zu.", i);
+                }
         }
         if (n_to_fetch == 0)
                 return;
-        job->to_fetch = true;
+        job->to_fetch = buf_take(&list);
         (void) snprintf(count, sizeof(count), "%zu", n_to_fetch);
         job_warn(job, warning("/data/attachments", "attachments_pending",
                               MESSAGE_EVENT_ATTACHMENTS_PENDING, "count", count, NULL));
+}
+
+bool to_fetch_has(const char *list, size_t i) {
+        size_t one;
+        int n;
+
+        for (const char *at = list; at && sscanf(at, "%zu.%n", &one, &n) == 1; at += n)
+                if (one == i)
+                        return true;
+        return false;
+}
+
+/* The gate: the event's texts, and the attachments that are here. Negative errno: one cannot be read. */
+static int screen(struct publisherd *daemon, struct job *job, const struct event *event,
+                  struct frame *frames, size_t n_frames) {
+        struct screened screened freed_by(screened_done) = { 0 };
+        struct buf note = { 0 };
+        const json_t *one;
+        int r = 0;
+        size_t k;
+
+        screen_event(daemon, event, &screened);
+        for (size_t i = 0; i < event->n_attachments && r == 0; i++) {
+                if (to_fetch_has(job->to_fetch, i))
+                        continue; /* it is looked at when it comes */
+                r = screen_attachment(daemon, event, i,
+                                      frame_by_digest(frames, n_frames, event->attachments[i].sha256),
+                                      &screened);
+                if (r < 0) {
+                        char *name freed_by(freep) = screened_name(event, i);
+
+                        log_say(LOG_ERR, MESSAGE_GATE_UNREADABLE, "name", name ? name : "?", "reason",
+                                strerror(-r), NULL);
+                }
+        }
+        job->reasons = json_incref(screened.reasons);
+        json_array_foreach(screened.exempt, k, one)
+                job_warn(job, json_incref((json_t *) one));
+        screened_note(&screened, &note);
+        job->exempt = note.len ? buf_take(&note) : NULL;
+        return r;
 }
 
 struct unknown_wish {
@@ -275,7 +320,8 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         buf_str(row, event->dry_run ? "d" : "");
         buf_str(row, config->hold_same_content && !job->only_channel ? "s" : "");
         buf_str(row, emitter && emitter->may_backfill ? "b" : "");
-        buf_str(row, job->to_fetch ? "f" : "");
+        if (job->to_fetch)
+                buf_fmt(row, "f%s", job->to_fetch);
         row_close(row, at);
         at = row_open(row);
         for (size_t i = 0; emitter && i < emitter->may_revise.n; i++) {
@@ -291,16 +337,9 @@ static void write_words(struct publisherd *daemon, struct job *job, const struct
         row_close(row, at);
         row_text(row, ""); /* due: with the catalogue's deadlines */
         at = row_open(row);
-        if (job->reasons) {
-                size_t i;
-                json_t *reason;
-
-                json_array_foreach(job->reasons, i, reason) {
-                        if (i > 0)
-                                buf_char(row, ' ');
-                        buf_str(row, json_string_value(json_object_get(reason, "code")));
-                }
-        }
+        screened_codes(&(struct screened){ .reasons = job->reasons }, row);
+        if (job->exempt)
+                buf_fmt(row, "%s%s", job->reasons ? " " : "", job->exempt);
         row_close(row, at);
         at = row_open(row);
         specs_end(event, row);
@@ -354,7 +393,6 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
                 if (event->urgent && !(emitter && emitter->may_urgent))
                         job_warn(job, warning("/data/urgent", "not_urgent",
                                               MESSAGE_EVENT_NOT_URGENT, NULL));
-                screen(job, event);
         }
         if (errors.n > 0) {
                 daemon->n_rejected++;
@@ -364,6 +402,11 @@ static void admit_document(struct publisherd *daemon, struct job *job, const str
         }
         if (!region_is_ready(daemon, region_find(daemon, event->region), NULL)) {
                 answer_busy(daemon, job, 2000);
+                return;
+        }
+        if (event->type == EVENT_PUBLISH && !job->only_channel &&
+            screen(daemon, job, event, frames, n_frames) < 0) {
+                answer_busy(daemon, job, 5000);
                 return;
         }
         crash_point("publisherd/event-checked");

@@ -146,7 +146,11 @@ static void tell_fetch(struct publisherd *daemon, const struct job *job, const c
         if (!is_new)
                 return;
         if (job->to_fetch)
-                fetch_wanted(daemon, job->region, job->ulid, job->document, job->bytes, job->n_bytes);
+                fetch_wanted(daemon, job->region, job->ulid, job->document, job->to_fetch, job->bytes,
+                             job->n_bytes);
+        if (job->exempt)
+                log_say(LOG_NOTICE, MESSAGE_GATE_EXEMPT_LOG, "region", job->region->code, "document",
+                        job->document, "event", job->ulid, "reasons", job->exempt, NULL);
         fetch_overtaken(daemon, job->region, job->document, job->ulid);
 }
 
@@ -156,6 +160,7 @@ static void on_committed(struct store *store, const redisReply *reply, int error
         struct publisherd *daemon = batch->daemon;
         struct region *region = batch->region;
         struct job *again = NULL;
+        bool urgent_held = false;
 
         (void) store;
         if (!error) {
@@ -225,9 +230,11 @@ static void on_committed(struct store *store, const redisReply *reply, int error
                 if (!job->dry_run)
                         tell_fetch(daemon, job, line);
                 if (strncmp(line, "held\t", 5) == 0 && job->urgent)
-                        region->held_ms = 0; /* looked at with the next tick */
+                        urgent_held = true;
                 answer_committed(job, line);
         }
+        if (urgent_held)
+                alarms_look_at_held(daemon, region);
         daemon->queued_error[0] = '\0';
         if (!error) {
                 uint64_t n = (uint64_t) reply_number(reply, 2);

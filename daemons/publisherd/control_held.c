@@ -146,6 +146,25 @@ static void held_decide(struct held *held) {
         buf_done(&names);
 }
 
+/* Why, in sentences: it is looked through once more. Attachments that have not come are left out. */
+static json_t *sentences(struct publisherd *daemon, const json_t *content) {
+        struct findings findings = { 0 };
+        struct screened screened freed_by(screened_done) = { 0 };
+        json_t *json = json_deep_copy(content);
+        struct event *event freed_by(event_freep) = json ? event_parse(json, &findings, &findings) : NULL;
+        json_t *list;
+
+        if (event) {
+                screen_event(daemon, event, &screened);
+                for (size_t i = 0; i < event->n_attachments; i++)
+                        (void) screen_attachment(daemon, event, i, NULL, &screened);
+        }
+        json_decref(json);
+        findings_done(&findings);
+        list = json_incref(screened.reasons);
+        return list ? list : json_array();
+}
+
 static void on_held_bytes(struct store *store, const redisReply *reply, int error,
                           const char *reason, void *userdata) {
         struct held *held = userdata;
@@ -159,9 +178,10 @@ static void on_held_bytes(struct store *store, const redisReply *reply, int erro
         }
         event = reply->type == REDIS_REPLY_STRING ? json_loadb(reply->str, (size_t) reply->len, 0, NULL)
                                                 : NULL;
-        answer = json_pack("{s:b, s:s, s:s, s:s, s:s, s:o}", "ok", 1, "event", held->ulid,
+        answer = json_pack("{s:b, s:s, s:s, s:s, s:s, s:o, s:o}", "ok", 1, "event", held->ulid,
                            "document", held->document, "region", held->region->code, "reasons",
-                           held->reasons, "content", event ? event : json_null());
+                           held->reasons, "why", sentences(held->daemon, event), "content",
+                           event ? event : json_null());
         held_free(held);
         control_reply(client, answer);
 }

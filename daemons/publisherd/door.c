@@ -81,6 +81,8 @@ static void request_free(struct request *request) {
                 free(job->id);
                 free(job->document);
                 free(job->ev_key);
+                free(job->to_fetch);
+                free(job->exempt);
                 free(job->bytes);
                 json_decref(job->warnings);
                 json_decref(job->reasons);

@@ -23,6 +23,7 @@ static void pieces_free(struct want *want) {
 
                 (void) download_free(piece->download);
                 free(piece->name);
+                free(piece->told_name);
                 free(piece->media_type);
                 free(piece->url);
                 free(piece->error);
@@ -36,6 +37,8 @@ static void want_free(struct want *want) {
         free(want->document);
         free(want->source);
         free(want->ev_key);
+        free(want->list);
+        free(want->item);
         free(want);
 }
 
@@ -55,7 +58,7 @@ static uint32_t hash_of(const char *text) {
 }
 
 struct want *fetch_add(struct fetch *fetch, struct region *region, const char *ulid,
-                       const char *document) {
+                       const char *document, const char *list) {
         struct want *want;
 
         if (fetch->n_wants >= MOST_WANTS || strlen(ulid) >= sizeof(want->ulid))
@@ -64,8 +67,9 @@ struct want *fetch_add(struct fetch *fetch, struct region *region, const char *u
         if (!want)
                 return NULL;
         want->document = strdup(document);
-        if (!want->document) {
-                free(want);
+        want->list = list ? strdup(list) : NULL;
+        if (!want->document || (list && !want->list)) {
+                want_free(want);
                 return NULL;
         }
         want->region = region;
@@ -97,15 +101,17 @@ static struct host *host_of(struct fetch *fetch, const char *name) {
         return host;
 }
 
-static int piece_fill(struct fetch *fetch, struct piece *piece, const struct event_attachment *from) {
+static int piece_fill(struct fetch *fetch, struct piece *piece, const struct event *event, size_t i) {
+        const struct event_attachment *from = &event->attachments[i];
         struct origin origin freed_by(origin_done) = { 0 };
         char *name freed_by(freep) = NULL;
         int r;
 
         piece->name = strdup(from->name);
+        piece->told_name = screened_name(event, i);
         piece->media_type = strdup(from->media_type);
         piece->url = strdup(from->url ? from->url : "");
-        if (!piece->name || !piece->media_type || !piece->url)
+        if (!piece->name || !piece->told_name || !piece->media_type || !piece->url)
                 return -ENOMEM;
         memcpy(piece->sha256, from->sha256, sizeof(piece->sha256));
         piece->size = from->size;
@@ -124,14 +130,23 @@ int want_fill(struct fetch *fetch, struct want *want, const struct event *event)
         free(give_away(want->source));
         free(give_away(want->ev_key));
         want->pieces = calloc(event->n_attachments + 1, sizeof(*want->pieces));
+        free(give_away(want->item));
         want->source = strdup(event->source);
-        if (!want->pieces || !want->source ||
+        want->item = event->item ? strdup(event->item) : NULL;
+        want->time_ms = event->time_ms;
+        want->revision = event->revision;
+        if (!want->pieces || !want->source || (event->item && !want->item) ||
             asprintf(&want->ev_key, "%s %s", event->source, event->id) < 0) {
                 want->ev_key = NULL;
                 return -ENOMEM;
         }
-        for (size_t i = 0; i < event->n_attachments && r == 0; i++)
-                r = piece_fill(fetch, &want->pieces[want->n_pieces++], &event->attachments[i]);
+        for (size_t i = 0; i < event->n_attachments && r == 0; i++) {
+                struct piece *piece = &want->pieces[want->n_pieces++];
+
+                piece->is_new = want->list ? to_fetch_has(want->list, i)
+                                           : event->attachments[i].url != NULL;
+                r = piece_fill(fetch, piece, event, i);
+        }
         want->is_loaded = r == 0;
         return r;
 }
@@ -235,12 +250,12 @@ static void pump(struct fetch *fetch) {
 /* -- from the rest of the daemon ------------------------------------------------------------------------ */
 
 void fetch_wanted(struct publisherd *daemon, struct region *region, const char *ulid,
-                  const char *document, const void *bytes, size_t n_bytes) {
+                  const char *document, const char *list, const void *bytes, size_t n_bytes) {
         struct fetch *fetch = daemon->fetch;
         struct want *want = fetch_find(fetch, region, ulid);
 
         if (!want)
-                want = fetch_add(fetch, region, ulid, document);
+                want = fetch_add(fetch, region, ulid, document, list);
         if (!want)
                 region->fetch_look_boot_ms = clock_boot_ms() + IDLE_MS;
         else if (!want->is_loaded && !want->is_asking)

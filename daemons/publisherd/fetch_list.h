@@ -18,10 +18,12 @@ struct host {
 
 struct piece {
         char *name, *media_type, *url;
+        char *told_name; /* as a log may say it */
         struct host *host;
         char sha256[DIGEST_TEXT];
         uint64_t size;
         bool is_done;
+        bool is_new;  /* it was not here when the event came: the gate has not seen it */
         bool is_told; /* a person is to hear of it */
         unsigned attempts;
         int64_t next_boot_ms;
@@ -34,6 +36,9 @@ struct want {
         struct region *region;
         char ulid[ULID_TEXT];
         char *document, *source, *ev_key;
+        char *list; /* which attachments are new, as job->to_fetch; NULL: it is not known */
+        char *item; /* NULL: none */
+        int64_t time_ms, revision; /* as the emitter gave them */
         uint32_t hash; /* of the document */
         bool is_loaded;   /* what it names is known */
         bool is_asking;   /* the store owes an answer */
@@ -64,7 +69,7 @@ struct fetch {
 struct want *fetch_find(const struct fetch *fetch, const struct region *region, const char *ulid);
 /* NULL when there is no room. */
 struct want *fetch_add(struct fetch *fetch, struct region *region, const char *ulid,
-                       const char *document);
+                       const char *document, const char *list);
 void fetch_remove(struct fetch *fetch, struct want *want);
 int want_fill(struct fetch *fetch, struct want *want, const struct event *event); /* -ENOMEM */
 void fetch_pump_soon(struct fetch *fetch);
@@ -82,7 +87,7 @@ void fetch_forget_alarms(struct fetch *fetch);
 void fetch_look(struct fetch *fetch, struct region *region); /* {R}:fetch, page by page */
 void fetch_load(struct fetch *fetch, struct want *want);     /* the event's bytes */
 void fetch_ask(struct fetch *fetch, struct want *want);      /* is it still wanted? */
-void fetch_tell(struct fetch *fetch, struct want *want);     /* it is whole */
+void fetch_tell(struct fetch *fetch, struct want *want);     /* it is whole: through the gate */
 void fetch_read_event(struct fetch *fetch, struct want *want, const void *bytes, size_t n_bytes);
 
 #endif

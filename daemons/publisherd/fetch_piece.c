@@ -109,7 +109,7 @@ static void piece_failed(struct fetch *fetch, struct want *want, struct piece *p
         (void) snprintf(attempts, sizeof(attempts), "%u", piece->attempts);
         (void) snprintf(seconds, sizeof(seconds), "%lld", (long long) (ms + 999) / 1000);
         log_say(LOG_WARNING, MESSAGE_FETCH_FAILED, "region", want->region->code, "document",
-                want->document, "event", want->ulid, "name", piece->name, "host", piece->host->name,
+                want->document, "event", want->ulid, "name", piece->told_name, "host", piece->host->name,
                 "attempt", attempts, "reason", sentence, "seconds", seconds, NULL);
         if (wrong || piece->attempts >= PATIENT_ATTEMPTS)
                 piece->is_told = true;

@@ -27,6 +27,7 @@ struct asked {
         struct region *region;
         char ulid[ULID_TEXT];
         bool is_whole; /* and it was told so */
+        struct screened screened; /* a person has to look at it, where there are reasons */
 };
 
 static struct asked *asked_new(struct fetch *fetch, struct want *want) {
@@ -38,6 +39,16 @@ static struct asked *asked_new(struct fetch *fetch, struct want *want) {
         memcpy(asked->ulid, want->ulid, sizeof(asked->ulid));
         want->is_asking = true;
         return asked;
+}
+
+static void asked_free(struct asked *asked) {
+        if (asked)
+                screened_done(&asked->screened);
+        free(asked);
+}
+
+static void asked_freep(struct asked **asked) {
+        asked_free(*asked);
 }
 
 static struct want *asked_of(const struct asked *asked) {
@@ -131,14 +142,16 @@ static void on_page(struct store *store, const redisReply *reply, int error, con
 
         (void) store;
         (void) reason;
-        /* ULID -> document, tab, identity */
+        /* ULID -> document, identity, which attachments are new: by tab */
         for (size_t i = 0; !error && rows && i + 1 < rows->elements; i += 2) {
                 const char *ulid = reply_text(rows, i), *value = reply_text(rows, i + 1);
                 char *document freed_by(freep) = strndup(value, strcspn(value, "\t"));
+                const char *list = strchr(value + strcspn(value, "\t") + (strchr(value, '\t') != NULL), '\t');
                 struct want *want = fetch_find(look->fetch, look->region, ulid);
 
                 if (!want && document) {
-                        want = fetch_add(look->fetch, look->region, ulid, document);
+                        want = fetch_add(look->fetch, look->region, ulid, document,
+                                         list ? list + 1 : NULL);
                         if (want)
                                 want->is_doubtful = true;
                 }
@@ -177,9 +190,31 @@ void fetch_look(struct fetch *fetch, struct region *region) {
 
 /* -- still wanted? whole! ---------------------------------------------------------------------------------- */
 
+static void say_exempt(const struct asked *asked, const struct want *want) {
+        struct buf note freed_by(buf_done) = { 0 };
+
+        screened_note(&asked->screened, &note);
+        if (note.len > 0)
+                log_say(LOG_NOTICE, MESSAGE_GATE_EXEMPT_LOG, "region", want->region->code, "document",
+                        want->document, "event", want->ulid, "reasons", buf_text(&note), NULL);
+}
+
+/* Its emitter was answered long ago: the log says what the answer would have said. */
+static void say_held(const struct asked *asked, const struct want *want) {
+        struct buf sentences freed_by(buf_done) = { 0 };
+        const json_t *reason;
+        size_t i;
+
+        json_array_foreach(asked->screened.reasons, i, reason)
+                buf_fmt(&sentences, "%s%s", i ? "；" : "",
+                        json_string_value(json_object_get(reason, "message")));
+        log_say(LOG_WARNING, MESSAGE_GATE_FETCHED, "region", want->region->code, "document",
+                want->document, "event", want->ulid, "reasons", buf_text(&sentences), NULL);
+}
+
 static void on_told(struct store *store, const redisReply *reply, int error, const char *reason,
                     void *userdata) {
-        struct asked *asked freed_by(freep) = userdata;
+        struct asked *asked freed_by(asked_freep) = userdata;
         struct fetch *fetch = asked->fetch;
         struct publisherd *daemon = fetch->daemon;
         struct region *region = asked->region;
@@ -213,8 +248,15 @@ static void on_told(struct store *store, const redisReply *reply, int error, con
                 want->is_doubtful = false;
                 return;
         }
+        if (asked->screened.reasons) {
+                say_held(asked, want);
+                alarms_look_at_held(daemon, region);
+                fetch_remove(fetch, want);
+                return;
+        }
         log_say(LOG_INFO, MESSAGE_FETCH_DONE, "region", region->code, "document", want->document,
                 "event", want->ulid, NULL);
+        say_exempt(asked, want);
         for (size_t i = 0; i < daemon->configuration->n_channels; i++) {
                 const char *name = daemon->configuration->channels[i].name;
 
@@ -223,14 +265,15 @@ static void on_told(struct store *store, const redisReply *reply, int error, con
         fetch_remove(fetch, want);
 }
 
-/* "done" needs the due sets of the document's channels, "look" none. */
-static int tell(struct fetch *fetch, struct want *want, bool is_whole) {
+/* "done" and "hold" need the due sets of the document's channels, "look" none. `screened` is taken. */
+static int tell(struct fetch *fetch, struct want *want, bool is_whole, struct screened *screened) {
         struct publisherd *daemon = fetch->daemon;
         struct region *region = want->region;
         struct words words = { 0 }, keys = { 0 };
-        struct buf names = { 0 };
+        struct buf names = { 0 }, codes = { 0 };
         struct asked *asked = asked_new(fetch, want);
         size_t n_due = is_whole ? control_due_keys(daemon, region, &keys) : 0;
+        bool hold = screened && screened->reasons;
         int r = -ENOMEM;
 
         words_str(&words, "FCALL");
@@ -245,27 +288,71 @@ static int tell(struct fetch *fetch, struct want *want, bool is_whole) {
                 buf_fmt(&names, "%s%s", i ? "," : "", control_due_name(daemon, region, i));
         words_str(&words, region->epoch);
         words_str(&words, want->ulid);
-        words_str(&words, is_whole ? "done" : "look");
+        words_str(&words, hold ? "hold" : is_whole ? "done" : "look");
         words_str(&words, buf_text(&names));
+        if (hold) {
+                screened_codes(screened, &codes);
+                words_str(&words, buf_text(&codes));
+                words_str(&words, want->source);
+                words_number(&words, want->time_ms);
+                words_number(&words, want->revision);
+        }
         if (asked) {
                 asked->is_whole = is_whole;
-                r = names.error ? names.error
-                                : store_command(daemon->store, &words, on_told, asked);
+                if (screened) {
+                        asked->screened = *screened;
+                        *screened = (struct screened) { 0 };
+                }
+                r = names.error   ? names.error
+                    : codes.error ? codes.error
+                                  : store_command(daemon->store, &words, on_told, asked);
         }
         if (r < 0)
-                free(asked);
+                asked_free(asked);
         words_done(&words);
         words_done(&keys);
         buf_done(&names);
+        buf_done(&codes);
         return r;
 }
 
 void fetch_ask(struct fetch *fetch, struct want *want) {
-        if (tell(fetch, want, false) < 0)
+        if (tell(fetch, want, false, NULL) < 0)
                 ask_later(fetch, want, AGAIN_MS);
 }
 
+/* What the gate has not seen: those that were not here when the event came. */
+static int screen_new(struct fetch *fetch, const struct want *want, struct screened *ret) {
+        struct event_attachment *attachments freed_by(freep) =
+                calloc(want->n_pieces + 1, sizeof(*attachments));
+        struct event event = { .item = want->item, .attachments = attachments,
+                               .n_attachments = want->n_pieces };
+
+        if (!attachments)
+                return -ENOMEM;
+        for (size_t i = 0; i < want->n_pieces; i++) {
+                const struct piece *piece = &want->pieces[i];
+
+                attachments[i] = (struct event_attachment) { .name = piece->name,
+                                                             .media_type = piece->media_type,
+                                                             .size = piece->size };
+                memcpy(attachments[i].sha256, piece->sha256, sizeof(piece->sha256));
+        }
+        for (size_t i = 0; i < want->n_pieces; i++) {
+                int r = want->pieces[i].is_new ? screen_attachment(fetch->daemon, &event, i, NULL, ret) : 0;
+
+                if (r == 0)
+                        continue;
+                log_say(LOG_ERR, MESSAGE_GATE_UNREADABLE, "name", want->pieces[i].told_name, "reason",
+                        strerror(-r), NULL);
+                return r;
+        }
+        return 0;
+}
+
 void fetch_tell(struct fetch *fetch, struct want *want) {
+        struct screened screened freed_by(screened_done) = { 0 };
+
         for (size_t i = 0; i < want->n_pieces; i++) {
                 struct piece *piece = &want->pieces[i];
 
@@ -275,7 +362,11 @@ void fetch_tell(struct fetch *fetch, struct want *want) {
                 ask_later(fetch, want, AGAIN_MS);
                 return;
         }
-        if (tell(fetch, want, true) < 0)
+        if (screen_new(fetch, want, &screened) < 0) {
+                ask_later(fetch, want, LATER_MS);
+                return;
+        }
+        if (tell(fetch, want, true, &screened) < 0)
                 ask_later(fetch, want, AGAIN_MS);
         crash_point_written(fetch->daemon->store, "publisherd/fetched-written");
 }

@@ -66,6 +66,7 @@ static void publisherd_done(struct publisherd *daemon) {
         }
         free(daemon->regions);
         free(daemon->attachments_dir);
+        free(daemon->screened);
         free(daemon->unfit);
         free(daemon->remembered);
         free(daemon->away_reason);

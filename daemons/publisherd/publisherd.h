@@ -14,6 +14,7 @@
 
 #include "core/config.h"
 #include "core/event.h"
+#include "core/personal.h"
 #include "core/store.h"
 #include "core/zap.h"
 
@@ -44,7 +45,8 @@ struct job {
         bool dry_run, urgent;
         const char *only_channel; /* of an event of our own that one channel gets; or NULL */
         bool is_question; /* a query: nothing that would be kept */
-        bool to_fetch; /* it has attachments that are yet to be fetched */
+        char *to_fetch; /* which attachments are yet to be fetched: "0.2."; or NULL */
+        char *exempt;   /* what the ledger is to know of an exemption, or NULL */
         const char *not_for_all; /* the member that says so: no channel shows the event; or NULL */
 
         /* what came, for the list of what is rejected; borrowed, and good until the event is queued */
@@ -95,6 +97,7 @@ struct publisherd {
         struct control *control;
         struct fetch *fetch;
         struct rejected *rejected;
+        struct screen_memory *screened; /* what text attachments had, lately; or NULL */
         sd_event_source *tick;
 
         bool stopping;
@@ -143,11 +146,32 @@ struct frame {
 void admit(struct publisherd *daemon, struct job *job, json_t *json, const char *raw, size_t n_raw,
            const struct emitter_config *emitter, bool local, struct frame *frames, size_t n_frames);
 
+/* Whether the i-th attachment is in a list of what is yet to be fetched ("0.2."; NULL: in none). */
+bool to_fetch_has(const char *list, size_t i);
+
 /* Whether a pattern of an emitter's file ("urn:gongkai:530581:*") is the source's. */
 bool source_is_listed(const struct string_list *patterns, const char *source);
 
-/* screen.c: adds to job->reasons why a person must release the event. */
-void screen(struct job *job, const struct event *event);
+/* screen.c: the gate. */
+struct screened {
+        json_t *reasons; /* why a person must release the event; as those of an answer, or NULL */
+        json_t *exempt;  /* warnings: it was not held, since the item is exempt; or NULL */
+        bool exempted[N_PERSONAL_KINDS];
+        bool has_begun;
+        uint64_t budget; /* bytes of attachments that may yet be read */
+};
+/* Adds what is found in the event's own texts. */
+void screen_event(struct publisherd *daemon, const struct event *event, struct screened *ret);
+/* And in its i-th attachment, if that is a text; frame NULL: its bytes are in the folder. Negative
+ * errno: they cannot be read. */
+int screen_attachment(struct publisherd *daemon, const struct event *event, size_t i,
+                      const struct frame *frame, struct screened *ret);
+/* The name of the i-th attachment as a log or a sentence may say it; to be freed. */
+char *screened_name(const struct event *event, size_t i);
+/* Adds the reasons' codes by blanks, each once; what the ledger is to know of an exemption. */
+void screened_codes(const struct screened *screened, struct buf *ret);
+void screened_note(const struct screened *screened, struct buf *ret);
+void screened_done(struct screened *screened);
 
 /* commit.c */
 void commit_queue(struct publisherd *daemon, struct job *job);
@@ -221,9 +245,9 @@ void query_event(struct publisherd *daemon, struct job *job, const struct event 
 /* fetch.c: attachments that are fetched after the ack. */
 int fetch_open(struct publisherd *daemon);
 void fetch_close(struct publisherd *daemon); /* after the store */
-/* An event with some of them was accepted, or is held. */
+/* An event with some of them (`list`, as job->to_fetch) was accepted, or is held. */
 void fetch_wanted(struct publisherd *daemon, struct region *region, const char *ulid,
-                  const char *document, const void *bytes, size_t n_bytes);
+                  const char *document, const char *list, const void *bytes, size_t n_bytes);
 /* Something came that may have overtaken what waits for the document, but for `ulid`. */
 void fetch_overtaken(struct publisherd *daemon, struct region *region, const char *document,
                      const char *ulid);

@@ -1,6 +1,7 @@
-/* Screening: what a person must look at before it becomes public, which is marks of secrecy and
- * resident ID numbers. It looks at what citizens would read, so markup is taken away first. */
-#include "daemons/publisherd/publisherd.h"
+/* The gate: what a person must look at before it becomes public, which is marks of secrecy and numbers of
+ * private persons. It looks at what citizens would read, so markup is taken away first; and at the markup
+ * too, where an address or an attribute may say what the text does not. */
+#include "daemons/publisherd/screen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,181 +9,234 @@
 
 #include "core/clock.h"
 #include "core/ident.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
+#include "core/plain.h"
 
-static void reason_add(struct job *job, const char *path, const char *code, enum message message,
-                       const char *name, const char *value) {
-        if (!job->reasons)
-                job->reasons = json_array();
-        (void) json_array_append_new(job->reasons, warning(path, code, message, name, value, NULL));
-}
+enum { BUDGET = 64 << 20 }; /* bytes of text attachments that one event may make us read */
 
-/* -- text without its markup -- */
+void look_at_text(struct looked *looked, const char *text, size_t n_bytes, bool markup,
+                  const char *today) {
+        struct personal raw = { 0 };
+        size_t n;
+        char *plain freed_by(freep) = markup ? plain_text(text, n_bytes, &n) : NULL;
 
-/* Elements that part what stands around them; of all others the text just goes on. */
-static bool parts_text(const char *name, size_t n) {
-        static const char *const elements[] = { "p",  "div", "br",  "td", "th",      "tr",
-                                                "li", "ul",  "ol",  "h1", "h2",      "h3",
-                                                "h4", "h5",  "h6",  "hr", "table",   "pre",
-                                                "dd", "dt",  "dl",  "article", "section",
-                                                "blockquote", "caption" };
-
-        for (size_t i = 0; i < ELEMENTS(elements); i++)
-                if (strlen(elements[i]) == n && strncasecmp(elements[i], name, n) == 0)
-                        return true;
-        return false;
-}
-
-/* "&#49;" and "&#x31;" of ASCII, "&nbsp;" and its like. Returns how many bytes it takes, 0 for what
- * is left as it stands. */
-static size_t entity(const char *at, const char *end, char *ret) {
-        static const char *const spaces[] = { "&nbsp;", "&ensp;", "&emsp;", "&thinsp;",
-                                              "&zwnj;", "&zwj;",  "&shy;",  "&ZeroWidthSpace;" };
-        size_t room = (size_t) (end - at), n = 2;
-        bool hex = room > 3 && (at[2] == 'x' || at[2] == 'X');
-        unsigned code = 0;
-
-        for (size_t i = 0; i < ELEMENTS(spaces); i++)
-                if (room >= strlen(spaces[i]) && memcmp(at, spaces[i], strlen(spaces[i])) == 0) {
-                        *ret = ' ';
-                        return strlen(spaces[i]);
-                }
-        if (room < 4 || at[1] != '#')
-                return 0;
-        for (n += hex; n < room && n < 12 && at[n] != ';'; n++) {
-                int low = at[n] | 32;
-                int digit = at[n] >= '0' && at[n] <= '9'     ? at[n] - '0'
-                            : hex && low >= 'a' && low <= 'f' ? low - 'a' + 10
-                                                              : -1;
-
-                if (digit < 0 || code > 0x10ffff)
-                        return 0;
-                code = code * (hex ? 16 : 10) + (unsigned) digit;
+        if (plain) {
+                if (!looked->mark)
+                        looked->mark = ident_text_has_secrecy_mark(plain, n);
+                personal_look(&looked->personal, plain, n, today);
         }
-        if (n >= room || at[n] != ';')
-                return 0;
-        /* What is no digit and no letter of a number hides one: it is a blank to us. */
-        if (code >= 0xff10 && code <= 0xff19)
-                code -= 0xff10 - '0';
-        *ret = code > ' ' && code < 0x7f ? (char) code : ' ';
-        return n + 1;
-}
-
-/* Where the tag or comment at `at` ends, or NULL when it is none. *open is cleared by the first one
- * that never ends, so that the whole text is looked through in linear time. */
-static const char *tag_end(const char *at, const char *end, bool *open) {
-        bool comment = end - at >= 4 && memcmp(at, "<!--", 4) == 0;
-        bool letter = end - at >= 2 && (at[1] | 32) >= 'a' && (at[1] | 32) <= 'z';
-        const char *found;
-
-        if (!*open || (!letter && (end - at < 2 || !strchr("/!?", at[1]))))
-                return NULL;
-        found = comment ? memmem(at, (size_t) (end - at), "-->", 3)
-                        : memchr(at, '>', (size_t) (end - at));
-        *open = found != NULL;
-        return found ? found + (comment ? 3 : 1) : NULL;
-}
-
-static char *without_markup(const char *text, size_t n_bytes, size_t *ret_n) {
-        const char *at = text, *end = text + n_bytes, *behind;
-        char *plain = malloc(n_bytes + 1), decoded;
-        bool open = true;
-        size_t n = 0, taken;
-
-        if (!plain)
-                return NULL;
-        while (at < end) {
-                if (*at == '<' && (behind = tag_end(at, end, &open)) != NULL) {
-                        const char *name = at + 1 + (at[1] == '/');
-
-                        if (parts_text(name, strspn(name, "abcdefghijklmnopqrstuvwxyz"
-                                                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ123456")))
-                                plain[n++] = '\n';
-                        at = behind;
-                } else if (*at == '&' && (taken = entity(at, end, &decoded)) > 0) {
-                        plain[n++] = decoded;
-                        at += taken;
-                } else if (*at == '|') {
-                        plain[n++] = '\n'; /* a cell of a Markdown table */
-                        at++;
-                } else if (*at == '*' || *at == '`' || *at == '~')
-                        at++;
-                else
-                        plain[n++] = *at++;
-        }
-        plain[n] = '\0';
-        *ret_n = n;
-        return plain;
-}
-
-/* -- looking -- */
-
-struct looked {
-        const char *today;
-        const char *mark; /* of secrecy, or NULL */
-        bool number;
-};
-
-static void look(struct looked *looked, const char *text, size_t n_bytes) {
         if (!looked->mark)
                 looked->mark = ident_text_has_secrecy_mark(text, n_bytes);
-        looked->number = looked->number || ident_text_has_resident_number(text, n_bytes, looked->today);
+        personal_look(&raw, text, n_bytes, today);
+        personal_merge(&looked->personal, &raw);
 }
 
-static void tell(struct job *job, const char *path, const struct looked *looked) {
-        if (looked->mark)
-                reason_add(job, path, "secrecy_mark", MESSAGE_HELD_SECRECY, "mark", looked->mark);
-        if (looked->number)
-                reason_add(job, path, "resident_number", MESSAGE_HELD_RESIDENT_NUMBER, "path", path);
+/* -- what is told of it -------------------------------------------------------------------------------- */
+
+/* One event on its way through the gate. */
+struct passage {
+        struct publisherd *daemon;
+        const struct event *event;
+        struct screened *ret;
+        char today[MOMENT_TEXT];
+};
+
+static void add(json_t **list, json_t *one) {
+        if (!*list)
+                *list = json_array();
+        (void) json_array_append_new(*list, one);
 }
 
-static void screen_text(struct job *job, const char *today, const char *path, const char *text) {
-        struct looked looked = { .today = today };
+/* "138****8000（第 3 行）、139****0000（第 4 行）等" */
+static void write_finds(const struct personal *personal, enum personal_kind kind, struct buf *ret) {
+        size_t n = personal->of[kind].n;
 
-        if (!text)
-                return;
-        look(&looked, text, strlen(text));
-        tell(job, path, &looked);
-}
+        for (size_t i = 0; i < n && i < PERSONAL_KEPT; i++) {
+                const struct personal_find *find = &personal->of[kind].first[i];
+                char line[24], *one freed_by(freep) = NULL;
 
-static void screen_body(struct job *job, const char *today, const struct event *event) {
-        struct looked looked = { .today = today };
-
-        if (!event->body)
-                return;
-        look(&looked, event->body, event->n_body);
-        if (event->body_format != CONTENT_TEXT) {
-                size_t n;
-                char *plain freed_by(freep) = without_markup(event->body, event->n_body, &n);
-
-                if (plain)
-                        look(&looked, plain, n);
+                (void) snprintf(line, sizeof(line), "%zu", find->line);
+                one = say(MESSAGE_GATE_FIND, "masked", find->masked, "line", line, NULL);
+                buf_fmt(ret, "%s%s", i ? "、" : "", one ? one : find->masked);
         }
-        tell(job, "/data/body", &looked);
+        if (n > PERSONAL_KEPT)
+                buf_str(ret, message_template(MESSAGE_GATE_MORE, messages_language()));
 }
 
-static const char *text_in(const json_t *object, const char *name) {
-        return json_string_value(json_object_get(object, name));
+static void tell(struct passage *passage, const char *path, const char *place,
+                 const struct looked *looked) {
+        static const enum message kinds[N_PERSONAL_KINDS] = {
+                [PERSONAL_RESIDENT] = MESSAGE_GATE_RESIDENT,
+                [PERSONAL_MOBILE] = MESSAGE_GATE_MOBILE,
+                [PERSONAL_CARD] = MESSAGE_GATE_CARD,
+        };
+        struct screened *ret = passage->ret;
+
+        if (looked->mark)
+                add(&ret->reasons, warning(path, "secrecy_mark", MESSAGE_HELD_SECRECY, "mark",
+                                           looked->mark, NULL));
+        if (looked->is_unread)
+                add(&ret->reasons, warning(path, "not_screened", MESSAGE_GATE_UNREAD, "place", place,
+                                           NULL));
+        for (size_t kind = 0; kind < N_PERSONAL_KINDS; kind++) {
+                const struct personal *personal = &looked->personal;
+                struct buf finds freed_by(buf_done) = { 0 };
+                char count[24];
+                const char *name = message_template(kinds[kind], messages_language());
+
+                if (personal->of[kind].n == 0)
+                        continue;
+                (void) snprintf(count, sizeof(count), "%zu", personal->of[kind].n);
+                write_finds(personal, (enum personal_kind) kind, &finds);
+                if (config_exempts(&passage->daemon->configuration->main, passage->event->item,
+                                 personal_codes[kind])) {
+                        add(&ret->exempt, warning(path, "gate_exempt", MESSAGE_GATE_EXEMPT, "place",
+                                                  place, "count", count, "kind", name, "finds",
+                                                  buf_text(&finds), "item", passage->event->item, NULL));
+                        ret->exempted[kind] = true;
+                } else
+                        add(&ret->reasons, warning(path, personal_codes[kind], MESSAGE_GATE_FOUND,
+                                                   "place", place, "count", count, "kind", name,
+                                                   "finds", buf_text(&finds), NULL));
+        }
 }
 
-void screen(struct job *job, const struct event *event) {
-        const json_t *texts = json_object_get(event->data, "texts");
+static bool is_clean(const struct looked *looked) {
+        return !looked->mark && !looked->is_unread && personal_is_empty(&looked->personal);
+}
+
+/* `name`: for the sentence that names the place. */
+static void judge(struct passage *passage, const char *path, enum message place, const char *name,
+                  const struct looked *looked) {
+        char *sentence freed_by(freep) = NULL;
+
+        if (is_clean(looked))
+                return;
+        sentence = name ? say(place, "name", name, NULL) : say(place, NULL);
+        tell(passage, path, sentence ? sentence : path, looked);
+}
+
+/* -- the event's own texts ------------------------------------------------------------------------------- */
+
+static void screen_text(struct passage *passage, const char *path, enum message place,
+                        const char *name, const char *text, size_t n_bytes) {
+        struct looked looked = { 0 };
+
+        look_at_text(&looked, text, n_bytes, false, passage->today);
+        judge(passage, path, place, name, &looked);
+}
+
+static void screen_member(struct passage *passage, const char *path, enum message place,
+                          const char *name, const json_t *object, const char *member) {
+        const json_t *value = json_object_get(object, member);
+
+        if (json_is_string(value))
+                screen_text(passage, path, place, name, json_string_value(value),
+                            json_string_length(value));
+}
+
+void screen_event(struct publisherd *daemon, const struct event *event, struct screened *ret) {
+        static const char *const texts[][2] = { { "/data/texts/short", "short" },
+                                                { "/data/texts/spoken", "spoken" },
+                                                { "/data/texts/plain", "plain" } };
+        struct passage passage = { .daemon = daemon, .event = event, .ret = ret };
+        struct looked body = { 0 };
+
+        (void) moment_write_date(clock_now_ms(), passage.today);
+        screen_member(&passage, "/data/title", MESSAGE_GATE_TITLE, NULL, event->data, "title");
+        screen_member(&passage, "/data/summary", MESSAGE_GATE_SUMMARY, NULL, event->data, "summary");
+        if (event->body) {
+                look_at_text(&body, event->body, event->n_body, event->body_format != CONTENT_TEXT,
+                             passage.today);
+                judge(&passage, "/data/body", MESSAGE_GATE_BODY, NULL, &body);
+        }
+        for (size_t i = 0; i < ELEMENTS(texts); i++)
+                screen_member(&passage, texts[i][0], MESSAGE_GATE_TEXT, texts[i][1],
+                              json_object_get(event->data, "texts"), texts[i][1]);
+        screen_member(&passage, "/data/correction/note", MESSAGE_GATE_NOTE, NULL,
+                      json_object_get(event->data, "correction"), "note");
+        for (size_t i = 0; i < event->n_attachments; i++) {
+                const char *name = event->attachments[i].name, *dot = strrchr(name, '.');
+                struct looked looked = { 0 };
+                char path[48], *shown freed_by(freep) = NULL;
+                size_t n = dot && strlen(dot) <= 6 ? (size_t) (dot - name) : strlen(name);
+
+                /* Without its ending, which would make a number a part of something. */
+                look_at_text(&looked, name, n, false, passage.today);
+                if (is_clean(&looked))
+                        continue;
+                (void) snprintf(path, sizeof(path), "/data/attachments/%zu/name", i);
+                shown = screened_name(event, i);
+                judge(&passage, path, MESSAGE_GATE_NAME, shown ? shown : "?", &looked);
+        }
+}
+
+/* The name of an attachment as a sentence may say it: one that has a number in it is only counted. */
+char *screened_name(const struct event *event, size_t i) {
+        const char *name = event->attachments[i].name;
+        struct personal personal = { 0 };
+        char *copy = strdup(name), *dot = copy ? strrchr(copy, '.') : NULL;
         char today[MOMENT_TEXT];
 
         (void) moment_write_date(clock_now_ms(), today);
-        screen_text(job, today, "/data/title", event->title);
-        screen_text(job, today, "/data/summary", event->summary);
-        screen_body(job, today, event);
-        screen_text(job, today, "/data/texts/short", text_in(texts, "short"));
-        screen_text(job, today, "/data/texts/spoken", text_in(texts, "spoken"));
-        screen_text(job, today, "/data/texts/plain", text_in(texts, "plain"));
-        screen_text(job, today, "/data/correction/note",
-                    text_in(json_object_get(event->data, "correction"), "note"));
-        for (size_t i = 0; i < event->n_attachments; i++) {
-                char path[48];
+        if (copy)
+                personal_look(&personal, copy, dot ? (size_t) (dot - copy) : strlen(copy), today);
+        if (personal_is_empty(&personal))
+                return copy;
+        free(copy);
+        return asprintf(&copy, "#%zu", i + 1) < 0 ? NULL : copy;
+}
 
-                (void) snprintf(path, sizeof(path), "/data/attachments/%zu/name", i);
-                screen_text(job, today, path, event->attachments[i].name);
+int screen_attachment(struct publisherd *daemon, const struct event *event, size_t i,
+                      const struct frame *frame, struct screened *ret) {
+        struct passage passage = { .daemon = daemon, .event = event, .ret = ret };
+        struct looked looked;
+        char path[48], *name freed_by(freep) = NULL;
+        int r;
+
+        if (!ret->has_begun) {
+                ret->has_begun = true;
+                ret->budget = BUDGET;
         }
+        (void) moment_write_date(clock_now_ms(), passage.today);
+        r = look_at_attachment(daemon, &event->attachments[i], frame, passage.today, &ret->budget,
+                               &looked);
+        if (r < 0 || is_clean(&looked))
+                return r;
+        (void) snprintf(path, sizeof(path), "/data/attachments/%zu", i);
+        name = screened_name(event, i);
+        judge(&passage, path, MESSAGE_GATE_CONTENT, name ? name : "?", &looked);
+        return 0;
+}
+
+/* -- what came of it ---------------------------------------------------------------------------------------- */
+
+void screened_codes(const struct screened *screened, struct buf *ret) {
+        const json_t *reason;
+        size_t i;
+
+        json_array_foreach(screened->reasons, i, reason) {
+                const char *code = json_string_value(json_object_get(reason, "code"));
+                bool is_new = true;
+
+                for (size_t k = 0; k < i; k++)
+                        is_new &= strcmp(code, json_string_value(json_object_get(
+                                                       json_array_get(screened->reasons, k), "code"))) != 0;
+                if (is_new)
+                        buf_fmt(ret, "%s%s", i > 0 ? " " : "", code);
+        }
+}
+
+void screened_note(const struct screened *screened, struct buf *ret) {
+        for (size_t kind = 0; kind < N_PERSONAL_KINDS; kind++)
+                if (screened->exempted[kind])
+                        buf_fmt(ret, "%s%s", ret->len ? "," : "gate_exempt:", personal_codes[kind]);
+}
+
+void screened_done(struct screened *screened) {
+        json_decref(screened->reasons);
+        json_decref(screened->exempt);
+        *screened = (struct screened) { 0 };
 }

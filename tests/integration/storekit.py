@@ -444,10 +444,11 @@ class Store:
         return text(self.call("gk1_bytes", self.keys("meta", "doc:" + event.document, "body:" + event.ulid),
                               EPOCH, event.ulid, event.bytes)[0])
 
-    def fetched(self, event, what="done", known=None):
+    def fetched(self, event, what="done", known=None, reasons=None):
         known = self.known if known is None else known
         keys = self.keys("meta", "log", "fetch", "doc:" + event.document, *["due:" + c for c in known])
-        return [text(x) for x in self.call("gk1_fetched", keys, EPOCH, event.ulid, what, ",".join(known))]
+        more = [reasons, event.source, event.time, event.revision] if what == "hold" else []
+        return [text(x) for x in self.call("gk1_fetched", keys, EPOCH, event.ulid, what, ",".join(known), *more)]
 
     def held_list(self):
         return [[text(x) for x in row] for row in self.call("gk1_held_list", self.keys("held"))]

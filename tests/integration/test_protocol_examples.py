@@ -116,8 +116,9 @@ def test_an_example_says_by_its_exit_code_that_an_event_was_refused(county, tmp_
 def test_every_code_that_the_door_can_say_is_explained():
     sources = [*(TREE / "core").glob("event_*.c"), *(TREE / "daemons/publisherd").glob("*.c")]
     code = "".join(path.read_text() for path in sources if not path.name.endswith("_test.c"))
-    codes = set(re.findall(r'"([a-z_]+)",\s*(?:or_date|choices\[1\]|near && \*near)?[^"]{0,12}MESSAGE_(?:EVENT|HELD|QUERY)_', code))
+    codes = set(re.findall(r'"([a-z_]+)",\s*(?:or_date|choices\[1\]|near && \*near)?[^"]{0,12}MESSAGE_(?:EVENT|HELD|QUERY|GATE)_', code))
     codes |= set(re.findall(r'return "([a-z_]+)";', (TREE / "core/event_report.c").read_text()))
-    assert {"required", "too_old", "unknown_item", "secrecy_mark", "no_channel", "too_deep"} <= codes
+    codes |= set(re.findall(r'\[PERSONAL_[A-Z]+\] = "([a-z_]+)"', (TREE / "core/personal.c").read_text()))
+    assert {"required", "too_old", "unknown_item", "secrecy_mark", "no_channel", "too_deep", "bank_card", "gate_exempt"} <= codes
     text = (TREE / "docs/protocol.md").read_text()
     assert sorted(one for one in codes if f"`{one}`" not in text) == []

@@ -237,6 +237,80 @@ def test_what_came_while_a_person_looked_is_shown_when_it_is_released(store):
     assert store.one("portal").rev == 1
 
 
+def test_what_was_fetched_and_needs_a_person_is_held_like_at_the_door(store):
+    store.accept(publish("0", content="w"))
+    store.done("portal")
+    event = publish("1", flags="f0.2.", time=START + 1, cls=1, expires=START + 90_000)
+    assert store.accept1(event).revision == 2
+    listed = store.redis.call("HGET", store.key("fetch"), event.ulid).decode()
+    assert listed.split("\t") == ["d1", event.evid, "0.2."], "what the gate has not seen"
+    assert store.fetched(event, "hold", reasons="mobile_number bank_card") == ["ok"]
+    assert store.work("portal") == [] and store.redis.call("HLEN", store.key("fetch")) == 0
+    row, = store.held_list()
+    assert row[:3] + row[4:5] + row[7:] == [event.ulid, event.evid, "d1", "mobile_number bank_card", "1"]
+    assert [(r.state, r.code) for r in store.log() if r.ulid == event.ulid] == \
+        [("accepted", "P"), ("held", "mobile_number bank_card")]
+    again = store.accept1(event)
+    assert (again.status, again.ulid) == ("held", event.ulid)
+    assert store.fetched(event, "hold", reasons="mobile_number") == ["unknown"]
+    assert store.release(event)[0] == "ok"
+    item = store.one("portal")
+    assert (item.rev, item.ulid) == (3, event.ulid), "2 was told to the emitter; nothing else is 2"
+    assert store.held_list() == [] and store.accept1(event).status == "duplicate"
+
+
+def test_one_with_a_number_of_its_own_keeps_it_when_it_is_released(store):
+    event = publish("1", flags="f", revision=7)
+    store.accept(event)
+    assert store.fetched(event, "hold", reasons="mobile_number") == ["ok"]
+    assert store.release(event)[:2] == ["ok", "7"]
+
+
+def test_what_was_fetched_and_is_refused_was_never_there(store):
+    event = publish("1", flags="f")
+    store.accept(event)
+    assert store.fetched(event, "hold", reasons="mobile_number") == ["ok"]
+    assert store.refuse(event)[0] == "ok"
+    assert store.work("portal") == [] and store.show().current is None
+    assert store.accept1(event).status == "refused"
+    assert store.accept1(publish("2", content="masked", time=START + 1)).status == "accepted"
+    assert store.one("portal").rev == 2
+
+
+def test_a_newer_one_supersedes_what_was_fetched_and_held(store):
+    event = publish("1", flags="f")
+    store.accept(event)
+    assert store.fetched(event, "hold", reasons="mobile_number") == ["ok"]
+    store.accept(publish("2", content="masked", time=START + 1))
+    assert store.held_list() == [] and store.one("portal").rev == 2
+    assert store.release(event)[0] == "unknown" and store.accept1(event).status == "stale"
+
+
+def test_where_a_newer_one_is_held_what_was_fetched_is_superseded(store):
+    event, newer = publish("1", flags="f"), publish("2", flags="h", content="y", time=START + 1)
+    store.accept(event)
+    store.accept(newer)
+    assert store.fetched(event, "hold", reasons="mobile_number") == ["ok"]
+    assert [row[0] for row in store.held_list()] == [newer.ulid]
+    assert [r.ulid for r in store.log() if r.state == "superseded"] == [event.ulid]
+    assert store.accept1(event).status == "stale" and store.release(newer)[0] == "ok"
+    assert store.one("portal").ulid == newer.ulid
+
+
+def test_what_came_for_a_held_one_adds_to_its_reasons(store):
+    event = publish("1", flags="hf", reasons="secrecy_mark")
+    store.accept(event)
+    assert store.fetched(event, "hold", reasons="mobile_number secrecy_mark") == ["ok"]
+    assert store.held_list()[0][4] == "secrecy_mark mobile_number"
+    assert store.release(event)[0] == "ok"
+    assert store.one("portal").rev == 1, "it is not looked at once more"
+
+
+def test_a_note_on_what_was_not_held_is_in_the_record_of_its_acceptance(store):
+    store.accept(publish("1", reasons="gate_exempt:resident_number"), publish("2", document="d2", content="y"))
+    assert [r.sentence for r in store.log() if r.state == "accepted"] == ["gate_exempt:resident_number", ""]
+
+
 def test_a_withdrawal_does_not_wait(store):
     event = publish("1", flags="f")
     store.accept(event)
