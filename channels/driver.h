@@ -193,7 +193,7 @@ struct account_need {
 };
 
 /* The book: notes and counts that belong to a channel and not to one document, shared by all its
- * workers and kept in the store, per region. On disk before the reply. Not for secrets. A name is
+ * workers, all regions of it, and kept in the store. On disk before the reply. Not for secrets. A name is
  * [A-Za-z0-9_.:-]{1,120}; a note at most 64 KiB; at most 64 names in one step.
  *
  * First `spend`: each {"name","amount","limit"} adds to a count that begins anew at 00:00
@@ -341,7 +341,7 @@ struct call_answer {
         unsigned status;
         const char *content_type; /* a literal; NULL = text/plain */
         struct buf body;
-        json_t *put; /* owned; as that of `struct book`, for all regions of the channel; on disk before the answer */
+        json_t *put; /* owned; as that of `struct book`; on disk before the answer */
         char *wake_key; /* owned or NULL: the note of this name is a document's name: it looks again at once */
         char *trouble; /* owned or NULL: a sentence for the log (at most one a minute is told) */
 };

@@ -70,6 +70,7 @@ struct channel_config {
         char *quota_text;
         int64_t per_second, per_minute, per_day, quota_reserve;
         char *on_end; /* remove mark keep */
+        bool to_persons; /* reaches those on a list and nobody else: may carry what is for groups */
         char *listen;      /* "ADDRESS:PORT" of numbers, for listen_address(); NULL = none */
         char *secret_file; /* for secret_read(); NULL = none */
         bool enabled;

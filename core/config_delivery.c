@@ -136,6 +136,15 @@ static void parse_breaker(struct channel_config *channel, struct problems *probl
                 channel->breaker_probe_most_ms = channel->breaker_probe_ms;
 }
 
+static bool reaches_persons(const char *driver) {
+        static const char *const drivers[] = { "mas", "aliyun", "kannel" };
+
+        for (size_t i = 0; i < ELEMENTS(drivers); i++)
+                if (strcmp(driver, drivers[i]) == 0)
+                        return true;
+        return false;
+}
+
 /* What becomes of a notice at the end of its display, unless the channel's file says: the record
  * carriers mark it, those of the moment take it down. */
 static void default_on_end(struct channel_config *channel) {
@@ -161,6 +170,7 @@ int config_read_delivery(struct channel_config *channel, struct problems *proble
                 channel->late_effect_ms = channel->timeout_ms;
         if (!channel->driver) /* which is a problem already */
                 return 0;
+        channel->to_persons = reaches_persons(channel->driver);
         /* A card has one line: a second connection waits, or is refused. */
         if (channel->concurrency == 0 && strcmp(channel->driver, "onbon") == 0)
                 channel->concurrency = 1;

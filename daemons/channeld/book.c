@@ -81,10 +81,15 @@ static void add_arguments(struct words *words, const struct region *region,
         }
 }
 
-int book_ask(struct region *region, const struct book *book, store_reply_fn *on_reply,
+/* A channel of several regions has one account, so one book: with the first of them. */
+int book_ask(struct channeld *daemon, const struct book *book, store_reply_fn *on_reply,
              void *userdata) {
+        struct region *region = &daemon->regions[0];
         struct words words = { 0 };
         int r;
+
+        if (!region->ready)
+                return -EAGAIN;
 
         words_str(&words, "FCALL");
         words_str(&words, "gk1_book");
@@ -141,5 +146,5 @@ static void on_book(struct store *store, const redisReply *answer, int error, co
 int book_start(struct attempt *attempt) {
         if (!book_is_sound(&attempt->step.book))
                 return -EINVAL;
-        return book_ask(attempt->region, &attempt->step.book, on_book, attempt);
+        return book_ask(attempt->daemon, &attempt->step.book, on_book, attempt);
 }

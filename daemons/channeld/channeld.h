@@ -329,7 +329,7 @@ void account_tend(struct channeld *daemon); /* those whose waiting is over go on
 /* book.c: STEP_BOOK. A negative errno: not asked. */
 int book_start(struct attempt *attempt);
 bool book_is_sound(const struct book *book);
-int book_ask(struct region *region, const struct book *book, store_reply_fn *on_reply,
+int book_ask(struct channeld *daemon, const struct book *book, store_reply_fn *on_reply,
              void *userdata);
 /* The store's "ok"; *ret borrows from the two. -ENOMEM. */
 int book_read(const struct book *book, const redisReply *answer, struct book_reply *ret,

@@ -29,7 +29,7 @@ struct incoming {
         struct buf body;
         bool too_large, asked, suspended;
         struct call_answer answer;
-        unsigned n_waiting; /* regions whose store has not answered */
+        bool waits; /* for the store */
         bool failed;
 };
 
@@ -86,24 +86,10 @@ static void wake(struct region *region, const char *document) {
         engine_later(region, 0);
 }
 
-/* Which region's answer it is stands in the userdata. */
-struct noting {
-        struct incoming *incoming;
-        struct region *region;
-};
-
-static void incoming_noted(struct incoming *incoming) {
-        if (--incoming->n_waiting > 0 || !incoming->suspended)
-                return;
-        incoming->suspended = false;
-        MHD_resume_connection(incoming->connection);
-        run(incoming->listener);
-}
-
 static void on_noted(struct store *store, const redisReply *reply, int error, const char *reason,
                      void *userdata) {
-        struct noting *noting = userdata;
-        struct incoming *incoming = noting->incoming;
+        struct incoming *incoming = userdata;
+        struct channeld *daemon = incoming->listener->channeld;
         const redisReply *document;
 
         (void) store;
@@ -113,38 +99,28 @@ static void on_noted(struct store *store, const redisReply *reply, int error, co
                 incoming->failed = true;
         else if (incoming->answer.wake_key && reply_is(reply, 1, "1")) {
                 document = reply_at(reply, 4);
-                if (document && document->type == REDIS_REPLY_STRING && document->len > 0)
-                        wake(noting->region, document->str);
+                /* Which region's it is the note does not say; one too many looks once more. */
+                for (size_t i = 0; i < daemon->n_regions; i++)
+                        if (document && document->type == REDIS_REPLY_STRING && document->len > 0 &&
+                            daemon->regions[i].ready)
+                                wake(&daemon->regions[i], document->str);
         }
-        incoming_noted(incoming);
-        free(noting);
+        incoming->waits = false;
+        if (!incoming->suspended)
+                return;
+        incoming->suspended = false;
+        MHD_resume_connection(incoming->connection);
+        run(incoming->listener);
 }
 
-/* Notes it in every region: which of them the call is about, a driver cannot know. */
 static void note(struct incoming *incoming) {
         struct channeld *daemon = incoming->listener->channeld;
         struct book book = { .put = incoming->answer.put };
 
         if (incoming->answer.wake_key)
                 book.get = json_pack("[s]", incoming->answer.wake_key);
-        if (!book_is_sound(&book))
-                incoming->failed = true;
-        for (size_t i = 0; i < daemon->n_regions && !incoming->failed; i++) {
-                struct noting *noting = calloc(1, sizeof(*noting));
-
-                if (!noting || !daemon->regions[i].ready) {
-                        incoming->failed = true;
-                        free(noting);
-                        break;
-                }
-                *noting = (struct noting) { incoming, &daemon->regions[i] };
-                incoming->n_waiting++;
-                if (book_ask(&daemon->regions[i], &book, on_noted, noting) < 0) {
-                        incoming->n_waiting--;
-                        incoming->failed = true;
-                        free(noting);
-                }
-        }
+        incoming->waits = book_is_sound(&book) && book_ask(daemon, &book, on_noted, incoming) >= 0;
+        incoming->failed = !incoming->waits;
         json_decref(book.get);
 }
 
@@ -243,7 +219,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         }
         if (!incoming->asked && !incoming->too_large)
                 ask_driver(incoming, method, path);
-        if (incoming->n_waiting > 0) {
+        if (incoming->waits) {
                 incoming->suspended = true;
                 MHD_suspend_connection(connection);
                 return MHD_YES;

@@ -234,6 +234,22 @@ static bool has_groups(const struct event *event) {
         return json_is_object(json_object_get(event->data, "audience"));
 }
 
+/* What is for groups goes to no channel that everybody reads. Returns how many are left. */
+static size_t only_to_persons(const struct configuration *configuration, size_t *chosen, size_t n) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < n; i++)
+                if (configuration->channels[chosen[i]].to_persons)
+                        chosen[kept++] = chosen[i];
+        return kept;
+}
+
+/* Who may not see it at all, and the warning of that. */
+static void shut_out(struct job *job, const char *path) {
+        job->not_for_all = path;
+        job_warn(job, warning(path, "not_fanned_out", MESSAGE_EVENT_NOT_FANNED_OUT, NULL));
+}
+
 /* The channels as gk1_accept reads them: "portal,wechat<portal", see specs.c. */
 static void route_event(struct publisherd *daemon, struct job *job, const struct event *event,
                         const struct item *item, struct buf *ret) {
@@ -248,17 +264,20 @@ static void route_event(struct publisherd *daemon, struct job *job, const struct
                 buf_str(ret, job->only_channel);
                 return;
         }
-        if (strcmp(event->openness, "proactive") != 0)
-                job->not_for_all = "/data/openness";
-        else if (has_groups(event))
-                job->not_for_all = "/data/audience";
-        if (job->not_for_all) {
-                job_warn(job, warning(job->not_for_all, "not_fanned_out",
-                                      MESSAGE_EVENT_NOT_FANNED_OUT, NULL));
+        if (strcmp(event->openness, "proactive") != 0) {
+                shut_out(job, "/data/openness");
                 return;
         }
         n = route(configuration, event->region, item ? item->carriers : 0, wish.channels,
                   json_object_get(event->data, "carriers"), on_unknown_channel, &wish, chosen);
+        if (has_groups(event)) {
+                n = only_to_persons(configuration, chosen, n);
+                if (n == 0) {
+                        shut_out(job, "/data/audience");
+                        return;
+                }
+                job_warn(job, warning("/data/audience", "groups_only", MESSAGE_EVENT_GROUPS_ONLY, NULL));
+        }
         for (size_t i = 0; i < n; i++) {
                 const struct channel_config *channel = &configuration->channels[chosen[i]];
 

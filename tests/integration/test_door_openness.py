@@ -68,3 +68,21 @@ def test_what_is_held_cannot_become_hidden_by_its_release(town):
     answer = control(town, do="held.release", event=held["event"], reason="已核对")
     assert answer["ok"] is False
     assert town.ask(query("hidden-1"))["revision"] == 4
+
+
+def test_what_is_for_groups_goes_to_those_on_a_list_and_to_nobody_else():
+    one = County()
+    (one.folder / "people.csv").write_text("号码,分组\n19900000001,纳税人\n")
+    (one.folder / "sms.key").write_text("secret_key = x\nhmac_key = 0123456789abcdef0123456789abcdef\n")
+    (one.folder / "sms.key").chmod(0o600)
+    one.channel("bin", driver="discard", carrier="政府网站")
+    one.channel("sms", driver="mas", carrier="短信", url="http://127.0.0.1:9", secret_file="sms.key", ec_name="腾冲市", ap_id="a",
+                sign="s", signature="腾冲市政府", recipients="people.csv")
+    try:
+        one.start_all()
+        reply = one.ask(publish("groups-1", channels=["bin", "sms"], audience={"groups": ["纳税人"]}))
+        assert (reply["status"], reply["channels"]) == ("accepted", ["sms"])
+        assert [w["code"] for w in reply["warnings"]] == ["groups_only"]
+        assert sorted(one.ask(publish("groups-2", channels=["bin", "sms"]))["channels"]) == ["bin", "sms"]
+    finally:
+        one.close()
