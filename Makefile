@@ -20,7 +20,7 @@ needs_build := $(filter-out help clean demo check check-peers bench soak storm-p
 
 BUILD := build/$(if $(SANITIZE),asan,release)$(if $(filter clang%,$(CC)),-clang)
 
-libraries := libzmq hiredis libcurl libsystemd jansson libssl libcrypto libssl libmosquitto sqlite3 libxml-2.0 libcmark-gfm libutf8proc libmicrohttpd
+libraries := libzmq hiredis libcurl libsystemd jansson libcrypto libssl libmosquitto sqlite3 libxml-2.0 libcmark-gfm libutf8proc libmicrohttpd
 # cmark-gfm's extensions come without a pkg-config file of their own.
 ifneq ($(needs_build),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(libraries) 2>/dev/null)
