@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from broker import Broker
 from county import publish, wait_until
 from hookkit import QUICK, emit, is_quiet, media, sink  # noqa: F401
 from knock import Notified
@@ -182,6 +183,29 @@ def test_another_root_is_written_from_then_on_and_one_that_cannot_be_made_is_ref
     one.ask(publish("doc-2", title="第二件"))
     page = one.shown("doc-2", "portal")["url"].removeprefix("http://portal.example/")
     assert (one.folder / "second" / page).exists() and not (one.folder / "first" / page).exists()
+
+
+def test_another_broker_gets_what_is_on_display(county, tmp_path):
+    brokers = [Broker(tmp_path / name).start() for name in ("old", "new")]
+    try:
+        one = county()
+
+        def wall(broker):
+            one.channel("wall", driver="mqtt", carrier="政府网站", host="127.0.0.1", port=broker.port, **QUICK)
+        wall(brokers[0])
+        one.start_all(["wall"])
+        one.ask(publish("doc-1"))
+        one.shown("doc-1", "wall")
+        wall(brokers[1])
+        assert hup(one, "wall") == "新配置已生效"
+        eyes = brokers[1].look()
+        wait_until(lambda: eyes.playlist("wall") == ["doc-1"], 20, "the new broker has what was shown before")
+        one.ask(publish("doc-2", title="第二件"))
+        one.shown("doc-2", "wall")
+        wait_until(lambda: sorted(eyes.playlist("wall")) == ["doc-1", "doc-2"], 20)
+    finally:
+        for broker in brokers:
+            broker.close()
 
 
 def test_a_stop_during_a_reload_ends_in_peace(media, sink, second):
