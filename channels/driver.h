@@ -349,6 +349,8 @@ struct call_answer {
 struct driver {
         const char *name;
         const char *title_chinese, *title_english;
+        /* `gongkaictl channel help DRIVER`: what it is, and what one has to have ready. NULL: nothing. */
+        const char *about_chinese, *about_english;
         const struct setting *settings; /* section "", read from the channel's own file */
         size_t n_settings;
         size_t options_size;            /* bytes; the settings' offsets point into it */
@@ -358,7 +360,8 @@ struct driver {
         /* Whether, with these options, begin() asks the carrier what is there when it is in doubt;
          * what was done under doubt is looked at once more then. NULL: it cannot. */
         bool (*looks)(const void *options);
-        /* More checks of the options than a row can say, with the file's name for the problems. */
+        /* More checks of the options than a row can say, with the file's name for the problems. What
+         * is required may be missing yet: `channel add` asks for one after the other. */
         void (*check)(const void *options, const char *path, struct problems *problems);
         /* Both return 0 with *ret filled, or a negative errno when this machine failed (memory);
          * what the carrier says is never an errno: it is a verdict. */
@@ -387,6 +390,15 @@ struct driver {
         int (*login_begin)(const struct delivery *delivery, const char *code, struct step *ret);
         int (*login_next)(const struct delivery *delivery, const struct reply *reply,
                           struct step *ret, struct buf *ret_secret);
+        /* For `channel test`: where the requests go by these options, "https://host/...", or
+         * "host:port", several parted by '\n'. NULL: nowhere. */
+        void (*address)(const void *options, struct buf *ret);
+        /* Names that secret_part() must find in the secret's file, NULL-terminated; the first may be a file
+         * of one bare line. NULL: none. */
+        const char *const *secret_parts;
+        /* For `channel preview`: what the carrier would answer to this HTTP or TCP request when all is
+         * well, in literals (the rest of *ret is zeroed). False: the preview ends there. NULL too. */
+        bool (*rehearse)(const struct step *request, struct reply *ret);
 };
 
 /* All drivers, NULL-terminated, and one of them by name (NULL when unknown). */

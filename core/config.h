@@ -113,6 +113,11 @@ bool endpoint_is_open(const char *endpoint);
 typedef const struct setting *driver_settings_fn(const char *driver, size_t *ret_n);
 int configuration_load(const char *path, driver_settings_fn *driver_settings,
                        struct problems *problems, struct configuration **ret);
+/* Adds a channel to a loaded configuration as if `bytes` were channels.d/NAME.conf, which is not there;
+ * it is the last of the channels then. Negative errno: memory. */
+int configuration_add_draft(struct configuration *configuration,
+                            driver_settings_fn *driver_settings, const char *name, const char *bytes,
+                            size_t n_bytes, struct problems *problems);
 struct configuration *configuration_free(struct configuration *configuration);
 void configuration_freep(struct configuration **configuration);
 

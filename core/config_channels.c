@@ -225,6 +225,26 @@ int config_read_channels(struct configuration *configuration, driver_settings_fn
         return 0;
 }
 
+int configuration_add_draft(struct configuration *configuration,
+                            driver_settings_fn *driver_settings, const char *name, const char *bytes,
+                            size_t n_bytes, struct problems *problems) {
+        char *path freed_by(freep) = NULL;
+        struct conf *conf = NULL;
+        int r;
+
+        if (asprintf(&path, "%s/channels.d/%s.conf", configuration->main.folder, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = conf_parse(path, bytes, n_bytes, problems, &conf);
+        if (r == 0)
+                r = add_channel(configuration, name, path, conf, &driver_settings, problems);
+        if (r == 0)
+                check_after(configuration, configuration->channels + configuration->n_channels - 1,
+                            problems);
+        return r;
+}
+
 void channel_config_done(struct channel_config *channel) {
         settings_release(channel_settings, n_channel_settings, channel);
         free(channel->name);

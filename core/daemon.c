@@ -28,6 +28,8 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
                 { "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
                 { "test", no_argument, NULL, 't' },         { "preview", no_argument, NULL, 'p' },
                 { "login", no_argument, NULL, 'l' },
+                { "ask", no_argument, NULL, 'a' },           { "describe", no_argument, NULL, 'd' },
+                { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },      { NULL, 0, NULL, 0 },
         };
@@ -54,6 +56,18 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
                 case 'l':
                         ret->login = true;
                         break;
+                case 'a':
+                        ret->ask = true;
+                        break;
+                case 'd':
+                        ret->describe = true;
+                        break;
+                case 'j':
+                        ret->json = true;
+                        break;
+                case 'o':
+                        ret->out = optarg;
+                        break;
                 case 'h':
                         help();
                         return 0;
@@ -66,7 +80,10 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         }
         if (optind < argc)
                 ret->name = argv[optind++];
-        if (optind < argc || (ret->name != NULL) != wants_name || ((ret->test || ret->preview || ret->login) && !wants_name)) {
+        if (optind < argc || (ret->name != NULL) != wants_name ||
+            ((ret->test || ret->preview || ret->login || ret->ask ||
+             ret->describe) &&
+             !wants_name)) {
                 help();
                 return 64;
         }
@@ -92,8 +109,18 @@ static bool is_bearable(const struct problem *problem, const char *channel, bool
                !(strncmp(file + 1, channel, n) == 0 && strcmp(file + 1 + n, ".conf") == 0);
 }
 
-int daemon_load(const char *path, driver_settings_fn *driver_settings, const char *channel,
-                bool check, struct configuration **ret, struct catalogue **ret_catalogue) {
+static void say_count(size_t n) {
+        char count[24];
+        char *text freed_by(freep) = NULL;
+
+        (void) snprintf(count, sizeof(count), "%zu", n);
+        text = say(MESSAGE_CONF_PROBLEMS, "count", count, NULL);
+        (void) fprintf(stderr, "%s\n", text ? text : "");
+}
+
+/* `ret_reason` NULL: at the start, where the count is told too. */
+static int load(const char *path, driver_settings_fn *driver_settings, const char *channel, bool check,
+                char **ret_reason, struct configuration **ret, struct catalogue **ret_catalogue) {
         struct configuration *configuration freed_by(configuration_freep) = NULL;
         struct catalogue *catalogue freed_by(catalogue_freep) = NULL;
         struct problems problems = { 0 };
@@ -106,25 +133,40 @@ int daemon_load(const char *path, driver_settings_fn *driver_settings, const cha
                 r = catalogue_load(configuration->main.catalogue_dir, &problems, &catalogue);
         if (problems.n > 0)
                 problems_print(&problems, stderr);
-        for (size_t i = 0; i < problems.n; i++)
-                n_ours += !is_bearable(&problems.list[i], channel, check);
+        for (size_t i = 0; i < problems.n; i++) {
+                bool ours = !is_bearable(&problems.list[i], channel, check);
+
+                if (ours && n_ours++ == 0 && ret_reason)
+                        *ret_reason = problem_text(&problems.list[i]);
+        }
         n_ours += problems.more;
         if (n_ours > 0) {
-                char count[24];
-                char *text freed_by(freep) = NULL;
-
-                (void) snprintf(count, sizeof(count), "%zu", n_ours);
-                text = say(MESSAGE_CONF_PROBLEMS, "count", count, NULL);
-                (void) fprintf(stderr, "%s\n", text ? text : "");
+                if (!ret_reason)
+                        say_count(n_ours);
                 r = r < 0 ? r : -EINVAL;
-        } else if (r < 0)
+        } else if (r < 0) {
                 (void) fprintf(stderr, "%s: %s\n", path, strerror(-r));
+                if (ret_reason && asprintf(ret_reason, "%s: %s", path, strerror(-r)) < 0)
+                        *ret_reason = NULL;
+        }
         problems_done(&problems);
         if (r < 0)
                 return r;
         *ret = give_away(configuration);
         *ret_catalogue = give_away(catalogue);
         return 0;
+}
+
+int daemon_load(const char *path, driver_settings_fn *driver_settings, const char *channel,
+                bool check, struct configuration **ret, struct catalogue **ret_catalogue) {
+        return load(path, driver_settings, channel, check, NULL, ret, ret_catalogue);
+}
+
+int daemon_load_anew(const char *path, driver_settings_fn *driver_settings, const char *channel,
+                     char **ret_reason, struct configuration **ret,
+                     struct catalogue **ret_catalogue) {
+        *ret_reason = NULL;
+        return load(path, driver_settings, channel, false, ret_reason, ret, ret_catalogue);
 }
 
 void daemon_say_config_ok(const char *path) {

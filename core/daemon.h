@@ -9,6 +9,8 @@ struct daemon_arguments {
         const char *config;
         const char *name; /* the one argument that is no option, or NULL */
         bool check, test, preview, login;
+        bool ask, describe, json; /* channeld's */
+        const char *out;          /* a folder, or NULL */
 };
 
 /* Sets language and log. Returns -1 to go on, else the exit code (after --help, --version, a wrong
@@ -21,6 +23,11 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
  * row of the catalogue is told as well, and stops a daemon only in a `check`: the other rows stand. */
 int daemon_load(const char *path, driver_settings_fn *driver_settings, const char *channel,
                 bool check, struct configuration **ret, struct catalogue **ret_catalogue);
+/* The same while it runs: without "not started", and the first thing to stop for ("FILE:LINE: ...") in
+ * *ret_reason, to be freed, which may be NULL. */
+int daemon_load_anew(const char *path, driver_settings_fn *driver_settings, const char *channel,
+                     char **ret_reason, struct configuration **ret,
+                     struct catalogue **ret_catalogue);
 /* "PATH: no problems" */
 void daemon_say_config_ok(const char *path);
 

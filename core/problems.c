@@ -65,6 +65,17 @@ void problems_add(struct problems *problems, const char *file, unsigned line,
         *problems = (struct problems) { .list = &unspeakable, .n = 1 };
 }
 
+char *problem_text(const struct problem *problem) {
+        struct buf text = { 0 };
+
+        if (problem->file && problem->line)
+                buf_fmt(&text, "%s:%u: ", problem->file, problem->line);
+        else if (problem->file)
+                buf_fmt(&text, "%s: ", problem->file);
+        buf_str(&text, problem->text);
+        return buf_take(&text);
+}
+
 void problems_print(const struct problems *problems, FILE *to) {
         for (size_t i = 0; i < problems->n; i++) {
                 const struct problem *problem = problems->list + i;

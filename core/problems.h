@@ -29,6 +29,8 @@ __attribute__((sentinel)) void problems_add(struct problems *problems, const cha
                                             unsigned line, enum message message, ...);
 /* "FILE:LINE: sentence" per line. */
 void problems_print(const struct problems *problems, FILE *to);
+/* "FILE:LINE: sentence" of one; to be freed, NULL when memory is short. */
+char *problem_text(const struct problem *problem);
 void problems_done(struct problems *problems);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <utf8proc.h>
 
 #include "core/memory.h"
@@ -50,6 +51,26 @@ int folder_list(const char *folder, const char *suffix, struct string_list *ret)
         *ret = names;
         names = (struct string_list) { 0 };
         return 0;
+}
+
+int line_read(int fd, size_t most, struct buf *ret) {
+        bool any = false;
+
+        buf_reset(ret);
+        for (;;) {
+                char c;
+                ssize_t n = read(fd, &c, 1);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return any ? 0 : n < 0 ? -errno : -ENODATA;
+                any = true;
+                if (c == '\n')
+                        return ret->error;
+                if (ret->len < most)
+                        buf_char(ret, c);
+        }
 }
 
 static unsigned line_of(const char *bytes, size_t offset) {

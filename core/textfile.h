@@ -13,6 +13,10 @@
  * order. Negative errno when the folder cannot be read. */
 int folder_list(const char *folder, const char *suffix, struct string_list *ret);
 
+/* One line from a terminal or a pipe without its end, read byte by byte so that what stands behind it
+ * stays for the next reader; at most `most` bytes are kept. -ENODATA at the end of the input. */
+int line_read(int fd, size_t most, struct buf *ret);
+
 /* Looks at bytes before they are taken for text. Returns true and where the text begins (behind a
  * BOM) when they are UTF-8 without NUL; otherwise adds the problem, with its line, and is false. */
 bool text_check(const char *path, const char *bytes, size_t n_bytes, struct problems *problems,

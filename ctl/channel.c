@@ -173,6 +173,17 @@ int command_store_adopt(struct ctl *ctl) {
         return simple(ctl, json_pack("{s:s}", "do", "store.adopt"), MESSAGE_CTL_ADOPTED, "");
 }
 
+/* What of our own options it wants: `--json`, and `--out` for a preview. */
+static int add_options(const struct ctl *ctl, const char *option, const char **argv, int at) {
+        if (ctl->json && strcmp(option, "--test") == 0)
+                argv[at++] = "--json";
+        if (ctl->out && strcmp(option, "--preview") == 0) {
+                argv[at++] = "--out";
+                argv[at++] = ctl->out;
+        }
+        return at;
+}
+
 int run_channeld(const struct ctl *ctl, const char *option, const char *channel, int input) {
         return run_channeld_for(ctl, option, channel, input, -1);
 }
@@ -184,7 +195,7 @@ int run_channeld_for(const struct ctl *ctl, const char *option, const char *chan
         ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
         char *program freed_by(freep) = NULL;
         const char *slash;
-        const char *argv[7] = { "gongkai-channeld" };
+        const char *argv[10] = { "gongkai-channeld" };
         int at = 1, status, r;
         pid_t pid;
 
@@ -197,6 +208,7 @@ int run_channeld_for(const struct ctl *ctl, const char *option, const char *chan
                 return EXIT_REFUSED;
         }
         argv[at++] = option;
+        at = add_options(ctl, option, argv, at);
         if (channel) {
                 argv[at++] = "--config";
                 argv[at++] = ctl->config_path;
@@ -209,7 +221,8 @@ int run_channeld_for(const struct ctl *ctl, const char *option, const char *chan
         if (input >= 0)
                 (void) posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
         if (output >= 0) /* also where it is 3 itself: then it is not closed there */
-                (void) posix_spawn_file_actions_adddup2(&actions, output, 3);
+                (void) posix_spawn_file_actions_adddup2(
+                        &actions, output, strcmp(option, "--ask") == 0 ? STDOUT_FILENO : 3);
         r = posix_spawn(&pid, program, &actions, NULL, (char *const *) argv, environ);
         (void) posix_spawn_file_actions_destroy(&actions);
         if (r != 0) {
@@ -231,6 +244,8 @@ int command_channel_test(struct ctl *ctl) {
 }
 
 int command_channel_help(struct ctl *ctl) {
+        if (ctl->n_arguments == 1)
+                return run_channeld(ctl, "--describe", ctl->arguments[0], -1);
         return run_channeld(ctl, "--help", NULL, -1);
 }
 

@@ -1,4 +1,4 @@
-/* channel add, secret, login, preview: what a channel admin does to one channel. */
+/* channel secret, login, preview: what a channel admin does to one channel. */
 #include "ctl/ctl.h"
 
 #include <errno.h>
@@ -17,73 +17,9 @@
 
 enum { SECRET_MOST = 64 << 10, CONF_MOST = 1 << 20, EVENT_MOST = 4 << 20 };
 
-static char *channel_path(const struct configuration *configuration, const char *name) {
-        char *path;
-
-        return asprintf(&path, "%s/channels.d/%s.conf", configuration->main.folder, name) < 0 ? NULL
-                                                                                              : path;
-}
-
 static int cannot_write(const char *path, int error) {
         print_error(MESSAGE_CANNOT_WRITE, "path", path, "reason", strerror(-error), NULL);
         return EXIT_REFUSED;
-}
-
-/* -- add ----------------------------------------------------------------------------------------------- */
-
-/* "driver=webhook" as a line of the file. A line break in it would be another setting. */
-static bool add_setting(struct buf *text, const char *argument) {
-        const char *equals = strchr(argument, '=');
-        size_t n = equals ? (size_t) (equals - argument) : 0;
-
-        if (n == 0 || strspn(argument, "abcdefghijklmnopqrstuvwxyz_") != n || !equals[1] ||
-            strpbrk(argument, "\r\n")) {
-                print_error(MESSAGE_CTL_NOT_A_SETTING, "argument", argument, NULL);
-                return false;
-        }
-        buf_fmt(text, "%.*s = %s\n", (int) n, argument, equals + 1);
-        return true;
-}
-
-int command_channel_add(struct ctl *ctl) {
-        const struct configuration *configuration = ctl_configuration(ctl);
-        const char *name = ctl->n_arguments > 0 ? ctl->arguments[0] : "";
-        struct buf text freed_by(buf_done) = { 0 };
-        char *path freed_by(freep) = NULL;
-        char *folder freed_by(freep) = NULL;
-        int r;
-
-        if (!configuration)
-                return EXIT_REFUSED;
-        if (!conf_name_is_valid(name) || ctl->n_arguments < 2) {
-                print_error(MESSAGE_CTL_NAME_NEW_CHANNEL, NULL);
-                return EXIT_USAGE;
-        }
-        for (int i = 1; i < ctl->n_arguments; i++)
-                if (!add_setting(&text, ctl->arguments[i]))
-                        return EXIT_USAGE;
-        path = channel_path(configuration, name);
-        if (!path || asprintf(&folder, "%s/channels.d", configuration->main.folder) < 0) {
-                folder = NULL;
-                return EXIT_REFUSED;
-        }
-        if (access(path, F_OK) == 0) {
-                print_error(MESSAGE_CTL_CHANNEL_THERE, "path", path, NULL);
-                return EXIT_REFUSED;
-        }
-        r = folder_make(folder, 0755);
-        if (r == 0)
-                r = file_write(path, text.data, text.len, 0644);
-        if (r < 0)
-                return cannot_write(path, r);
-        if (run_channeld(ctl, "--check", name, -1) != 0) {
-                (void) unlink(path);
-                print_error(MESSAGE_CTL_CHANNEL_NOT_ADDED, "channel", name, NULL);
-                return EXIT_REFUSED;
-        }
-        print_line(MESSAGE_CTL_CHANNEL_ADDED, "channel", name, "path", path, NULL);
-        tell_daemon(ctl);
-        return EXIT_WELL;
 }
 
 /* -- secret ---------------------------------------------------------------------------------------------- */

@@ -43,7 +43,8 @@ json_t *ctl_ask_well(struct ctl *ctl, json_t *question, int *ret_code);
 /* channel.c: the channel's own program, which stands beside this one and knows its driver; with
  * `input` (-1: ours) as its standard input. Returns its exit code. */
 int run_channeld(const struct ctl *ctl, const char *option, const char *channel, int input);
-/* The same, and what it has to hand over it writes to `output`, its descriptor 3. */
+/* The same, and what it has to hand over it writes to `output`, its descriptor 3
+ * (--ask: to its standard output). */
 int run_channeld_for(const struct ctl *ctl, const char *option, const char *channel, int input,
                      int output);
 /* key.c: publisherd reads emitters.d and channels.d anew; when it is not running it will when it

@@ -316,6 +316,11 @@ const struct driver display_driver = {
         .name = "display",
         .title_chinese = "电子屏、公示栏",
         .title_english = "bulletin displays",
+        .about_chinese = "每块屏打开一个网页，轮播公示内容：机顶盒、电视自带的浏览器、装了 Chromium 的旧电脑都行。\n"
+                         "给程序一个它写得进去、由网页服务器对外提供的文件夹，给每块屏起一个名称。",
+        .about_english = "Each screen opens a page that plays what is on display: a set-top box, a TV's"
+                         " browser, an old computer with Chromium.\nIt needs a folder that it may write to"
+                         " and a web server serves, and a name for each screen.",
         .settings = display_settings,
         .n_settings = ELEMENTS(display_settings),
         .options_size = sizeof(struct display_options),

@@ -306,6 +306,11 @@ const struct driver site_driver = {
         .name = "site",
         .title_chinese = "政府网站（静态页面）",
         .title_english = "government website (static pages)",
+        .about_chinese = "程序写出静态网页，由 nginx 等网页服务器对外提供，没有动态程序和数据库暴露在外面。\n"
+                         "要先定好公开网址，给程序一个它写得进去的文件夹，再把网页服务器的根目录指向那里。",
+        .about_english = "Static pages, served by a web server such as nginx; no program or database is"
+                         " open to the public.\nIt needs the public address and a folder that it may write"
+                         " to and the web server serves.",
         .settings = settings,
         .n_settings = ELEMENTS(settings),
         .options_size = sizeof(struct site_options),

@@ -276,6 +276,19 @@ static void webhook_check(const void *options, const char *path, struct problems
                              own->lookup_url, NULL);
 }
 
+static void webhook_address(const void *options, struct buf *ret) {
+        const struct webhook_options *own = options;
+
+        if (own->url)
+                buf_str(ret, own->url);
+}
+
+/* Any receiver that takes it says so, and no more is needed. */
+static bool webhook_rehearse(const struct step *request, struct reply *ret) {
+        ret->http.status = 200;
+        return request->kind == STEP_HTTP;
+}
+
 static const char *const content_types[] = { "application/cloudevents+json", "application/json",
                                              NULL };
 
@@ -301,12 +314,23 @@ const struct driver webhook_driver = {
         .name = "webhook",
         .title_chinese = "推送到别的系统（HTTP）",
         .title_english = "another system, by HTTP",
+        .about_chinese = "每件信息发一个 HTTP POST 给别的系统：融媒体中心、短信平台、12345 知识库等。\n"
+                         "请对方给一个接收地址，把 docs/protocol.md 里“What a plain HTTP channel sends”一节"
+                         "交给对方的开发者；要签名的，双方各存一份密钥（gongkaictl channel secret）；"
+                         "对方有允许名单的，把 gongkaictl channel test 显示的出口地址报给对方。",
+        .about_english = "One HTTP POST per document to another system.\n"
+                         "Ask them for an address and give their developer the section \"What a plain HTTP"
+                         " channel sends\" of docs/protocol.md; for signatures both sides keep a secret"
+                         " (gongkaictl channel secret); their allow-list needs the outgoing address that"
+                         " gongkaictl channel test tells.",
         .settings = webhook_settings,
         .n_settings = ELEMENTS(webhook_settings),
         .options_size = sizeof(struct webhook_options),
         .looks = webhook_looks,
         .check = webhook_check,
         .raw = true,
+        .address = webhook_address,
+        .rehearse = webhook_rehearse,
         .begin = webhook_begin,
         .next = webhook_next,
 };

@@ -175,6 +175,15 @@ struct channeld {
         char worker[64]; /* "" when no slot could be had */
         int slot_fd;
 
+        struct reload *reload; /* read, and waiting to be taken; NULL: none */
+        char *refused;         /* why the last one was not, for STATUS */
+        struct {               /* of the last request of `--test` */
+                long status;   /* 0: no answer */
+                int64_t took_ms;
+                char *error;
+                bool any;
+        } tried;
+
         struct http *http;
         struct tree *tree;
         struct nudge *nudge;
@@ -257,8 +266,19 @@ void verdict_conclude(struct attempt *attempt); /* attempt->step holds the verdi
 void verdict_tell_rest(struct channeld *daemon); /* of a second: how many were not told one by one */
 void verdict_end(struct attempt *attempt, struct outcome *outcome); /* outcome may be NULL */
 
-/* preview.c: what the driver would do with the event on standard input, in words; sends nothing. */
-int preview_run(struct channeld *daemon);
+/* preview.c: what the driver would do with the event on standard input, in words, or as files in the
+ * new folder `out` (NULL: none); sends nothing. */
+int preview_run(struct channeld *daemon, const char *out);
+int preview_follow(struct channeld *daemon, struct delivery *delivery, const char *out);
+
+/* diagnose.c: `--test`: each step of the way, and what to mend; as JSON where asked. 0 or negative. */
+int diagnose_run(struct channeld *daemon, bool json);
+void diagnose_bad_configuration(const char *name, bool json); /* what is wrong was said */
+/* interview.c: `--ask NAME`: questions on stderr, answers from stdin, the file's text on stdout. An
+ * exit code. */
+int interview_run(const char *config_path, const char *name);
+/* describe.c: `--describe DRIVER`: its page. An exit code. */
+int describe_run(const char *config_path, const char *driver);
 
 /* special.c: runs DELIVER_SETUP or DELIVER_TEST to its end (blocking on the loop); 0, or the
  * verdict's sentence in *ret_sentence and -EIO. */
@@ -353,6 +373,9 @@ void tcp_close(struct channeld *daemon); /* all that are open, without a word */
  * before the answer. Negative errno, said already. */
 int listener_open(struct channeld *daemon);
 void listener_close(struct channeld *daemon);
+
+/* Handles at rest are set to the channel as it was. */
+void http_drop_idle(struct channeld *daemon);
 
 /* mqtt.c: STEP_MQTT. As those of http.c; mqtt_open() connects at once, if the driver has it. */
 int mqtt_open(struct channeld *daemon);

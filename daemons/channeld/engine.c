@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "daemons/channeld/reload.h"
 
 /* Without any word the store is asked so often: a nudge may be lost. */
 enum { WIRE = 32, AHEAD_MOST = 320, AHEAD_BYTES = 4 << 20, TURN = 64, LOCAL_TURN = 8 }; /* attempts */
@@ -245,7 +246,7 @@ static bool may_be_open(const struct channeld *daemon) {
 static void begin_ready(struct channeld *daemon) {
         unsigned turn = daemon->driver->local ? LOCAL_TURN : TURN;
 
-        if (may_be_open(daemon))
+        if (may_be_open(daemon) || daemon->reload) /* which waits for those under way to end */
                 return;
         for (unsigned i = 0; i < turn && daemon->n_begun < wire(daemon); i++) {
                 struct attempt *attempt = daemon->stopping ? NULL : ready_pop(daemon);
@@ -293,6 +294,7 @@ int engine_on_pump(sd_event_source *source, void *userdata) {
 
         (void) source;
         account_tend(daemon);
+        reload_go(daemon);
         if (!store_is_up(daemon->store))
                 return 0;
         if (setup_if_due(daemon, now) > 0)
@@ -310,7 +312,8 @@ int engine_on_pump(sd_event_source *source, void *userdata) {
                 next = settle < next ? settle : next;
                 next = take < next ? take : next;
         }
-        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon) && !may_be_open(daemon))
+        if (daemon->n_ready > 0 && daemon->n_begun < wire(daemon) && !may_be_open(daemon) &&
+            !daemon->reload)
                 engine_pump(daemon);
         return look_at(daemon, next);
 }

@@ -182,6 +182,8 @@ static CURLcode set_form(struct transfer *transfer, const struct channeld *daemo
         SET(CURLOPT_SSL_VERIFYPEER, 1L);
         SET(CURLOPT_SSL_VERIFYHOST, 2L);
         SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+        if (getenv("SSL_CERT_FILE")) /* as OpenSSL's own programs take it; diagnose does the same */
+                SET(CURLOPT_CAINFO, getenv("SSL_CERT_FILE"));
         SET(CURLOPT_CONNECTTIMEOUT_MS, timeout_ms < 5000 ? timeout_ms : 5000L);
         SET(CURLOPT_TIMEOUT_MS, timeout_ms);
         SET(CURLOPT_QUICK_EXIT, 1L); /* a stalled resolver must not stall the loop */
@@ -300,12 +302,26 @@ bool http_cut(struct attempt *attempt) {
         return sent;
 }
 
+/* What `--test` tells of the exchange, whatever the driver makes of it. */
+static void note_tried(struct channeld *daemon, CURL *easy, const struct http_reply *reply) {
+        curl_off_t took_us = 0;
+
+        (void) curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &took_us);
+        free(daemon->tried.error);
+        daemon->tried.any = true;
+        daemon->tried.status = reply->status;
+        daemon->tried.took_ms = took_us / 1000;
+        daemon->tried.error = reply->error ? strdup(reply->error) : NULL;
+}
+
 struct transfer *http_hear(struct channeld *daemon, const struct http_request *request,
                            struct reply *ret) {
         struct transfer *transfer = transfer_new(daemon, request);
 
-        if (transfer)
+        if (transfer) {
                 *ret = transfer_reply(transfer, curl_easy_perform(transfer->easy));
+                note_tried(daemon, transfer->easy, &ret->http);
+        }
         return transfer;
 }
 
@@ -331,6 +347,15 @@ int http_open(struct channeld *daemon) {
         return transfers_new(daemon->event, on_ended, &daemon->http->transfers);
 }
 
+void http_drop_idle(struct channeld *daemon) {
+        while (daemon->http && daemon->http->idle) {
+                struct transfer *transfer = daemon->http->idle;
+
+                daemon->http->idle = transfer->next;
+                transfer_free(transfer);
+        }
+}
+
 void http_close(struct channeld *daemon) {
         if (!daemon->http)
                 return;
@@ -341,12 +366,7 @@ void http_close(struct channeld *daemon) {
                 transfer_free(attempt->transfer);
                 attempt->transfer = NULL;
         }
-        while (daemon->http->idle) {
-                struct transfer *transfer = daemon->http->idle;
-
-                daemon->http->idle = transfer->next;
-                transfer_free(transfer);
-        }
+        http_drop_idle(daemon);
         (void) transfers_free(daemon->http->transfers);
         free(daemon->http);
         daemon->http = NULL;

@@ -15,36 +15,17 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
+#include "daemons/channeld/options.h"
+#include "daemons/channeld/reload.h"
 
 #define SECOND_USEC UINT64_C(1000000)
-
-static const struct setting *settings_of_driver(const char *name, size_t *ret_n) {
-        static const struct setting none[1];
-        const struct driver *driver = driver_find(name);
-
-        *ret_n = driver ? driver->n_settings : 0;
-        if (!driver)
-                return NULL;
-        return driver->n_settings > 0 ? driver->settings : none;
-}
 
 /* The driver's own options stand in the channel's file beside the common ones; configuration_load()
  * has checked them, so only the driver's second look can find more. */
 static int read_options(struct channeld *daemon) {
-        const struct channel_config *channel = daemon->channel;
-        const struct driver *driver = daemon->driver;
         struct problems problems = { 0 };
-        int r;
+        int r = options_read(daemon->driver, daemon->channel, &daemon->options, &problems);
 
-        daemon->options = calloc(1, driver->options_size + 1);
-        if (!daemon->options)
-                return -ENOMEM;
-        r = channel_options(channel, driver->settings, driver->n_settings, daemon->options, &problems);
-        if (r >= 0 && driver->check)
-                driver->check(daemon->options, channel->path, &problems);
-        if (r >= 0 && channel->listen && !driver->call)
-                problems_add(&problems, channel->path, conf_line(channel->conf, "", "listen"),
-                             MESSAGE_CHANNEL_NO_CALLS, "driver", driver->name, NULL);
         if (r >= 0 && problems.n > 0) {
                 problems_print(&problems, stderr);
                 r = -EINVAL;
@@ -70,10 +51,11 @@ static int read_secret(struct channeld *daemon, bool runs) {
         return r;
 }
 
-static int channeld_init(struct channeld *daemon, const char *path, const char *name, bool check,
-                         bool test) {
+static int channeld_init(struct channeld *daemon, const struct daemon_arguments *arguments) {
+        const char *name = arguments->name;
         const struct config *config;
-        int r = daemon_load(path, settings_of_driver, name, check, &daemon->configuration, &daemon->catalogue);
+        int r = daemon_load(arguments->config, options_of_driver, name, arguments->check,
+                            &daemon->configuration, &daemon->catalogue);
 
         if (r < 0)
                 return r;
@@ -85,8 +67,9 @@ static int channeld_init(struct channeld *daemon, const char *path, const char *
         }
         daemon->driver = driver_find(daemon->channel->driver);
         r = read_options(daemon);
-        if (r >= 0)
-                r = read_secret(daemon, !check && !test);
+        if (r >= 0 && !arguments->test) /* which says of it what there is to say */
+                r = read_secret(daemon, !arguments->check && !arguments->preview &&
+                                                !arguments->login);
         if (r < 0)
                 return r;
         if (asprintf(&daemon->attachments_dir, "%s/attachments", config->state_dir) < 0) {
@@ -131,13 +114,11 @@ static void channeld_done(struct channeld *daemon) {
         json_decref(daemon->raised);
         json_decref(daemon->account);
         alarm_end();
-        if (daemon->secret)
-                explicit_bzero(daemon->secret, strlen(daemon->secret));
-        free(daemon->secret);
-        if (daemon->driver && daemon->options)
-                settings_release(daemon->driver->settings, daemon->driver->n_settings,
-                                 daemon->options);
-        free(daemon->options);
+        reload_drop(daemon);
+        free(daemon->tried.error);
+        options_forget_secret(daemon->secret);
+        if (daemon->driver)
+                options_free(daemon->driver, daemon->options);
         (void) catalogue_free(daemon->catalogue);
         (void) configuration_free(daemon->configuration);
         (void) sd_event_source_disable_unref(daemon->timer);
@@ -165,9 +146,20 @@ static char *status_text(const struct channeld *daemon) {
                    "done", done, "failed", failed, "active", active, NULL);
 }
 
+/* A configuration that was not taken is told until one is. */
+static char *whole_status(const struct channeld *daemon) {
+        char *status = status_text(daemon), *whole;
+
+        if (!daemon->refused || !status)
+                return status;
+        whole = say(MESSAGE_CHANNELD_STATUS_REFUSED, "status", status, "reason", daemon->refused, NULL);
+        free(status);
+        return whole;
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct channeld *daemon = userdata;
-        char *text freed_by(freep) = status_text(daemon);
+        char *text freed_by(freep) = whole_status(daemon);
         int r;
 
         if (text)
@@ -221,6 +213,7 @@ static int add_sources(struct channeld *daemon) {
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGTERM);
         (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         if (r >= 0)
@@ -229,6 +222,8 @@ static int add_sources(struct channeld *daemon) {
                 r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, reload_on_signal, daemon);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_BOOTTIME, 0, 1000,
                                       engine_on_timer, daemon);
@@ -284,21 +279,6 @@ static int channeld_run(struct channeld *daemon) {
         return sd_event_loop(daemon->event);
 }
 
-/* `--test`: does the way work? Says so in a sentence, exit code 0 or 1. */
-static int channeld_test(struct channeld *daemon) {
-        char *sentence freed_by(freep) = NULL;
-        char *text freed_by(freep) = NULL;
-        int r = tree_open_index(daemon);
-
-        if (r >= 0)
-                r = special_run(daemon, DELIVER_TEST, &sentence);
-        text = say(r < 0 ? MESSAGE_CHANNEL_TEST_FAILED : MESSAGE_CHANNEL_TEST_WELL, "channel",
-                   daemon->channel->name, "reason", sentence ? sentence : strerror(r < 0 ? -r : 0),
-                   "url", sentence ? sentence : "", NULL);
-        (void) puts(text ? text : "");
-        return r;
-}
-
 static void help(void) {
         char *text freed_by(freep) = say(MESSAGE_CHANNELD_HELP, "config", GONGKAI_CONFIG, NULL);
 
@@ -319,14 +299,19 @@ int main(int argc, char **argv) {
 
         if (r >= 0)
                 return r;
-        r = channeld_init(&daemon, arguments.config, arguments.name, arguments.check,
-                          arguments.test || arguments.preview || arguments.login);
+        if (arguments.describe)
+                return describe_run(arguments.config, arguments.name);
+        if (arguments.ask)
+                return interview_run(arguments.config, arguments.name);
+        r = channeld_init(&daemon, &arguments);
+        if (r < 0 && arguments.test)
+                diagnose_bad_configuration(arguments.name, arguments.json);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(daemon.channel->path);
         else if (r >= 0 && arguments.test)
-                r = channeld_test(&daemon);
+                r = diagnose_run(&daemon, arguments.json);
         else if (r >= 0 && arguments.preview)
-                r = preview_run(&daemon);
+                r = preview_run(&daemon, arguments.out);
         else if (r >= 0 && arguments.login)
                 r = login_run(&daemon);
         else if (r >= 0) {

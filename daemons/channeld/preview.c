@@ -1,5 +1,6 @@
-/* `--preview`: the event on standard input becomes a delivery, the driver its request, and that is
- * printed. Nothing is connected, opened or written. */
+/* `--preview`: the event on standard input becomes a delivery, the driver its steps, and these are
+ * shown, as if the carrier had answered well. Nothing is connected; nothing is written but to the
+ * folder that was asked for. */
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
@@ -8,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
+#include "daemons/channeld/show.h"
 
-enum { EVENT_MOST = 4 << 20, MOST_STEPS = 20, SHOWN_MOST = 4096 };
+enum { EVENT_MOST = 4 << 20, MOST_STEPS = 100 };
 
 static char *read_all(size_t *ret_n) {
         char *bytes = malloc(EVENT_MOST + 1);
@@ -31,61 +32,6 @@ static char *read_all(size_t *ret_n) {
                 bytes[n] = '\0';
         *ret_n = n;
         return bytes;
-}
-
-static void say_line(enum message message, const char *code, const char *reason, const char *count,
-                     const char *removals) {
-        char *text freed_by(freep) = say(message, "code", code, "reason", reason, "count", count,
-                                         "removals", removals, NULL);
-
-        (void) printf("%s\n", text ? text : "");
-}
-
-/* The secret itself is for nobody's eyes; what is signed with it may be seen. */
-static void print_without_secret(const char *text, size_t n, const char *secret) {
-        size_t n_secret = secret ? strlen(secret) : 0;
-
-        for (size_t i = 0; i < n;) {
-                if (n_secret > 0 && n - i >= n_secret && memcmp(text + i, secret, n_secret) == 0) {
-                        (void) fputs("******", stdout);
-                        i += n_secret;
-                        continue;
-                }
-                (void) putchar(text[i++]);
-        }
-}
-
-static void print_request(const struct http_request *http, const char *secret) {
-        size_t n_body;
-        const char *body = http_request_body(http, &n_body);
-
-        (void) printf("%s ", http->method);
-        print_without_secret(http->url, strlen(http->url), secret);
-        (void) putchar('\n');
-        for (char **header = http->headers; header && *header; header++) {
-                print_without_secret(*header, strlen(*header), secret);
-                (void) putchar('\n');
-        }
-        (void) putchar('\n');
-        print_without_secret(body, n_body, secret);
-        (void) putchar('\n');
-}
-
-static void print_files(const struct tree_commit *commit) {
-        char count[24], removals[24];
-
-        (void) snprintf(count, sizeof(count), "%zu", commit->n_files);
-        (void) snprintf(removals, sizeof(removals), "%zu", commit->n_removals);
-        say_line(MESSAGE_PREVIEW_TREE, NULL, NULL, count, removals);
-        for (size_t i = 0; i < commit->n_files; i++) {
-                const struct tree_file *file = &commit->files[i];
-
-                if (file->content)
-                        (void) printf("  %s  %zu\n", file->path, file->n_bytes);
-                else
-                        (void) printf("  %s  sha256:%.16s\n", file->path,
-                                      file->sha256 ? file->sha256 : "");
-        }
 }
 
 static bool is_in_view(const struct tree_open *open, const struct tree_view *view,
@@ -129,40 +75,164 @@ static json_t *lonely_views(const struct tree_open *open, struct tree_reply *ret
         return whole;
 }
 
-/* Prints what would be sent. A request ends it: what comes after depends on the reply. */
-static int follow(struct channeld *daemon, struct delivery *delivery) {
-        struct step step = { 0 };
-        json_t *memo = NULL;
-        int r = daemon->driver->begin(delivery, &step);
 
-        for (unsigned i = 0; r == 0 && step.kind == STEP_TREE_OPEN && i < MOST_STEPS; i++) {
-                struct reply reply = { .kind = STEP_TREE_OPEN };
-                json_t *views = lonely_views(&step.tree_open, &reply.tree);
-                struct step next = { 0 };
+/* -- the steps ---------------------------------------------------------------------------------------- */
 
-                if (step.memo) { /* the driver knows by it where it is */
-                        json_decref(memo);
-                        memo = json_incref(step.memo);
-                        delivery->memo = memo;
-                }
-                r = daemon->driver->next(delivery, &reply, &next);
-                step_done(&step);
-                step = next;
-                json_decref(views);
+struct preview {
+        struct channeld *daemon;
+        struct delivery *delivery;
+        struct show show;
+        json_t *memo, *account;
+};
+
+typedef int begin_fn(const struct delivery *delivery, struct step *ret);
+
+/* Every note is missing, every count has room. */
+static json_t *empty_book(const struct book *book, const struct delivery *delivery,
+                          struct book_reply *ret) {
+        json_t *whole = json_pack("{s:{}, s:{}}", "values", "counts");
+        json_t *counts = json_object_get(whole, "counts");
+        size_t i;
+        const json_t *spend;
+
+        json_array_foreach(book->spend, i, spend) {
+                const char *name = json_string_value(json_object_get(spend, "name"));
+
+                if (name)
+                        (void) json_object_set(counts, name, json_object_get(spend, "amount"));
         }
-        if (r == 0 && step.kind == STEP_HTTP)
-                print_request(&step.http, daemon->secret);
-        else if (r == 0 && step.kind == STEP_TREE_COMMIT)
-                print_files(&step.tree_commit);
-        else if (r == 0 && step.kind == STEP_VERDICT)
-                say_line(MESSAGE_PREVIEW_VERDICT, step.verdict.code ? step.verdict.code : "",
-                         step.verdict.sentence ? step.verdict.sentence : "", NULL, NULL);
+        *ret = (struct book_reply) { .values = json_object_get(whole, "values"), .counts = counts,
+                                     .spent = true, .now_ms = delivery->now_ms,
+                                     .opens_ms = delivery->now_ms };
+        return whole;
+}
+
+static int walk(struct preview *preview, begin_fn *begin, step_next_fn *next);
+
+/* The access token comes by steps of its own. */
+static int get_account(struct preview *preview) {
+        const struct driver *driver = preview->daemon->driver;
+        json_t *memo = preview->memo;
+        int r;
+
+        if (!driver->account_begin || !driver->account_next || preview->account)
+                return -ENOSYS;
+        show_account(&preview->show);
+        r = walk(preview, driver->account_begin, driver->account_next);
+        preview->memo = memo;
+        preview->delivery->memo = memo;
+        preview->delivery->account = preview->account;
+        preview->delivery->account_version++;
+        return r < 0 || preview->account ? r : -ENODATA;
+}
+
+/* What a step is answered with, in *ret; `kept` holds it alive. 1: nobody can know. */
+static int answer(struct preview *preview, const struct step *step, struct reply *ret,
+                  json_t **kept) {
+        const struct driver *driver = preview->daemon->driver;
+        bool goes_on;
+
+        switch (step->kind) {
+        case STEP_TREE_OPEN:
+                *kept = lonely_views(&step->tree_open, &ret->tree);
+                return 0;
+        case STEP_TREE_COMMIT:
+                show_tree(&preview->show, &step->tree_commit);
+                ret->tree.status = TREE_OK;
+                return 0;
+        case STEP_ACCOUNT:
+                return get_account(preview);
+        case STEP_BOOK:
+                show_book(&preview->show, &step->book);
+                *kept = empty_book(&step->book, preview->delivery, &ret->book);
+                return 0;
+        case STEP_FILE:
+                local_file(preview->daemon, step->file.path, &ret->file);
+                show_file_read(&preview->show, step->file.path, &ret->file);
+                return 0;
+        case STEP_MQTT: /* a broker only confirms */
+                show_mqtt(&preview->show, &step->mqtt);
+                ret->mqtt = (struct mqtt_reply) { .whole = true, .sent = true };
+                return 0;
+        case STEP_HTTP:
+        case STEP_TCP:
+                if (step->kind == STEP_HTTP)
+                        show_request(&preview->show, &step->http, preview->delivery);
+                else
+                        show_tcp(&preview->show, &step->tcp);
+                goes_on = driver->rehearse && driver->rehearse(step, ret);
+                if (goes_on)
+                        show_answer(&preview->show, ret);
+                return goes_on ? 0 : 1;
+        case STEP_VERDICT:
+                break;
+        }
+        return -EINVAL;
+}
+
+static void keep(struct preview *preview, struct step *step) {
+        if (step->memo) { /* the driver knows by it where it is */
+                json_decref(preview->memo);
+                preview->memo = json_incref(step->memo);
+                preview->delivery->memo = preview->memo;
+        }
+        if (step->account) {
+                json_decref(preview->account);
+                preview->account = json_incref(step->account);
+        }
+}
+
+/* From begin() to a verdict, or to what nobody can know. */
+static int walk(struct preview *preview, begin_fn *begin, step_next_fn *next) {
+        bool is_account = next == preview->daemon->driver->account_next;
+        struct step step = { 0 };
+        int r = begin(preview->delivery, &step);
+
+        for (unsigned i = 0; r == 0 && i < MOST_STEPS; i++) {
+                struct reply reply = { .kind = step.kind };
+                struct step following = { 0 };
+                json_t *kept = NULL;
+
+                keep(preview, &step);
+                if (step.kind == STEP_VERDICT) {
+                        if (!is_account || step.verdict.kind != VERDICT_DONE)
+                                show_verdict(&preview->show, &step.verdict);
+                        break;
+                }
+                r = answer(preview, &step, &reply, &kept);
+                if (r == 0)
+                        r = next(preview->delivery, &reply, &following);
+                step_done(&step);
+                step = following;
+                json_decref(kept);
+                if (reply.kind == STEP_FILE)
+                        local_file_done(&reply.file);
+        }
         step_done(&step);
-        json_decref(memo);
+        if (r == 1)
+                show_end(&preview->show);
+        return r == 1 ? is_account ? -ENODATA : 0 : r;
+}
+
+int preview_follow(struct channeld *daemon, struct delivery *delivery, const char *out) {
+        struct preview preview = { .daemon = daemon, .delivery = delivery };
+        char *text freed_by(freep) = delivery->event ? json_dumps(delivery->event, 0) : NULL;
+        int r = show_begin(&preview.show, daemon->secret, out);
+
+        preview.show.open = text ? text : delivery->bytes;
+        preview.show.n_open = text ? strlen(text) : delivery->n_bytes;
+        if (r == 0)
+                r = walk(&preview, daemon->driver->begin, daemon->driver->next);
+        if (r == -ENODATA) /* told: the account depends on an answer */
+                r = 0;
+        show_done(&preview.show);
+        json_decref(preview.memo);
+        json_decref(preview.account);
         return r;
 }
 
-static int preview(struct channeld *daemon, struct attempt *attempt, struct findings *errors) {
+static int preview(struct channeld *daemon, struct attempt *attempt, const char *out,
+                   struct findings *errors) {
         struct findings warnings = { 0 };
         json_t *json = event_read(attempt->bytes, attempt->n_bytes, errors);
         int r;
@@ -188,12 +258,12 @@ static int preview(struct channeld *daemon, struct attempt *attempt, struct find
         if (r == 0) {
                 attempt->delivery.attempt = 1;
                 attempt->delivery.accepted_ms = attempt->delivery.now_ms;
-                r = follow(daemon, &attempt->delivery);
+                r = preview_follow(daemon, &attempt->delivery, out);
         }
         return r;
 }
 
-int preview_run(struct channeld *daemon) {
+int preview_run(struct channeld *daemon, const char *out) {
         struct lease *lease = calloc(1, sizeof(*lease));
         struct attempt *attempt = calloc(1, sizeof(*attempt));
         struct findings errors = { 0 };
@@ -203,14 +273,14 @@ int preview_run(struct channeld *daemon) {
                 attempt->daemon = daemon;
                 attempt->lease = lease;
                 attempt->bytes = read_all(&attempt->n_bytes);
-                r = attempt->bytes ? preview(daemon, attempt, &errors) : -ENOMEM;
+                r = attempt->bytes ? preview(daemon, attempt, out, &errors) : -ENOMEM;
         }
         if (r == -EINVAL && errors.n > 0)
-                say_line(MESSAGE_PREVIEW_NOT_AN_EVENT, NULL, errors.list[0].message, NULL, NULL);
-        else if (r < 0)
-                say_line(MESSAGE_PREVIEW_NOT_AN_EVENT, NULL, strerror(-r), NULL, NULL);
-        else
-                say_line(MESSAGE_PREVIEW_NOTHING_SENT, NULL, NULL, NULL, NULL);
+                show_line(MESSAGE_PREVIEW_NOT_AN_EVENT, errors.list[0].message);
+        else if (r < 0 && r != -ENOTEMPTY)
+                show_line(MESSAGE_PREVIEW_NOT_AN_EVENT, strerror(-r));
+        else if (r == 0)
+                show_line(MESSAGE_PREVIEW_NOTHING_SENT, "");
         findings_done(&errors);
         if (attempt)
                 attempt_free(attempt);

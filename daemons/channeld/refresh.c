@@ -52,6 +52,8 @@ void refresh_ended(struct attempt *attempt) {
         daemon->refresh = NULL;
         plan(daemon, well);
         attempt_free(attempt);
+        if (daemon->reload) /* it may have waited for this */
+                engine_pump(daemon);
 }
 
 static struct attempt *refresh_new(struct channeld *daemon) {
@@ -75,7 +77,7 @@ void refresh_tend(struct channeld *daemon) {
         struct attempt *attempt;
 
         if ((!daemon->driver->refresh_ms && !daemon->mqtt) || daemon->refresh || !daemon->goes ||
-            daemon->stopping || daemon->n_regions == 0 || clock_boot_ms() < daemon->refresh_boot_ms)
+            daemon->stopping || daemon->reload || daemon->n_regions == 0 || clock_boot_ms() < daemon->refresh_boot_ms)
                 return;
         attempt = refresh_new(daemon);
         if (!attempt)

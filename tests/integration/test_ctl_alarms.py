@@ -162,7 +162,7 @@ def test_a_channel_is_added_checked_and_gets_its_secret(county, sink):
     one.channel("bin", driver="discard", carrier="政府网站")
     one.start_all()
     assert run(one, "channel", "add", "Bad", "driver=discard").returncode == 64
-    assert run(one, "channel", "add", "duty").returncode == 64
+    assert run(one, "channel", "add", "duty", stdin="").returncode == 1, "it would ask (test_channel_add.py)"
     assert run(one, "channel", "add", "duty", "driver").returncode == 64
     assert run(one, "channel", "add", "duty", "driver=discard\nurl=x").returncode == 64
     wrong = run(one, "channel", "add", "duty", "driver=webhook", "url=nowhere")
@@ -200,7 +200,14 @@ def test_a_preview_shows_the_request_and_sends_nothing(one, sink):
     event.write_text(json.dumps(publish("doc-9", title="预览的通告"), ensure_ascii=False))
     shown = run(one, "channel", "preview", "hook", event)
     assert shown.returncode == 0, shown
-    assert shown.stdout.startswith(f"POST http://127.0.0.1:{sink.server_port}/in\n")
+    assert shown.stdout.startswith(f"第 1 步，发给 127.0.0.1:{sink.server_port}：\nPOST http://127.0.0.1:{sink.server_port}/in\n")
+    assert "做完就是已发布" in shown.stdout
+    folder = one.folder / "preview"
+    assert run(one, "channel", "preview", "hook", event, "--out", folder).returncode == 0
+    kept = (folder / "step-1.txt").read_text()
+    assert "预览的通告" in kept and key not in kept
+    again = run(one, "channel", "preview", "hook", event, "--out", folder)
+    assert again.returncode == 1 and "请给一个新的文件夹" in again.stdout
     assert "Idempotency-Key: 530581/doc-9/1/hook" in shown.stdout and "预览的通告" in shown.stdout
     assert "webhook-signature: v1," in shown.stdout and key not in shown.stdout
     assert "什么也没有发出" in shown.stdout and sink.requests == []
@@ -225,6 +232,11 @@ def test_a_preview_of_the_portal_lists_its_files(county):
     shown = run(one, "channel", "preview", "portal", event)
     assert shown.returncode == 0, shown
     assert ".html" in shown.stdout and not (one.folder / "www").exists()
+    folder = one.folder / "preview"
+    told = run(one, "channel", "preview", "portal", event, "--out", folder).stdout
+    page, = [line.strip() for line in told.split("用浏览器打开")[1].splitlines() if "/2026" in line or "doc-9" in line][:1]
+    assert "关于公布一项安排的通告" in (folder / page).read_text()
+    assert "关于公布一项安排的通告" in (folder / "index.html").read_text() and not (one.folder / "www").exists()
 
 
 # -- help, exit codes
