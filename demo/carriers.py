@@ -48,7 +48,7 @@ after = portal
 app_key = 1234567890
 secret_file = weibo.secret
 address = http://127.0.0.1:{weibo}
-safe_domain = 127.0.0.1:{portal}
+safe_domain = 127.0.0.1
 rip = 203.0.113.7
 concurrency = 1
 """,
@@ -97,8 +97,7 @@ class Carriers:
         box, ports = self.box, self.ports
         callback = ["--callback", f"http://127.0.0.1:{ports['callback']}/", "--callback-token", CALLBACK_TOKEN]
         ports["wechat"], = self.start("wechat", "wechat.py", "--name", "示例县发布", "--publish-seconds", "1", *callback)
-        ports["weibo"], = self.start("weibo", "weibo.py", "--name", "示例县发布", "--token", WEIBO_TOKEN, "--safe-domain",
-                                     f"127.0.0.1:{ports['portal']}")
+        ports["weibo"], = self.start("weibo", "weibo.py", "--name", "示例县发布", "--token", WEIBO_TOKEN, "--safe-domain", "127.0.0.1")
         ports["sms"], = self.start("sms", "sms_mas.py")
         ports["led"], ports["led_page"] = self.start("led", "led_onbon.py")
         for name, (text, mode) in FILES.items():

@@ -18,7 +18,7 @@ body {{ margin: 0; padding: 1.25rem clamp(1rem, 3vw, 2.5rem) 2.5rem; background:
 header {{ margin-bottom: 1.25rem; }}
 h1 {{ margin: 0; font-size: clamp(1.3rem, 2.5vw, 1.9rem); line-height: 1.3; }}
 header p {{ margin: .35rem 0 0; color: #55616e; max-width: 60em; }}
-main {{ display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }}
+main {{ display: grid; gap: 1.25rem; grid-auto-flow: dense; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }}
 section {{ background: #fff; border-radius: .75rem; box-shadow: 0 1px 3px #0f1e2e2e; overflow: hidden; display: flex; flex-direction: column; }}
 section.wide {{ grid-column: span 2; }}
 h2 {{ margin: 0; padding: .7rem 1rem; font-size: 1.05rem; display: flex; justify-content: space-between; gap: 1rem; border-bottom: 1px solid #dfe4ea; }}
@@ -40,7 +40,7 @@ h2 a {{ font-weight: 400; font-size: .9rem; color: #0b5cad; white-space: nowrap;
 // Each carrier's page is laid out at its own width and shrunk into the room there is.
 function fit() {{
   for (const glass of document.querySelectorAll(".glass")) {{
-    const frame = glass.firstElementChild, wide = Number(glass.dataset.width);
+    const frame = glass.firstElementChild, wide = glass.clientWidth < 600 ? Math.min(420, glass.dataset.width) : Number(glass.dataset.width);
     const scale = Math.min(1, glass.clientWidth / wide);
     frame.style.width = Math.max(wide, glass.clientWidth / scale) + "px";
     frame.style.height = glass.clientHeight / scale + "px";

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A county in a box: Redis, the publisher, a portal and a display, on free ports in one folder.
+"""A county in a box: Redis, the publisher, a portal, a display, and simulated accounts at WeChat, Weibo,
+an SMS provider and a LED board, on free ports in one folder.
 
     demo/run.py [--once] [--folder DIR] [--programs DIR]
 
@@ -21,7 +22,9 @@ import tempfile
 import threading
 import time
 
+import carriers
 import check_pages
+import front
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent
@@ -104,7 +107,8 @@ class Box:
         shutil.copytree(TREE / "conf" / "catalogue", folder / "catalogue")
         # The name of a unix socket has at most 107 bytes, whatever folder this was cloned to.
         self.run = pathlib.Path(tempfile.mkdtemp(prefix="gongkai-"))
-        self.portal, self.display = serve(folder / "portal"), serve(folder / "display")
+        self.portal, self.display, self.front = serve(folder / "portal"), serve(folder / "display"), None
+        self.carriers = carriers.Carriers(self)
         (folder / "gongkai.conf").write_text(CONFIG.format(regions=", ".join(REGIONS), run=self.run))
         (folder / "emitters.d" / "counties.conf").write_text("sources = urn:gongkai:*\nmay_urgent = yes\n")
         for name, text in CHANNELS.items():
@@ -117,6 +121,10 @@ class Box:
     @property
     def display_url(self):
         return f"http://127.0.0.1:{self.display.server_port}/hall/"
+
+    @property
+    def front_url(self):
+        return f"http://127.0.0.1:{self.front.server_port}/"
 
     def start(self, name, *command):
         log = open(self.folder / "log" / f"{name}.log", "wb")
@@ -147,10 +155,14 @@ class Box:
         self.start("redis", "redis-server", self.folder / "redis.conf")
         self.wait((self.run / "redis.sock").exists, "Redis")
         conf = self.folder / "gongkai.conf"
+        self.carriers.open()
+        wechat, weibo, sms, led = self.carriers.pages
+        self.front = front.serve([("门户网站", self.portal_url + "/", "page"), wechat,
+                                  ("政务服务大厅公示屏", self.display_url, "screen"), weibo, sms, led])
         self.start("publisherd", self.programs / "gongkai-publisherd", "--config", conf)
         self.wait((self.run / "publish").exists, "gongkai-publisherd")
         self.start("ledgerd", self.programs / "gongkai-ledgerd", "--config", conf)
-        for channel in CHANNELS:
+        for channel in [*CHANNELS, *carriers.CHANNELS]:
             self.start(f"channeld-{channel}", self.programs / "gongkai-channeld", "--config", conf, channel)
 
     def close(self):
@@ -163,9 +175,10 @@ class Box:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-        for server in (self.portal, self.display):
-            server.shutdown()
-            server.server_close()
+        for server in (self.portal, self.display, self.front):
+            if server:
+                server.shutdown()
+                server.server_close()
         shutil.rmtree(self.run, ignore_errors=True)
 
     def emit(self, path, event):
@@ -223,7 +236,9 @@ def main():
             state = "withdrawn" if "withdraw" in event["type"] else "published"
             box.wait(box.settled(region, document, event["data"]["revision"], state), document)
         shown = {key: box.shown(*key) for key in last}
-        print(f"\n门户网站（portal）：  {box.portal_url}/\n公示屏（display）：    {box.display_url}\n"
+        print(f"\n各渠道并排（all carriers side by side）： {box.front_url}\n"
+              f"门户网站（portal）：  {box.portal_url}/\n公示屏（display）：    {box.display_url}\n"
+              + "".join(f"{name}（模拟）：  {address}\n" for name, address, _ in box.carriers.pages) +
               f"文件夹（folder）：    {box.folder}\n"
               f"命令（try）：         {os.path.relpath(box.programs)}/gongkaictl --config "
               f"{os.path.relpath(box.folder)}/gongkai.conf status\n", flush=True)
