@@ -60,7 +60,7 @@ SECTION = """\
 <div class="glass" data-width="{width}"><iframe src="{address}" title="{name}" loading="eager"></iframe></div>
 </section>"""
 
-WIDTHS = {"page": 1100, "screen": 1280, "phone": 400, "board": 700}
+WIDTHS = {"page": 1100, "screen": 1280, "phone": 400, "board": 1120}
 
 
 def page(carriers):
