@@ -44,7 +44,7 @@ def shows(card, wanted):
 
 
 def updates(card):
-    return [seen for seen in card.requests if seen.command == "A306"]
+    return [seen for seen in card.log if seen.command == "A306"]
 
 
 # ---- what it shows ----
@@ -86,17 +86,17 @@ def test_the_end_of_the_display_takes_it_down(hall, card):
 
 # ---- trouble on the wire ----
 
-@pytest.mark.parametrize("fault", [dict(how="lost"), dict(how="half"), dict(how="mute"), dict(how="bad-crc"), dict(how="noise"), dict(error=3),
+@pytest.mark.parametrize("fault", [dict(how="lost"), dict(how="half"), dict(how="hang"), dict(how="bad-crc"), dict(how="noise"), dict(error=3),
                                    dict(error=5), dict(how="reset")], ids=lambda fault: str(fault.get("how", fault.get("error"))))
 def test_whatever_happens_to_an_answer_it_is_shown_once(hall, card, fault):
     county = hall(refresh="0s")
     county.ask(publish(document="a", texts={"short": "甲"}))
     county.shown("a", "led")
-    card.inject(times=3, **fault)
+    card.trouble("*", times=3, **fault)
     county.ask(publish(document="b", texts={"short": "乙"}))
     county.shown("b", "led")
     shows(card, "乙|甲")
-    card.inject(times=3, **fault)
+    card.trouble("*", times=3, **fault)
     county.ask(withdraw(document="a"))
     county.shown("a", "led", state="withdrawn")
     shows(card, "乙")
@@ -117,11 +117,11 @@ def test_a_card_that_is_away_gets_it_when_it_is_back(hall, card):
 def test_a_card_without_its_font_stops_the_channel(hall, card):
     county = hall(refresh="0s")
     wait_until(lambda: updates(card))  # of the start
-    card.inject(error=0x0C, times=100)
+    card.trouble("*", error=0x0C, times=100)
     county.ask(publish(document="a", texts={"short": "甲"}))
     paused = wait_until(lambda: county.ctl_json("channel", "list")[0]["paused"])
     assert "字库" in paused
-    card.clear_faults()
+    card.calm()
     county.ctl("channel", "resume", "led")
     county.shown("a", "led")
     shows(card, "甲")
@@ -142,7 +142,7 @@ def test_killed_before_the_answer_it_is_shown_once(hall, card):
     county.ask(publish(document="a", texts={"short": "甲"}))
     county.shown("a", "led")
     before = len(updates(card))
-    card.inject(how="held", times=1)
+    card.trouble("*", "held")
     county.ask(publish(document="b", texts={"short": "乙"}))
     wait_until(lambda: len(updates(card)) > before)
     county.kill("channeld-led")
@@ -173,6 +173,6 @@ def test_two_workers_with_many_at_once_leave_the_right_board(hall, card):
 def test_the_test_pings_and_leaves_the_board_alone(hall, card):
     county = hall(start=False)
     assert "有答复" in county.ctl("channel", "test", "led")
-    assert [seen.command for seen in card.requests] == ["A200"]
+    assert [seen.command for seen in card.log] == ["A200"]
     card.close()
     assert "连不上电子屏" in county.ctl("channel", "test", "led", code=1)

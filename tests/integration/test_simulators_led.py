@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
 from county import wait_until  # noqa: E402
-from led_onbon import Card, Page, Reader, crc16, unescape, wrap  # noqa: E402
+from led_onbon import Card, Reader, crc16, unescape, wrap  # noqa: E402
 
 LED = pathlib.Path(__file__).resolve().parents[1] / "simulators" / "led_onbon.py"
 # The frames that two public clients send as they stand.
@@ -71,7 +71,7 @@ def update(*areas, gone=b"\x00", reply=1, clear=0):
 @pytest.fixture
 def card():
     with Card() as one:
-        one.clock.freeze(2026, 7, 1, 9)
+        one.clock.set("2026-07-01 09:00:00", freeze=True)
         yield one
 
 
@@ -87,7 +87,7 @@ def test_the_golden_frames_are_made_and_answered(card, line):
     assert line.raw(PING) == wrap(ACK, 0x8000, 1)
     assert line.say(update(area("停水"))) == ACK and card.shown() == {0: "停水"}
     assert line.raw(CLEAR) == wrap(ACK, 0x8000, 1) and card.shown() == {}
-    assert [one.command for one in card.requests] == ["A200", "A306", "A310"] and not card.findings
+    assert [one.command for one in card.log] == ["A200", "A306", "A310"] and not card.findings
 
 
 def test_the_four_bytes_that_frames_are_made_of_can_be_sent(card, line):
@@ -122,9 +122,9 @@ def test_areas_are_replaced_and_deleted_by_number(card, line):
 
 def test_what_was_left_alone_for_its_seconds_goes_dark(card, line):
     line.say(update(area("限时", run=2, timeout=30), area("一直", id=1, y=0x8010)))
-    card.clock.advance(29)
+    card.clock.forward(29)
     assert card.shown() == {0: "限时", 1: "一直"}
-    card.clock.advance(1)
+    card.clock.forward(1)
     assert card.shown() == {1: "一直"}
 
 
@@ -164,7 +164,7 @@ def test_a_spoilt_frame_is_refused_and_one_for_another_is_not_heard(card, line):
                  PING[:8] + b"\xa6\x07" + PING[8:], PING[:20] + b"\x06" + PING[21:]):
         line.socket.sendall(deaf)
     assert line.say(bytes.fromhex("A200010000"), to=0xFFFE) == ACK, "for all"
-    assert [one.command for one in card.requests] == ["A200", "A200", "A200"]
+    assert [one.command for one in card.log] == ["A200", "A200", "A200"]
     assert len(card.findings) == 4, "eight A5, or it is noise"
 
 
@@ -175,15 +175,15 @@ def test_no_answer_is_given_where_none_is_wanted(card, line):
 
 @pytest.mark.parametrize("error", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
 def test_any_error_can_be_asked_for_and_has_no_effect(card, line, error):
-    card.inject(error=error, times=2, command="A306")
+    card.trouble("A306", error=error, times=2)
     assert line.raw(PING) == wrap(ACK, 0x8000, 1), "it is for the other command"
     assert [line.say(update(area("停水"))) for _ in range(3)] == [nack(error)] * 2 + [ACK]
-    assert [one.effect for one in card.requests] == [True, False, False, True]
+    assert [one.effect for one in card.log] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("how, effect", [("lost", True), ("half", True), ("reset", False)])
 def test_a_broken_line_says_nothing_about_the_board(card, how, effect):
-    card.inject(how=how)
+    card.trouble("*", how)
     with pytest.raises(ConnectionError), Line(card.port) as line:  # a reset may come before connect() returns
         line.say(update(area("停水")))
     assert card.shown() == ({0: "停水"} if effect else {})
@@ -192,14 +192,14 @@ def test_a_broken_line_says_nothing_about_the_board(card, how, effect):
 
 
 def test_mute_noisy_spoilt_and_slow_answers(card, line):
-    card.inject(how="mute")
+    card.trouble("*", "hang")
     line.socket.sendall(wrap(update(area("停水"))))
     assert line.raw(PING) == wrap(ACK, 0x8000, 1) and card.shown() == {}
-    card.inject(how="bad-crc")
-    assert line.raw(PING)[:-2] == wrap(ACK, 0x8000, 1)[:-2] and card.requests[-1].effect
-    card.inject(how="noise")
+    card.trouble("*", "bad-crc")
+    assert line.raw(PING)[:-2] == wrap(ACK, 0x8000, 1)[:-2] and card.log[-1].effect
+    card.trouble("*", "noise")
     assert line.raw(PING) == b"\x00\xff\xa5\xa5\x5a" and line.raw(b"") == wrap(ACK, 0x8000, 1)
-    card.inject(how="held")
+    card.trouble("*", "held")
     got = []
     waiting = threading.Thread(target=lambda: got.append(line.say(update(area("迟到")))))
     waiting.start()
@@ -232,16 +232,13 @@ def fetch(port, target, body=None):
 
 
 def test_the_page_shows_the_board_and_a_dark_one(card, line):
-    page = Page(card)
-    try:
-        line.say(update(area(r"\C2停<b>")))
-        text = fetch(page.port, "/")
-        assert "class=\"green\"" in text and "停&lt;b&gt;" in text and "屏幕上没有内容" not in text
-        assert json.loads(fetch(page.port, "/control/inject", b'{"error": 3}')) and line.raw(CLEAR) == wrap(nack(3), 0x8000, 1)
-        assert line.raw(CLEAR) == wrap(ACK, 0x8000, 1) and "屏幕上没有内容" in fetch(page.port, "/")
-        assert [one["command"] for one in json.loads(fetch(page.port, "/control/log"))] == ["A306", "A310", "A310"]
-    finally:
-        page.close()
+    page = card.ports[1]
+    line.say(update(area(r"\C2停<b>")))
+    text = fetch(page, "/")
+    assert "class=\"green\"" in text and "停&lt;b&gt;" in text and "屏幕上没有内容" not in text
+    assert json.loads(fetch(page, "/control/trouble", b'{"endpoint": "*", "error": 3}')) and line.raw(CLEAR) == wrap(nack(3), 0x8000, 1)
+    assert line.raw(CLEAR) == wrap(ACK, 0x8000, 1) and "屏幕上没有内容" in fetch(page, "/")
+    assert [one["command"] for one in json.loads(fetch(page, "/control/log"))] == ["A306", "A310", "A310"]
 
 
 def test_it_runs_as_a_program():

@@ -129,6 +129,19 @@ def test_time_stands_still_or_runs_and_what_falls_due_is_done(wechat):
     wechat.wait(lambda: done[-1] == "soon")
 
 
+def test_what_is_done_alone_leaves_the_simulator_free(wechat):
+    statuses = []
+    wechat.clock.after(5, lambda: statuses.append(ask(wechat, "GET", "/")[0]), alone=True)
+    wechat.clock.forward(5)
+    assert statuses == [200], "a receiver of pushes may call while it takes one"
+
+
+def test_a_page_that_people_look_at_is_no_call(wechat):
+    wechat.trouble("*", "reset")
+    assert ask(wechat, "GET", "/")[0] == 200 and wechat.calls() == []
+    assert broken_call(wechat, "/cgi-bin/draft/count")[0] == "reset" and len(wechat.calls()) == 1
+
+
 def test_a_fault_of_the_simulator_is_not_taken_for_the_platforms():
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         with Wechat() as one:

@@ -32,14 +32,14 @@ def people(numbers, area="530581"):
 def mas():
     with Mas() as one:
         yield one
-        assert one.findings() == []
+        assert one.findings == []
 
 
 @pytest.fixture
 def aliyun():
     with Aliyun() as one:
         yield one
-        assert one.findings() == []
+        assert one.findings == []
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_many_go_in_batches_and_a_second_look_texts_nobody(office, aliyun):
     county.ask(publish(title="关于停水的通告"))
     county.shown("doc-1", "sms")
     assert got(aliyun) == once(phones(250))
-    assert len([r for r in aliyun.requests if r.action == "SendSms"]) == 3
+    assert len(aliyun.calls("SendSms")) == 3
     county.ask(publish(title="关于停水的通告", body="改了一个字。"))
     county.shown("doc-1", "sms", revision=2)
     county.ask(withdraw())
@@ -131,13 +131,11 @@ def test_corrections_go_to_exactly_those_who_were_texted(office, mas):
 @pytest.mark.parametrize("batch", [1, 3, 5])
 def test_a_kill_between_batches_texts_nobody_twice_and_skips_nobody(office, aliyun, batch):
     county = office(aliyun, phones(50), batch="10", late_effect="1s")
-    for _ in range(batch - 1):
-        aliyun.inject(action="SendSms", delay=0.01)
-    aliyun.inject(action="SendSms", how="held")
+    aliyun.trouble("SendSms", "held", skip=batch - 1)
     county.ask(publish())
     wait_until(lambda: len(got(aliyun)) == batch * 10)
     county.kill("channeld-sms")
-    aliyun.clear()
+    aliyun.calm()
     county.start_channel("sms")
     assert county.shown("doc-1", "sms")["reference"] == "sent=50,failed=0,doubt=0"
     assert got(aliyun) == once(phones(50))
@@ -145,17 +143,17 @@ def test_a_kill_between_batches_texts_nobody_twice_and_skips_nobody(office, aliy
 
 def test_a_lost_reply_is_looked_up_before_anything_is_sent_again(office, aliyun):
     county = office(aliyun, phones(30), batch="10", late_effect="1s")
-    aliyun.inject(action="SendSms", how="lost")
+    aliyun.trouble("SendSms", "lost")
     county.ask(publish())
     assert county.shown("doc-1", "sms")["reference"] == "sent=30,failed=0,doubt=0"
     assert got(aliyun) == once(phones(30))
-    assert len([r for r in aliyun.requests if r.action == "QuerySendDetails"]) == 10
+    assert len(aliyun.calls("QuerySendDetails")) == 10
     assert any(code == "sms/unclear" for _, code, _ in records(county))
 
 
 def test_what_never_came_is_sent_again_when_it_can_come_no_more(office, aliyun):
     county = office(aliyun, phones(30), batch="10", late_effect="2s")
-    aliyun.inject(action="SendSms", how="reset")
+    aliyun.trouble("SendSms", "reset")
     county.ask(publish())
     county.shown("doc-1", "sms")
     assert got(aliyun) == once(phones(30))
@@ -163,8 +161,8 @@ def test_what_never_came_is_sent_again_when_it_can_come_no_more(office, aliyun):
 
 def test_a_service_that_is_in_trouble_texts_nobody_twice(office, aliyun):
     county = office(aliyun, phones(30), batch="10", late_effect="1s")
-    aliyun.inject(action="SendSms", code="isp.SYSTEM_ERROR", effect=True)
-    aliyun.inject(action="SendSms", code="isp.GATEWAY_ERROR")
+    aliyun.trouble("SendSms", error="isp.SYSTEM_ERROR", effect=True)
+    aliyun.trouble("SendSms", error="isp.GATEWAY_ERROR")
     county.ask(publish())
     county.shown("doc-1", "sms")
     assert got(aliyun) == once(phones(30))
@@ -173,13 +171,12 @@ def test_a_service_that_is_in_trouble_texts_nobody_twice(office, aliyun):
 @pytest.mark.parametrize("how", ["lost", "killed"])
 def test_a_mas_cannot_be_asked_so_one_batch_is_in_doubt_and_named(office, mas, how):
     county = office(mas, phones(50), batch="10")
-    mas.inject(delay=0.01)
-    mas.inject(how="lost" if how == "lost" else "held")
+    mas.trouble("*", "lost" if how == "lost" else "held", skip=1)
     county.ask(publish())
     if how == "killed":
         wait_until(lambda: len(got(mas)) == 20)
         county.kill("channeld-sms")
-        mas.clear()
+        mas.calm()
         county.start_channel("sms")
     assert county.shown("doc-1", "sms")["reference"] == "sent=40,failed=0,doubt=10"
     assert got(mas) == once(phones(50))
@@ -209,7 +206,7 @@ def test_the_ceiling_of_a_day_holds(office, mas):
 
 def test_a_number_that_the_carrier_refuses_does_not_stop_the_others(office, aliyun):
     county = office(aliyun, phones(16), batch="16")
-    aliyun.inject(action="SendSms", code="isv.MOBILE_NUMBER_ILLEGAL", message="13800138003 非法", times=5)
+    aliyun.trouble("SendSms", error="isv.MOBILE_NUMBER_ILLEGAL", detail="13800138003 非法", times=5)
     county.ask(publish())
     assert county.shown("doc-1", "sms")["reference"] == "sent=15,failed=1,doubt=0"
     assert len(got(aliyun)) == 15

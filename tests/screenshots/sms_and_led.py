@@ -11,31 +11,31 @@ from selenium import webdriver
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "simulators"), str(TESTS / "integration")]
-from led_onbon import Card, Page, wrap  # noqa: E402
+from led_onbon import Card, wrap  # noqa: E402
 from sms_mas import Mas  # noqa: E402
 from test_simulators_led import area, update  # noqa: E402
 from test_simulators_sms import Aliyun, Sender, submit  # noqa: E402
 
 
 def messages():
-    aliyun, mas = Aliyun(), Mas()
+    aliyun, mas = Aliyun().start(), Mas().start()
     sender = Sender(aliyun)
     aliyun.fates, mas.fates = {"13800138001": "MOBILE_NOT_ON_SERVICE"}, {"13900139002": ""}
     sender.send(to="13800138000,13800138001,13912345678", title="关于腾越街道片区停水的通告")
-    aliyun.clock.advance(4000)
+    aliyun.clock.forward(4000)
     long = {"title": "关于公布2026年农村危房改造补助对象名单的公告", "number": "腾政办公告〔2026〕17号",
             "publisher": "腾冲市人民政府办公室", "date": "2026年7月1日"}
     sender.send(to="13800138000", template="SMS_100002", param=json.dumps(long))
     submit(mas, mobiles="13900139000,13900139001,13900139002",
            content="更正：此前发布的停水时间有误，应为7月3日8时至18时。<详见门户网站>")
     for one in (aliyun, mas):
-        one.clock.advance(5)
+        one.clock.forward(5)
     sender.send(to="13912345678", title="关于恢复供水的通告")
     return aliyun, mas
 
 
 def board():
-    card = Card()
+    card = Card().start()
     with socket.create_connection(("127.0.0.1", card.port)) as line:
         line.sendall(wrap(update(
             area(r"\C3腾冲市人民政府信息公开", id=0, mode=1),
@@ -43,13 +43,13 @@ def board():
                  single=2, wraps=2, mode=1),
             area(r"\C2咨询电话 0875-5131234 滚动向左走的一行很长很长", id=2, y=0x8030))))
         line.recv(100)
-    return Page(card)
+    return card
 
 
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     aliyun, mas = messages()
-    led, dark, empty = board(), Page(Card()), Mas()
+    led, dark, empty = board(), Card().start(), Mas().start()
     with tempfile.TemporaryDirectory() as temporary:
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"

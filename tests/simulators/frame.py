@@ -6,31 +6,37 @@
         one.trouble("/cgi-bin/draft/add", error=45009)         # the next call; times=None for ever
         one.trouble("/cgi-bin/draft/add", how="lost")          # takes effect, and the reply is lost
         one.calls("/cgi-bin/draft/add")                        # what came, in order
+        one.findings                                           # what it let pass, but a careful client does not do
 
 How a call goes wrong (`how`):
 
     "error"  answers `error` in the platform's own words, or HTTP `status` with `body`; no effect unless effect=True
     "lost"   takes effect, then the connection is closed without a word
     "late"   takes effect, then the reply comes after `seconds`
+    "held"   takes effect, and the reply waits for release()
+    "later"  the connection is closed without a word; takes effect when `seconds` of the clock have passed
     "slow"   waits `seconds`, then does as usual
     "half"   takes effect, and the reply breaks off in the middle
     "reset"  the connection is reset before the request was read: no effect
     "hang"   never answers (until the end): no effect
 
 A program has the same by HTTP, with JSON both ways: GET /control/state, GET /control/log,
-POST /control/trouble {"endpoint", "how", "times", ...}, /control/calm {}, /control/clock {"forward": s} or {"at": ISO},
-/control/set {"name": value}, and /control/do {"call": name, "with": {...}} for what the platform itself offers.
+POST /control/trouble {"endpoint", "how", "times", ...}, /control/calm {}, /control/release {},
+/control/clock {"forward": s} or {"at": ISO}, /control/set {"name": value}, and /control/do {"call": name, "with": {...}}
+for what the platform itself offers.
 """
+import argparse
 import base64
+import collections
 import contextlib
 import datetime
 import heapq
 import http.server
 import itertools
 import json
+import signal
 import socket
 import struct
-import sys
 import threading
 import time
 import traceback
@@ -39,7 +45,7 @@ import urllib.parse
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 MOST = 32 << 20  # bytes of a request that are read
 KEPT = 128 << 20  # bytes of requests that are remembered
-HOWS = ("error", "lost", "late", "slow", "half", "reset", "hang")
+HOWS = ("error", "lost", "late", "slow", "held", "later", "half", "reset", "hang")
 
 
 class Clock:
@@ -49,6 +55,7 @@ class Clock:
         self.offset, self.frozen = 0.0, None
         self.changed = threading.Condition(threading.RLock())  # also the simulator's one lock
         self.due, self.order = [], itertools.count()
+        self.alone, self.working = collections.deque(), threading.RLock()
 
     def now(self):
         return time.time() + self.offset if self.frozen is None else self.frozen
@@ -56,14 +63,16 @@ class Clock:
     def local(self, moment=None):
         return datetime.datetime.fromtimestamp(self.now() if moment is None else moment, CHINA)
 
+    def text(self, moment=None):
+        return f"{self.local(moment):%Y-%m-%d %H:%M:%S}"
+
     def forward(self, seconds):
         with self.changed:
             if self.frozen is None:
                 self.offset += seconds
             else:
                 self.frozen += seconds
-            self.run_due()
-            self.changed.notify_all()
+        self.catch_up()
 
     def set(self, moment, freeze=False):
         """To an ISO time (China's when it names no zone) or seconds since 1970."""
@@ -73,8 +82,7 @@ class Clock:
         with self.changed:
             self.frozen = moment if freeze else None
             self.offset = moment - time.time()
-            self.run_due()
-            self.changed.notify_all()
+        self.catch_up()
 
     def day(self):
         """Days turn at 00:00 Asia/Shanghai."""
@@ -83,10 +91,10 @@ class Clock:
     def month(self):
         return self.day()[:7]
 
-    def after(self, seconds, do):
-        """do() once, in `seconds` of this clock, holding the lock: it must be quick."""
+    def after(self, seconds, do, alone=False):
+        """do() once, in `seconds` of this clock: with the lock held, so it must be quick; or alone, without it."""
         with self.changed:
-            heapq.heappush(self.due, (self.now() + seconds, next(self.order), do))
+            heapq.heappush(self.due, (self.now() + seconds, next(self.order), (lambda: self.alone.append(do)) if alone else do))
             self.changed.notify_all()
 
     def run_due(self):
@@ -94,13 +102,26 @@ class Clock:
             while self.due and self.due[0][0] <= self.now():
                 heapq.heappop(self.due)[2]()
 
-    def turn(self, ended):
-        """Runs what falls due, until the end."""
-        with self.changed:
-            while not ended.is_set():
+    def catch_up(self):
+        """Does all that is due, also what is done alone: not to be called with the lock held."""
+        with self.working:
+            self.run_due()
+            while self.alone:
+                self.alone.popleft()()
                 self.run_due()
-                wait = self.due[0][0] - self.now() if self.due and self.frozen is None else 60
-                self.changed.wait(min(max(wait, 0.001), 60))
+        with self.changed:
+            self.changed.notify_all()
+
+    def turn(self, ended):
+        """Does what falls due, until the end."""
+        while not ended.is_set():
+            with self.changed:
+                self.run_due()
+                if not self.alone and not ended.is_set():
+                    wait = self.due[0][0] - self.now() if self.due and self.frozen is None else 60
+                    self.changed.wait(min(max(wait, 0.001), 60))
+            if self.alone:
+                self.catch_up()
 
 
 class Counter:
@@ -126,12 +147,14 @@ class Counter:
 class Request:
     def __init__(self, method, target, headers, at, peer):
         parts = urllib.parse.urlsplit(target)
-        self.method, self.path, self.at, self.peer = method, parts.path, at, peer
+        self.method, self.path, self.at, self.peer, self.query_text = method, parts.path, at, peer, parts.query
         self.query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
-        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.headers = {}
+        for name, value in headers.items():  # one that comes twice is one with commas (RFC 9110, 5.3)
+            self.headers[name.lower()] = f"{self.headers[name.lower()]}, {value}" if name.lower() in self.headers else value
         self.body = b""
+        self.call = ""  # as the simulator names it; "" = a page that people look at, which is not kept and has no trouble
         self.status, self.answer, self.trouble = None, b"", ""
-        self.kind = "api"  # or "page"
 
     def json(self):
         return json.loads(self.body)
@@ -146,8 +169,8 @@ class Request:
                 return raw.decode()
             except UnicodeDecodeError:
                 return {"base64": base64.b64encode(raw).decode()}
-        return {"method": self.method, "path": self.path, "query": self.query, "headers": self.headers, "time": self.at,
-                "body": text(self.body), "status": self.status, "answer": text(self.answer), "trouble": self.trouble, "kind": self.kind}
+        return {"method": self.method, "call": self.call, "path": self.path, "query": self.query, "headers": self.headers, "time": self.at,
+                "body": text(self.body), "status": self.status, "answer": text(self.answer), "trouble": self.trouble}
 
 
 class Reply:
@@ -165,24 +188,19 @@ class Page(Reply):
 
 
 class Trouble:
-    def __init__(self, endpoint, how=None, times=1, skip=0, error=None, status=None, body=None, seconds=0.0, effect=False):
-        how = how or "error"
-        if how not in HOWS:
-            raise ValueError(f"no such trouble: {how}")
-        self.endpoint, self.how, self.times, self.skip = endpoint, how, times, skip
-        self.error, self.status, self.body, self.seconds, self.effect = error, status, body, seconds, effect
+    def __init__(self, endpoint, how=None, times=1, skip=0, error=None, detail="", status=None, body=None, seconds=0.0, effect=False):
+        self.endpoint, self.how, self.times, self.skip = endpoint, how or "error", times, skip
+        self.error, self.detail, self.status, self.body, self.seconds, self.effect = error, detail, status, body, seconds, effect
         self.hit = 0
-
-    def meets(self, path):
-        return self.endpoint in ("*", path)
 
 
 class Simulator:
-    """Subclasses have answer(request) -> Reply, error_reply(request, code) -> Reply, and state() -> dict.
+    """Subclasses have answer(request) -> Reply, error_reply(request, code, detail) -> Reply, and state() -> dict.
 
     All are called with the lock held. `settable` names the attributes that /control/set may change,
-    `doable` the methods that /control/do may call."""
+    `doable` the methods that /control/do may call, `hows` the ways in which a call can go wrong."""
 
+    hows = HOWS
     settable = ()
     doable = ()
 
@@ -190,8 +208,9 @@ class Simulator:
         self.clock = Clock()
         self.lock = self.clock.changed
         self.log, self.log_bytes, self.troubles = [], 0, []
+        self.findings = []  # what it let pass, but a careful client does not do
         self.broken = []  # own faults, which must not pass for the platform's
-        self.ended, self.closed = threading.Event(), threading.Event()
+        self.ended, self.closed, self.released = threading.Event(), threading.Event(), threading.Event()
         simulator = self
 
         class Handler(_Handler):
@@ -201,6 +220,7 @@ class Simulator:
             daemon_threads, request_queue_size = True, 128
         self.server = Server(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
+        self.ports = [self.port]  # that a program says
         self.url = f"http://127.0.0.1:{self.port}"
         self.sockets = set()
 
@@ -217,10 +237,11 @@ class Simulator:
 
     def close(self):
         self.ended.set()
+        self.release()
         with self.lock:
             self.lock.notify_all()
         with contextlib.suppress(ConnectionRefusedError):  # it has seen the end by itself
-            socket.create_connection(("127.0.0.1", self.port)).close()  # wakes serve()
+            socket.create_connection(self.server.server_address).close()  # wakes serve()
         self.closed.wait()
         for each in list(self.sockets):  # kept alive by their clients
             try:
@@ -239,6 +260,8 @@ class Simulator:
 
     def trouble(self, endpoint, how=None, **more):
         made = Trouble(endpoint, how, **more)
+        if made.how not in self.hows:
+            raise ValueError(f"no such trouble: {how}; there are {', '.join(self.hows)}")
         with self.lock:
             self.troubles.append(made)
         return made
@@ -246,10 +269,17 @@ class Simulator:
     def calm(self):
         with self.lock:
             self.troubles.clear()
+        self.release()
 
-    def calls(self, path=None):
+    def release(self):
+        """Lets the replies go that were held."""
         with self.lock:
-            return [r for r in self.log if r.kind == "api" and path in (None, r.path)]
+            self.released.set()
+            self.released = threading.Event()
+
+    def calls(self, name=None):
+        with self.lock:
+            return [r for r in self.log if name in (None, r.call)]
 
     def wait(self, look, seconds=5):
         """Until look() is true, which is then answered; it is looked at whenever something changed."""
@@ -262,11 +292,15 @@ class Simulator:
 
     # ---- for the handler ----
 
-    def draw(self, path):
-        """The trouble that this call meets, or None."""
+    def call_of(self, request):
+        """What the call is named, from its first line and its headers; "" for a page that people look at."""
+        return request.path
+
+    def draw(self, call, hows=None):
+        """The trouble that this call meets (one of `hows`), or None."""
         with self.lock:
             for each in self.troubles:
-                if not each.meets(path):
+                if each.endpoint not in ("*", call) or each.how not in (hows or self.hows):
                     continue
                 if each.skip > 0:
                     each.skip -= 1
@@ -294,14 +328,15 @@ class Simulator:
         with self.lock:
             self.clock.run_due()
             request.at = self.clock.now()
-            self.keep(request)
+            if request.call:
+                self.keep(request)
             if not trouble or trouble.how != "error":
                 reply = self.safe_answer(request)
             else:
                 if trouble.effect:
                     self.safe_answer(request)
                 if trouble.error is not None:
-                    reply = self.error_reply(request, trouble.error)
+                    reply = self.error_reply(request, trouble.error, trouble.detail)
                     reply.status = trouble.status or reply.status
                 else:
                     body = trouble.body if trouble.body is not None else "<html><body>502 Bad Gateway</body></html>"
@@ -311,29 +346,22 @@ class Simulator:
             self.lock.notify_all()
             return reply
 
-    def control(self, method, path, body):
+    def control(self, method, path, query, body):
         if (method, path) == ("GET", "state"):
             with self.lock:
-                return {"now": self.clock.now(), "day": self.clock.day(), **self.state()}
+                return {"now": self.clock.now(), "day": self.clock.day(), "findings": self.findings, **self.state(**query)}
         if (method, path) == ("GET", "log"):
             with self.lock:
                 return [r.as_json() for r in self.log]
         wish = json.loads(body or b"{}")
         if (method, path) == ("POST", "trouble"):
             self.trouble(**wish)
-        elif (method, path) == ("POST", "calm"):
-            self.calm()
+        elif (method, path) in (("POST", "calm"), ("POST", "release")):
+            getattr(self, path)()
         elif (method, path) == ("POST", "clock"):
             self.move_clock(wish)
         elif (method, path) == ("POST", "set"):
-            with self.lock:
-                for name, value in wish.items():
-                    if name not in self.settable:
-                        raise ValueError(f"cannot set {name}; can set {', '.join(self.settable)}")
-                    if isinstance(getattr(self, name), dict):
-                        getattr(self, name).update(value)
-                    else:
-                        setattr(self, name, value)
+            self.set(wish)
         elif (method, path) == ("POST", "do"):
             if wish.get("call") not in self.doable:
                 raise ValueError(f"cannot do {wish.get('call')}; can do {', '.join(self.doable)}")
@@ -348,14 +376,17 @@ class Simulator:
         else:
             self.clock.set(wish["at"], wish.get("freeze", False))
 
-    def run(self):
-        """As a program, until a signal."""
-        self.start()
-        try:
-            while not self.ended.wait(3600):
-                pass
-        except KeyboardInterrupt:
-            self.close()
+    def set(self, wish):
+        """Changes settings by name: a set comes as a list, and of a dict the names that are given are changed."""
+        with self.lock:
+            for name, value in wish.items():
+                if name not in self.settable:
+                    raise ValueError(f"cannot set {name}; can set {', '.join(self.settable)}")
+                was = getattr(self, name)
+                if isinstance(was, dict):
+                    was.update(value)
+                else:
+                    setattr(self, name, set(value) if isinstance(was, set) else value)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -388,34 +419,39 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return True
 
     def do_any(self):
-        path = urllib.parse.urlsplit(self.path).path
-        if path.startswith("/control/"):
-            return self.do_control(path[len("/control/"):])
-        trouble = self.home.draw(path)
         request = Request(self.command, self.path, self.headers, self.home.clock.now(), self.client_address[0])
-        if trouble and trouble.how in ("reset", "hang"):
+        if request.path.startswith("/control/"):
+            return self.do_control(request)
+        request.call = self.home.call_of(request)
+        trouble = self.home.draw(request.call) if request.call else None
+        how, released = trouble.how if trouble else "", self.home.released
+        if how in ("reset", "hang", "later"):
             return self.give_nothing(request, trouble)
         request.body = self.read_body()
-        if trouble and trouble.how == "slow":
+        if how == "slow":
             self.home.ended.wait(trouble.seconds)
         reply = self.home.handle(request, trouble)
-        if trouble and trouble.how == "late":
+        if how == "late":
             self.home.ended.wait(trouble.seconds)
-        if trouble and trouble.how == "lost":
+        if how == "held":
+            released.wait()
+        if how == "lost":
             self.close_connection = True
             return None
-        return self.send(reply, half=bool(trouble and trouble.how == "half"))
+        return self.send(reply, half=how == "half")
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_any
 
     def give_nothing(self, request, trouble):
         request.trouble = trouble.how
-        if trouble.how == "hang":
+        if trouble.how != "reset":
             request.body = self.read_body()
         with self.home.lock:
             self.home.keep(request)
             self.home.lock.notify_all()
-        if trouble.how == "hang":
+        if trouble.how == "later":
+            self.home.clock.after(trouble.seconds, lambda: self.home.safe_answer(request))
+        elif trouble.how == "hang":
             self.home.ended.wait()
         else:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -439,9 +475,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise OSError("too much")
         return self.rfile.read(n)
 
-    def do_control(self, path):
+    def do_control(self, request):
         try:
-            reply = Reply(self.home.control(self.command, path, self.read_body()))
+            reply = Reply(self.home.control(self.command, request.path.removeprefix("/control/"), request.query, self.read_body()))
         except (ValueError, TypeError, KeyError) as problem:
             reply = Reply({"problem": str(problem)}, 400)
         self.send(reply)
@@ -462,7 +498,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
 
-def announce(simulator, print_port):
-    """The one line that a starter waits for."""
-    print(simulator.port if print_port else simulator.url, flush=True)
-    sys.stdout.flush()
+def arguments(about):
+    """Of a program; a simulator adds its own."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--print-port", action="store_true", help="first line: the port alone; where there are several, all of them")
+    parser.add_argument("--set", type=json.loads, default={}, metavar="JSON", help="settings, as of /control/set")
+    return parser
+
+
+def main(parser, build):
+    """Runs the simulator that build(words) makes as a program, until SIGTERM or SIGINT; its first line is what a starter waits for."""
+    words = parser.parse_args()
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before threads are made: they inherit it
+    simulator = build(words)
+    simulator.set(words.set)
+    simulator.start()
+    print(*(simulator.ports if words.print_port else [simulator.url]), flush=True)
+    signal.sigwait(ends)
+    simulator.close()

@@ -3,10 +3,14 @@
 
     with Card() as card:
         card.port                          # where a channel connects
-        card.inject(error=3, times=2)      # busy, twice
-        card.inject(how="lost")            # obeys, and the answer never comes
+        card.trouble("A306", error=3, times=2)   # busy, twice
+        card.trouble("*", "lost")          # obeys, and the answer never comes
         card.shown()                       # {area: text} as people read it; {} = dark
         card.findings                      # what it put up with, or dropped without a word
+
+How a command goes wrong: error (NACK, without effect), lost (obeys, then the connection is reset), half (obeys, half an
+answer), reset (before the first byte is read), hang (no effect, no answer), late, held, and bad-crc, noise (obeys, and the
+answer is spoilt, or follows rubbish). frame.py has the rest.
 
 As a program: led_onbon.py --port 0 --page-port 0 --print-port says the card's port and that of its page.
 
@@ -21,18 +25,16 @@ import dataclasses
 import re
 import socket
 import struct
-import sys
 import threading
 
 import ledboard
-from smsframe import Agenda, Answer, Frame, main
+from frame import Page, Reply, Simulator, arguments, main
 
 HEAD, TAIL = 0xA5, 0x5A
 ESCAPE = {0xA5: b"\xa6\x02", 0xA6: b"\xa6\x01", 0x5A: b"\x5b\x02", 0x5B: b"\x5b\x01"}  # FRAME, CPP
 BROADCAST = 0xFFFE                        # PYTHON
 BUSY, MEMORY, CRC, TIME = 3, 4, 5, 14     # CPP: the errors that it says by itself
 GROUP, COMMAND = 1, 2
-HOWS = ("answer", "lost", "half", "reset", "mute", "held", "bad-crc", "noise")
 
 
 def crc16(data):
@@ -125,69 +127,52 @@ class Area:
         return "".join(text for _, text in self.runs)
 
 
-@dataclasses.dataclass
-class Fault:
-    times: int = 1
-    command: str = ""      # "" = any, or as "A306"
-    error: int = 0         # NACK with it, without effect
-    delay: float = 0.0     # real seconds before the answer
-    # lost: obeys, then the connection is reset. half: obeys, half an answer. reset: before the first byte is read.
-    # mute: no effect, no answer. held: obeys, the answer waits for release(). bad-crc, noise: obeys, the answer is spoilt, or follows rubbish.
-    how: str = "answer"
-
-    def __post_init__(self):
-        if self.how not in HOWS:
-            raise ValueError(f"how is one of {', '.join(HOWS)}")
+class Seen(collections.namedtuple("Seen", "at command data trouble answer effect")):
+    def as_json(self):
+        return {"at": self.at, "command": self.command, "data": self.data.hex(), "trouble": self.trouble,
+                "answer": self.answer.hex() if self.answer else "", "effect": self.effect}
 
 
-Seen = collections.namedtuple("Seen", "at command data fault answer effect")
+class Card(Simulator):
+    """port: that of the card; ports, url: also that of its page."""
 
+    settable = ("width", "height", "screen", "memory", "on")
+    doable = ("cut", "power_cycle")
+    hows = ("error", "lost", "late", "held", "half", "reset", "hang", "bad-crc", "noise")
 
-class Card:
-    def __init__(self, port=0, width=256, height=64, screen=1):
+    def __init__(self, port=0, width=256, height=64, screen=1, page_port=0):
+        super().__init__(page_port)
         self.width, self.height, self.screen = width, height, screen
         self.memory = 0x10000             # own: bytes of text that it can keep
-        self.agenda = Agenda()
-        self.clock = self.agenda.clock
-        self.lock, self.ended, self.released = threading.RLock(), threading.Event(), threading.Event()
         self.areas, self.on, self.brightness = {}, True, 16
-        self.set_to, self.requests, self.findings, self.faults = "", [], [], []
+        self.set_to = ""
         self.connections = set()
         self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
+        self.ports = [self.listener.getsockname()[1], self.port]
+        self.port = self.ports[0]
+
+    def start(self):
         threading.Thread(target=self.accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *problem):
-        self.close()
+        return super().start()
 
     def close(self):
         if self.ended.is_set():
             return
-        self.ended.set()
-        self.agenda.end()
-        self.release()
+        super().close()
         self.cut()
         # A listener that another thread waits on goes on taking until it is shut down.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
+    # -- the page
+
+    def call_of(self, request):
+        return ""
+
+    def answer(self, request):
+        return Page(ledboard.page(self)) if request.path == "/" else Reply({"error": "nothing here"}, 404)
+
     # -- for tests
-
-    def inject(self, **fault):
-        with self.lock:
-            self.faults.append(Fault(**fault))
-
-    def clear_faults(self):
-        with self.lock:
-            self.faults.clear()
-        self.release()
-
-    def release(self):
-        self.released.set()
-        self.released = threading.Event()
 
     def cut(self):
         """The cable is pulled: every connection breaks."""
@@ -224,20 +209,14 @@ class Card:
                 return
             with self.lock:
                 self.connections.add(connection)
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=self.listen, args=(connection,), daemon=True).start()
 
-    def serve(self, connection):
+    def listen(self, connection):
         reader = Reader()
         try:
-            with self.lock:
-                broken = next((fault for fault in self.faults if fault.how == "reset"), None)
-                if broken:
-                    self.use(broken)
+            broken = self.draw("", ("reset",))
             while not broken and (data := connection.recv(4096)):
-                for body in reader.feed(data):
-                    if not self.frame(connection, body):
-                        broken = True
-                        break
+                broken = not all(self.frame(connection, body) for body in reader.feed(data))
             if broken:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:
@@ -246,19 +225,6 @@ class Card:
             with self.lock:
                 self.connections.discard(connection)
             connection.close()
-
-    def use(self, fault):
-        fault.times -= 1
-        if fault.times <= 0:
-            self.faults.remove(fault)
-
-    def draw(self, command):
-        with self.lock:
-            for fault in self.faults:
-                if fault.command in ("", command) and fault.how != "reset":
-                    self.use(fault)
-                    return fault
-        return Fault(times=0)
 
     # -- one frame
 
@@ -279,37 +245,38 @@ class Card:
         data, given = packet[14:-2], struct.unpack("<H", packet[-2:])[0]
         right = {0: crc16(packet[:-2]), 1: sum(packet[:-2]) & 0xFFFF}.get(check, given)   # PYTHON: 2 = no check
         command = data[:2].hex().upper()
-        fault = self.draw(command)
-        if fault.how == "mute":
-            return self.note(command, data, fault, None, False)
+        trouble = self.draw(command, [how for how in self.hows if how != "reset"])
+        how = trouble.how if trouble else ""
+        if how == "hang":
+            return self.note(command, data, how, None, False)
         with self.lock:
             released, effect = self.released, False
             try:
                 if given != right:
                     raise Bad(CRC)
-                if fault.error:
-                    raise Bad(fault.error)
+                if how == "error":
+                    raise Bad(trouble.error)
                 self.obey(data)
                 answer, effect = bytes((0xA0, 0, 0, 0, 0)), True       # CPP: A0, ACK, no error
             except Bad as no:
                 answer = bytes((0xA0, 1, no.args[0], 0, 0))            # CPP: A0, NACK, error
-        self.note(command, data, fault, answer, effect)
-        # FRAME: the byte behind the command says whether an answer is wanted.
-        return self.answer(connection, wrap(answer, sender, self.screen), fault, released) if data[2:3] == b"\x01" or not effect else True
-
-    def answer(self, connection, reply, fault, released):
-        if fault.how == "held":
+        self.note(command, data, how, answer, effect)
+        if how == "held":
             released.wait()
-        if fault.delay:
-            self.ended.wait(fault.delay)
-        if fault.how == "lost":
+        if how == "late":
+            self.ended.wait(trouble.seconds)
+        # FRAME: the byte behind the command says whether an answer is wanted.
+        return self.say(connection, wrap(answer, sender, self.screen), how) if data[2:3] == b"\x01" or not effect else True
+
+    def say(self, connection, reply, how):
+        if how == "lost":
             return False
-        if fault.how == "half":
+        if how == "half":
             connection.sendall(reply[:len(reply) // 2])
             return False
-        if fault.how == "bad-crc":
+        if how == "bad-crc":
             reply = reply[:-2] + bytes([reply[-2] ^ 1]) + reply[-1:]
-        connection.sendall((b"\x00\xff\xa5\xa5\x5a" if fault.how == "noise" else b"") + reply)
+        connection.sendall((b"\x00\xff\xa5\xa5\x5a" if how == "noise" else b"") + reply)
         return True
 
     def drop(self, why):
@@ -317,9 +284,10 @@ class Card:
             self.findings.append(why)
         return True
 
-    def note(self, command, data, fault, answer, effect):
+    def note(self, *seen):
         with self.lock:
-            self.requests.append(Seen(self.clock.now(), command, data, fault, answer, effect))
+            self.log.append(Seen(self.clock.now(), *seen))
+            self.lock.notify_all()
         return True
 
     # -- commands
@@ -428,62 +396,11 @@ class Card:
             self.findings.append(f"area {area.id}: what does not fit is never seen")
 
     def state(self):
-        with self.lock:
-            return {"shown": self.shown(), "on": self.on, "brightness": self.brightness, "findings": list(self.findings),
-                    "areas": [{"id": area.id, "box": [area.x, area.y, area.width, area.height], "runs": area.runs} for area in self.visible()]}
-
-
-class Page(Frame):
-    """The board on a page, and the card's faults by JSON."""
-
-    def __init__(self, card, port=0):
-        self.card = card
-        super().__init__(port)
-        self.clock = card.clock
-
-    def action_of(self, request):
-        return "page"
-
-    def handle(self, request):
-        return self.refuse("", status=404)
-
-    def refuse(self, code, message="", status=0):
-        return Answer({"error": "nothing here"}, status or 404)
-
-    def inject(self, **fault):
-        self.card.inject(**fault)
-
-    def clear(self):
-        self.card.clear_faults()
-
-    def release(self):
-        self.card.release()
-
-    def set(self, wish):
-        for name, value in wish.items():
-            if name not in ("width", "height", "screen", "memory", "on"):
-                raise KeyError(name)
-            setattr(self.card, name, value)
-
-    def page(self):
-        return ledboard.page(self.card)
-
-    def log(self, full):
-        return [{"at": self.clock.text(one.at), "command": one.command, "data": one.data.hex(), "fault": one.fault.how,
-                 "answer": one.answer.hex() if one.answer else "", "effect": one.effect} for one in list(self.card.requests)]
-
-    def state(self, full):
-        return self.card.state()
-
-    def close(self):
-        super().close()
-        self.card.close()
-
-
-def build(options):
-    one = Page(Card(options.port), options.page_port)
-    return one, [one.card.port, one.port]
+        return {"shown": self.shown(), "on": self.on, "brightness": self.brightness,
+                "areas": [{"id": area.id, "box": [area.x, area.y, area.width, area.height], "runs": area.runs} for area in self.visible()]}
 
 
 if __name__ == "__main__":
-    main(build, __doc__, sys.argv[1:])
+    program = arguments(__doc__)
+    program.add_argument("--page-port", type=int, default=0, help="0: a free one")
+    main(program, lambda words: Card(words.port, page_port=words.page_port))

@@ -3,9 +3,9 @@
 
     with Aliyun() as aliyun:
         aliyun.url                         # what a channel is pointed at
-        aliyun.inject(code="isp.SYSTEM_ERROR", effect=True)
+        aliyun.trouble("SendSms", error="isp.SYSTEM_ERROR", effect=True)
         aliyun.messages                    # one per recipient, with the whole number
-        aliyun.clock.advance(3600)         # receipts come, limits move on
+        aliyun.clock.forward(3600)         # receipts come, limits move on
 
 As a program: sms_aliyun.py --port 0 --print-port [--set '{"balance": 100}'], and look at / with a browser.
 
@@ -22,12 +22,11 @@ import hashlib
 import hmac
 import json
 import re
-import sys
 import urllib.parse
 import uuid
 
-from smsframe import Answer, Frame, main
-from smsphones import DELIVERED, FAILED, WAITING, Message, mask, parts, phones_page, seen
+from frame import Reply, arguments, main
+from smsphones import DELIVERED, FAILED, WAITING, Carrier, Message, parts
 
 VERSION = "2017-05-25"                    # SDK
 SKEW = 15 * 60                            # ERRORS: InvalidTimeStamp.Expired, 15 minutes
@@ -77,10 +76,13 @@ def signature(secret, request):
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-class Aliyun(Frame):
+class Aliyun(Carrier):
     title = "阿里云短信（模拟）"
+    settable = ("signs", "templates", "balance", "day_limit", "month_limit", "queries_per_second", "whitelist", "opted_out", "fates",
+                "forbidden", "receipt_after", "query_lag", "report_url", "report_repeats")
 
     def __init__(self, port=0, key="LTAI5tSimulator", secret="simulator-secret"):
+        super().__init__(port)
         self.keys = {key: secret}
         # Signatures: name -> "general", "verify" (for codes only), or "disabled" (ERRORS: SIGN_STATE_ILLEGAL).
         self.signs = {"腾冲市人民政府": "general", "腾冲应急": "general"}
@@ -92,44 +94,42 @@ class Aliyun(Frame):
         self.day_limit = self.month_limit = 0    # ERRORS: what the account has set for itself, 0 = nothing
         self.queries_per_second = 5000    # SEND
         self.whitelist = set()            # RULES: numbers without a limit
-        self.opted_out = set()            # their receipt is MOBILE_IN_BLACK
-        self.fates = {}                   # number -> code of its receipt, "" = none ever comes
         self.forbidden = {"阿里大鱼": "isv.BLACK_KEY_CONTROL_LIMIT"}  # word in a variable -> code
-        self.receipt_after = 5            # own: seconds until the operator answers
         self.query_lag = 0                # own: seconds until QuerySendDetails knows a message
-        self.report_url = ""
         self.report_repeats = 0           # REPORT: a receipt may come again; this often
-        self.messages, self.of, self.nonces, self.pushes = [], {}, set(), []  # of: number -> its messages
-        self.calls = []                   # when the calls of the last second came
-        super().__init__(port)
+        self.of, self.nonces = {}, set()  # of: number -> its messages
+        self.second = []                  # when the calls of the last second came
 
     # -- the gateway
 
-    def action_of(self, request):
-        return request.header("x-acs-action") or request.path
+    def call_of(self, request):
+        if action := request.headers.get("x-acs-action"):
+            return action
+        return "" if (request.method, request.path, request.query_text) == ("GET", "/", "") else request.path
 
-    def refuse(self, code, message="", status=0):
-        status = status or GATEWAY.get(code, 200)
-        body = {"RequestId": self.request_id(), "Code": code, "Message": message or WORDS.get(code, code)}
+    def error_reply(self, request, code, detail=""):
+        status = GATEWAY.get(code, 200)
+        body = {"RequestId": self.request_id(), "Code": code, "Message": detail or WORDS.get(code, code)}
         if status != 200:
             body |= {"HostId": "dysmsapi.aliyuncs.com", "Recommend": f"https://api.aliyun.com/troubleshoot?q={code}&product=Dysmsapi"}
-        return Answer(body, status)
+        return Reply(body, status)
 
     def request_id(self):
         return str(uuid.uuid4()).upper()
 
-    def handle(self, request):
+    def answer(self, request):
+        if not request.call:
+            return self.page()
         try:
             self.admit(request)
-            values = self.values(request)
-            act = {"SendSms": self.send, "QuerySendDetails": self.query}[request.action]
-            return Answer({"RequestId": self.request_id(), "Code": "OK", "Message": "OK"} | act(request, values))
+            act = {"SendSms": self.send, "QuerySendDetails": self.query}[request.call]
+            return Reply({"RequestId": self.request_id(), "Code": "OK", "Message": "OK"} | act(self.values(request)))
         except Refused as no:
-            return self.refuse(no.code, no.message)
+            return self.error_reply(request, no.code, no.message)
 
     def admit(self, request):
-        headers = {name: request.header(name) for name in request.headers}
-        if request.path != "/" or request.method not in ("GET", "POST") or request.action not in ("SendSms", "QuerySendDetails"):
+        headers = request.headers
+        if request.path != "/" or request.method not in ("GET", "POST") or request.call not in ("SendSms", "QuerySendDetails"):
             raise Refused("InvalidAction.NotFound")
         if headers.get("x-acs-version") != VERSION:
             raise Refused("InvalidVersion")
@@ -142,13 +142,13 @@ class Aliyun(Frame):
         if key not in self.keys:
             raise Refused("InvalidAccessKeyId.NotFound")
         self.check_date(headers.get("x-acs-date", ""))
-        # V3: every x-acs-* header, host, and content-type when there is one, sorted, each once.
+        # V3: every x-acs-* header, host, and content-type when there is one, sorted.
         wanted = sorted(name for name in headers if name.startswith("x-acs-") or name in ("host", "content-type"))
-        if names != wanted or any(len(request.headers[name]) > 1 for name in names):
+        if names != wanted:
             raise Refused("SignatureDoesNotMatch", f"signed are {';'.join(names)}, but they have to be {';'.join(wanted)}")
         if headers.get("x-acs-content-sha256") != hashlib.sha256(request.body).hexdigest():
             raise Refused("SignatureDoesNotMatch", "x-acs-content-sha256 is not that of the body")
-        text = canonical_request(request.method, request.path, request.query, headers, names, request.body)
+        text = canonical_request(request.method, request.path, request.query_text, headers, names, request.body)
         if not hmac.compare_digest(signature(self.keys[key], text), given):
             raise Refused("SignatureDoesNotMatch", f"{WORDS['SignatureDoesNotMatch']} server canonical request is:{text}")
         nonce = headers.get("x-acs-signature-nonce", "")
@@ -156,8 +156,8 @@ class Aliyun(Frame):
             raise Refused("SignatureNonceUsed")
         self.nonces.add(nonce)
         now = self.clock.now()
-        self.calls = [at for at in self.calls if at > now - 1] + [now]
-        if len(self.calls) > self.queries_per_second:
+        self.second = [at for at in self.second if at > now - 1] + [now]
+        if len(self.second) > self.queries_per_second:
             raise Refused("Throttling.User", "Request was denied due to user flow control.")
 
     def check_date(self, date):
@@ -171,11 +171,11 @@ class Aliyun(Frame):
             raise Refused("InvalidTimeStamp.Expired")
 
     def values(self, request):
-        pairs = urllib.parse.parse_qsl(request.query, keep_blank_values=True)
-        if request.header("content-type").startswith("application/x-www-form-urlencoded"):  # V3: formData
+        pairs = urllib.parse.parse_qsl(request.query_text, keep_blank_values=True)
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):  # V3: formData
             pairs += urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
         elif request.body:
-            request.findings.append("a body that is no form is not looked at")
+            self.findings.append("a body that is no form is not looked at")
         values = dict(pairs)
         if len(values) < len(pairs):
             raise Refused("isv.INVALID_PARAMETERS", "a parameter is there twice")
@@ -183,22 +183,21 @@ class Aliyun(Frame):
 
     # -- SendSms
 
-    def send(self, request, values):
+    def send(self, values):
         missing = [name for name in ("PhoneNumbers", "SignName", "TemplateCode") if not values.get(name)]
         if missing:
             raise Refused("isv.INVALID_PARAMETERS", f"{missing[0]} is mandatory for this action.")
         if len(values.get("OutId", "")) >= 256:  # BATCH: shorter than 256
             raise Refused("isv.INVALID_PARAMETERS", "OutId")
         numbers = self.numbers(values["PhoneNumbers"])
-        kind, text = self.text_of(request, values)
+        kind, text = self.text_of(values)
         own, sign, template = values.get("OutId", ""), values["SignName"], values["TemplateCode"]
         self.check_account(len(numbers) * parts(text))
         over = {number: self.over_limit(number, sign, template, kind) for number in set(numbers)}
         if len(numbers) == 1 and over[numbers[0]]:
             raise Refused("isv.BUSINESS_LIMIT_CONTROL", over[numbers[0]])
         if len(set(numbers)) < len(numbers):
-            request.findings.append("a number is there twice, and gets two messages")
-        request.effect = True
+            self.findings.append("a number is there twice, and gets two messages")
         now = self.clock.now()
         batch = f"{int(now * 1000):013d}{len(self.messages):05d}^0"
         batch_messages = [Message(number, text, now, batch, own, sign, template) for number in numbers]
@@ -208,7 +207,7 @@ class Aliyun(Frame):
         self.balance -= len(numbers) * parts(text)
         # CODES: of several numbers, those over a limit are told by their receipts.
         codes = [over[number] and "isv.BUSINESS_LIMIT_CONTROL" for number in numbers]
-        self.agenda.add(self.receipt_after, lambda: self.settle(batch_messages, codes))
+        self.clock.after(self.receipt_after, lambda: self.settle(batch_messages, codes))
         return {"BizId": batch}
 
     def numbers(self, text):
@@ -220,7 +219,7 @@ class Aliyun(Frame):
             raise Refused("isv.MOBILE_NUMBER_ILLEGAL", f"非法手机号：第 {found.index(None) + 1} 个")
         return [number[1] for number in found]
 
-    def text_of(self, request, values):
+    def text_of(self, values):
         sign, template = values["SignName"], values["TemplateCode"]
         if re.search("[【】\\[\\]]", sign):     # SDK: the name without brackets
             raise Refused("isv.SIGN_NAME_ILLEGAL", "签名名称不符合规范")
@@ -233,12 +232,12 @@ class Aliyun(Frame):
         kind, text = self.templates[template]
         if self.signs[sign] == "verify" and kind != "verify":    # ERRORS
             raise Refused("isv.SMS_SIGNATURE_SCENE_ILLEGAL", "签名和模板类型不一致")
-        filled = f"【{sign}】" + self.fill(request, text, values.get("TemplateParam", ""))
+        filled = f"【{sign}】" + self.fill(text, values.get("TemplateParam", ""))
         if len(filled) > LONGEST_TEXT:
             raise Refused("isv.PARAM_LENGTH_LIMIT", "短信内容超过 500 字")
         return kind, filled
 
-    def fill(self, request, text, given):
+    def fill(self, text, given):
         wanted = re.findall(r"\$\{(\w+)\}", text)
         if not given and wanted:
             raise Refused("isv.TEMPLATE_MISSING_PARAMETERS", f"模板变量中未赋值：{wanted[0]}")
@@ -254,7 +253,7 @@ class Aliyun(Frame):
                 raise Refused("isv.TEMPLATE_MISSING_PARAMETERS", f"模板变量中未赋值：{name}")
             self.check_value(name, values[name])
         if set(values) - set(wanted):
-            request.findings.append(f"the template has no {', '.join(sorted(set(values) - set(wanted)))}")
+            self.findings.append(f"the template has no {', '.join(sorted(set(values) - set(wanted)))}")
         return re.sub(r"\$\{(\w+)\}", lambda hole: values[hole[1]], text)
 
     def check_value(self, name, value):
@@ -301,20 +300,18 @@ class Aliyun(Frame):
     # -- what becomes of it
 
     def settle(self, messages, codes):
-        with self.lock:
-            told = []
-            for message, code in zip(messages, codes):
-                code = code or ("MOBILE_IN_BLACK" if message.phone in self.opted_out else self.fates.get(message.phone, "DELIVERED"))
-                if not code:
-                    continue
-                message.state = DELIVERED if code == "DELIVERED" else FAILED
-                message.code, message.reported = code, self.clock.now()
-                self.balance += message.parts if message.state == FAILED else 0
-                told.append(self.receipt(message))
-            url = self.report_url
-        for at in range(0, len(told) if url else 0, 100):
+        told = []
+        for message, code in zip(messages, codes):
+            code = code or ("MOBILE_IN_BLACK" if message.phone in self.opted_out else self.fates.get(message.phone, "DELIVERED"))
+            if not code:
+                continue
+            message.state = DELIVERED if code == "DELIVERED" else FAILED
+            message.code, message.reported = code, self.clock.now()
+            self.balance += message.parts if message.state == FAILED else 0
+            told.append(self.receipt(message))
+        for at in range(0, len(told) if self.report_url else 0, 100):
             for _ in range(1 + self.report_repeats):
-                self.report(url, told[at:at + 100], RETRIES)
+                self.report(self.report_url, told[at:at + 100], (0,) + RETRIES)
 
     def receipt(self, message):
         return {"phone_number": message.phone, "send_time": self.clock.text(message.sent), "report_time": self.clock.text(message.reported),
@@ -322,19 +319,21 @@ class Aliyun(Frame):
                 "err_msg": "用户接收成功" if message.state == DELIVERED else "发送失败", "sms_size": str(message.parts),
                 "biz_id": message.batch, "out_id": message.own}
 
-    def report(self, url, receipts, left):
-        status, body = self.push(url, receipts)
-        try:
-            taken = status == 200 and isinstance(json.loads(body)["code"], (int, float))  # REPORT: 200, and code is a number
-        except (ValueError, KeyError, TypeError):
-            taken = False
-        self.pushes.append({"at": self.clock.now(), "receipts": receipts, "status": status, "taken": taken})
-        if not taken and left:
-            self.agenda.add(left[0], lambda: self.report(url, receipts, left[1:]))
+    def report(self, url, receipts, waits):
+        def tell():
+            status, body = self.push(url, receipts)
+            try:
+                taken = status == 200 and isinstance(json.loads(body)["code"], (int, float))  # REPORT: 200, and code is a number
+            except (ValueError, KeyError, TypeError):
+                taken = False
+            self.pushes.append({"at": self.clock.now(), "receipts": receipts, "status": status, "taken": taken})
+            if not taken and waits[1:]:
+                self.report(url, receipts, waits[1:])
+        self.clock.after(waits[0], tell, alone=True)
 
     # -- QuerySendDetails
 
-    def query(self, request, values):
+    def query(self, values):
         number = values.get("PhoneNumber", "")
         if not re.fullmatch("1[3-9][0-9]{9}", number):   # QUERY: one number, of 11 digits
             raise Refused("isv.MOBILE_NUMBER_ILLEGAL")
@@ -359,21 +358,9 @@ class Aliyun(Frame):
                 "Content": message.text, "SendDate": self.clock.text(message.sent), "OutId": message.own} | (
                     {"ReceiveDate": self.clock.text(message.reported)} if message.state != WAITING else {})
 
-    # -- for people
-
-    def page(self):
-        with self.lock:
-            return phones_page(self.title, list(self.messages), self.clock)
-
-    def state(self, full):
-        return {"messages": [seen(message, self.clock, full) for message in self.messages], "balance": self.balance,
-                "opted_out": sorted(number if full else mask(number) for number in self.opted_out), "pushes": len(self.pushes)}
-
-
-def build(options):
-    one = Aliyun(options.port)
-    return one, [one.port]
+    def state(self, full=""):
+        return {**super().state(full), "balance": self.balance}
 
 
 if __name__ == "__main__":
-    main(build, __doc__, sys.argv[1:])
+    main(arguments(__doc__), lambda words: Aliyun(words.port))

@@ -5,7 +5,7 @@ It has no way to ask what became of a request, and takes the same one twice: wha
 
     with Mas() as mas:
         mas.url                            # http://127.0.0.1:PORT, paths /sms/norsubmit and /sms/tmpsubmit
-        mas.inject(how="lost")
+        mas.trouble("/sms/norsubmit", "lost")
         mas.messages                       # one per recipient, with the whole number
 
 Sources, each named where its rule stands (read 2026-11-29); the operator's own manual was not to be had:
@@ -19,12 +19,12 @@ What stands in no source is marked "own".
 import base64
 import binascii
 import hashlib
+import itertools
 import json
 import re
-import sys
 
-from smsframe import Answer, Frame, main
-from smsphones import DELIVERED, FAILED, Message, mask, phones_page, seen
+from frame import Reply, arguments, main
+from smsphones import DELIVERED, FAILED, Carrier, Message
 
 MOST_MOBILES = 5000                       # SUBMIT
 LONGEST_CODE = 20                         # SUBMIT: service code and addSerial together
@@ -43,10 +43,13 @@ def mac(values, secret, names):
     return hashlib.md5(text.encode()).hexdigest()
 
 
-class Mas(Frame):
+class Mas(Carrier):
     title = "中国移动云MAS（模拟）"
+    settable = ("ec", "users", "signs", "foreign_signs", "templates", "service_code", "group_name", "refuses_repeats", "opted_out", "fates",
+                "receipt_after", "report_url")
 
     def __init__(self, port=0, ec="腾冲市人民政府办公室", user="tczfb", secret="simulator-secret"):
+        super().__init__(port)
         self.ec, self.users = ec, {user: secret}
         self.signs = {"wHwvfNuH5": "腾冲市人民政府"}      # code from the console -> what people read
         self.foreign_signs = {"aAbBcCdD1"}                 # codes that are somebody else's
@@ -54,39 +57,35 @@ class Mas(Frame):
         self.service_code = "10657529"
         self.group_name = "msgGroup"      # CMSMSResult.java and others spell it mgsGroup
         self.refuses_repeats = False      # one client names SameNumberAndContent; whether all platforms do it is not known
-        self.opted_out = set()            # MORE: ErrEcBlackList, told by the status report
-        self.fates = {}                   # number -> errorCode of its report, "" = none ever comes
-        self.receipt_after = 5            # own
-        self.report_url = ""
-        self.messages, self.pushes = [], []
-        super().__init__(port)
+        self.numbers = itertools.count(1)
 
-    def action_of(self, request):
-        return request.path
+    def call_of(self, request):
+        return "" if (request.method, request.path) == ("GET", "/") else request.path
 
-    def refuse(self, code, message="", status=0):
+    def error_reply(self, request, code, detail=""):
         # CMSMSResult.java: the batch is empty where nothing was taken.
-        return Answer({"rspcod": code, self.group_name: "", "success": False}, status or 200)
+        return Reply({"rspcod": code, self.group_name: "", "success": False})
 
-    def handle(self, request):
+    def answer(self, request):
+        if not request.call:
+            return self.page()
         if request.method != "POST" or request.path not in CALLS:
-            return Answer({"error": "no such call"}, 404)
+            return Reply({"error": "no such call"}, 404)
         names = CALLS[request.path]
         try:
             values = self.read(request, names)
             numbers = self.admit(values, names)
-            text = f"【{self.signs[values['sign']]}】" + self.text_of(request, values)
+            text = f"【{self.signs[values['sign']]}】" + self.text_of(values)
             if self.refuses_repeats and any(message.phone == numbers[0] and message.text == text for message in self.messages):
                 raise Refused("SameNumberAndContent")
         except Refused as no:
-            return self.refuse(str(no))
-        request.effect = True
-        group = f"{self.clock.local():%m%d%H%M%S}001{len(self.requests):09d}"
+            return self.error_reply(request, str(no))
+        group = f"{self.clock.local():%m%d%H%M%S}001{next(self.numbers):09d}"
         batch = [Message(number, text, self.clock.now(), group, sign=values["sign"], template=values.get("templateId", ""))
                  for number in numbers]
         self.messages += batch
-        self.agenda.add(self.receipt_after, lambda: self.settle(batch))
-        return Answer({"rspcod": "success", self.group_name: group, "success": True})
+        self.clock.after(self.receipt_after, lambda: self.settle(batch))
+        return Reply({"rspcod": "success", self.group_name: group, "success": True})
 
     def read(self, request, names):
         """GATEWAY: the body is base64 of a JSON object whose values are texts."""
@@ -98,9 +97,9 @@ class Mas(Frame):
         if not isinstance(values, dict) or not all(isinstance(values.get(name), str) for name in wanted):
             raise Refused("InvalidMessage")
         if values.get("secretKey"):       # SUBMIT: it is in the mac, not in the message
-            request.findings.append("the secret was sent")
+            self.findings.append("the secret was sent")
         if set(values) - set(wanted) - {"secretKey"}:
-            request.findings.append(f"fields that nobody reads: {', '.join(sorted(set(values) - set(wanted)))}")
+            self.findings.append(f"fields that nobody reads: {', '.join(sorted(set(values) - set(wanted)))}")
         return values
 
     def admit(self, values, names):
@@ -126,13 +125,13 @@ class Mas(Frame):
             raise Refused("DupMobile")    # MORE
         return numbers
 
-    def text_of(self, request, values):
+    def text_of(self, values):
         if "content" in values:
             if not values["content"].strip():
                 raise Refused("InvalidMessage")
             if values["content"].startswith("【"):
                 # ihuyi.com/wiki/121.html: exactly one signature; the platform puts it there by the code.
-                request.findings.append("a second signature")
+                self.findings.append("a second signature")
             return values["content"]
         if values["templateId"] not in self.templates:
             raise Refused("IllegalTemplateId")   # MORE
@@ -149,19 +148,21 @@ class Mas(Frame):
         return re.sub(r"\{(\d+)\}", lambda hole: params[int(hole[1]) - 1], text)
 
     def settle(self, batch):
-        with self.lock:
-            reports = []
-            for message in batch:
-                code = "DB:0140" if message.phone in self.opted_out else self.fates.get(message.phone, "DELIVRD")
-                if not code:
-                    continue
-                message.state = DELIVERED if code == "DELIVRD" else FAILED
-                message.code, message.reported = code, self.clock.now()
-                reports.append(self.report(message))
-            url = self.report_url
-        for report in reports if url else []:   # STATUS: one number each; own: it is not said that it tries again
+        for message in batch:
+            # MORE: ErrEcBlackList, told by the status report.
+            code = "DB:0140" if message.phone in self.opted_out else self.fates.get(message.phone, "DELIVRD")
+            if not code:
+                continue
+            message.state = DELIVERED if code == "DELIVRD" else FAILED
+            message.code, message.reported = code, self.clock.now()
+            if self.report_url:   # STATUS: one number each; own: it is not said that it tries again
+                self.tell(self.report_url, self.report(message))
+
+    def tell(self, url, report):
+        def now():
             status, _ = self.push(url, report)
             self.pushes.append({"at": self.clock.now(), "report": report, "status": status})
+        self.clock.after(0, now, alone=True)
 
     def report(self, message):
         done = message.state == DELIVERED
@@ -169,19 +170,6 @@ class Mas(Frame):
                 "submitDate": f"{self.clock.local(message.sent):%Y%m%d%H%M%S}", "receiveDate": f"{self.clock.local(message.reported):%Y%m%d%H%M%S}",
                 "errorCode": message.code, "msgGroup": message.batch}
 
-    def page(self):
-        with self.lock:
-            return phones_page(self.title, list(self.messages), self.clock)
-
-    def state(self, full):
-        return {"messages": [seen(message, self.clock, full) for message in self.messages],
-                "opted_out": sorted(number if full else mask(number) for number in self.opted_out), "pushes": len(self.pushes)}
-
-
-def build(options):
-    one = Mas(options.port)
-    return one, [one.port]
-
 
 if __name__ == "__main__":
-    main(build, __doc__, sys.argv[1:])
+    main(arguments(__doc__), lambda words: Mas(words.port))

@@ -1,6 +1,11 @@
 """Short messages on phones: what the simulators of SMS carriers keep, and how a page shows it."""
 import dataclasses
 import html
+import json
+import urllib.error
+import urllib.request
+
+from frame import Page, Simulator
 
 WAITING, FAILED, DELIVERED = 1, 2, 3
 
@@ -111,3 +116,37 @@ def phones_page(title, messages, clock, most=24):
     if len(order) > most:
         out.append(f"<p class=\"none\">另有 {len(order) - most} 部手机没有画出</p>")
     return document(title, about, f"<main>{''.join(out) or '<p class=none>还没有短信发到任何手机</p>'}</main>")
+
+
+class Carrier(Simulator):
+    """What all carriers of short messages have: phones, receipts, and a page that shows them."""
+
+    title = ""
+
+    def __init__(self, port):
+        super().__init__(port)
+        self.messages, self.pushes = [], []  # a message is one per recipient
+        self.opted_out = set()            # their receipt says so
+        self.fates = {}                   # number -> code of its receipt, "" = none ever comes
+        self.receipt_after = 5            # own: seconds until the operator answers
+        self.report_url = ""
+
+    def page(self):
+        return Page(phones_page(self.title, self.messages, self.clock))
+
+    def state(self, full=""):
+        """full: with whole numbers."""
+        return {"messages": [seen(message, self.clock, full) for message in self.messages],
+                "opted_out": sorted(number if full else mask(number) for number in self.opted_out), "pushes": len(self.pushes)}
+
+    def push(self, url, document):
+        """POSTs JSON to a receiver, and says (status, body), or (0, b"") for no answer."""
+        request = urllib.request.Request(url, json.dumps(document, ensure_ascii=False).encode(),
+                                         {"Content-Type": "application/json;charset=UTF-8"})
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as reply:
+                return reply.status, reply.read(1 << 16)
+        except urllib.error.HTTPError as problem:
+            return problem.code, b""
+        except OSError:
+            return 0, b""

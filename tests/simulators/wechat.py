@@ -12,7 +12,6 @@ all wait for admin()); publish_seconds, mass_seconds (of the clock); publish_res
 jobs end in; then they succeed); daily and minutely (limits by name); foreign_images ("refuse", or "drop" as the real
 one does without a word); number_ids (publish_id is a number in JSON, as some of the platform's pages have it).
 """
-import argparse
 import json
 import re
 import secrets
@@ -20,7 +19,7 @@ import secrets
 import frame
 import wechat_pages
 from forms import BadForm, file_type, multipart
-from frame import Counter, Page, Reply, Simulator
+from frame import Counter, Page, Reply, Simulator, arguments
 from wechat_mass import Mass
 from wechat_publish import Publishing, name_of
 from wechat_push import Pusher
@@ -147,9 +146,11 @@ class Wechat(Publishing, Mass, Simulator):
         words = " ".join(filter(None, (ERRORS.get(code, "error"), detail, "rid: " + secrets.token_hex(4))))
         return Reply({"errcode": code, "errmsg": words, **more})
 
+    def call_of(self, request):
+        return request.path if request.path.startswith("/cgi-bin/") else ""
+
     def answer(self, request):
-        if not request.path.startswith("/cgi-bin/"):
-            request.kind = "page"
+        if not request.call:
             return self.page(request)
         try:
             if request.path == "/cgi-bin/token":
@@ -359,10 +360,16 @@ class Wechat(Publishing, Mass, Simulator):
         return Page(wechat_pages.gone(self, "页面不存在"), 404)
 
 
+def build(words):
+    account = Wechat(words.appid, words.secret, words.name, words.port)
+    account.account, account.publish_seconds, account.mass_seconds = words.account, words.publish_seconds, words.publish_seconds
+    if words.callback:
+        account.set_callback(words.callback, words.callback_token, words.aes_key)
+    return account
+
+
 def main():
-    parser = argparse.ArgumentParser(description="微信公众号模拟器")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--print-port", action="store_true", help="first line: the port alone")
+    parser = arguments("微信公众号模拟器")
     parser.add_argument("--appid", default="wx5f0c3a1b2d4e6f70")
     parser.add_argument("--secret", default="0123456789abcdef0123456789abcdef")
     parser.add_argument("--name", default="腾冲市人民政府")
@@ -371,13 +378,7 @@ def main():
     parser.add_argument("--callback", help="address that events are pushed to")
     parser.add_argument("--callback-token", default="")
     parser.add_argument("--aes-key", help="EncodingAESKey: push in AES mode")
-    words = parser.parse_args()
-    account = Wechat(words.appid, words.secret, words.name, words.port)
-    account.account, account.publish_seconds, account.mass_seconds = words.account, words.publish_seconds, words.publish_seconds
-    if words.callback:
-        account.set_callback(words.callback, words.callback_token, words.aes_key)
-    frame.announce(account, words.print_port)
-    account.run()
+    frame.main(parser, build)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ Attributes that a test may set: app_key, app_secret, redirect_uri, safe_domains;
 not published: these are small and round); repeat_seconds and similar_seconds (20019, 20017); slow_seconds (then a post
 is answered 20032 and is seen so much later); string_codes (error_code is a string); short_links.
 """
-import argparse
 import html
 import ipaddress
 import secrets
@@ -20,7 +19,7 @@ import urllib.parse
 import frame
 import weibo_pages
 from forms import BadForm, fields, file_type
-from frame import Counter, Page, Reply, Simulator
+from frame import Counter, Page, Reply, Simulator, arguments
 from weibo_rules import ERRORS, PIC, URL, Refused, alike, check_text
 
 # get_token_info and what people report: an app not audited 1 day, audited 30 days, its own owner about 5 years.
@@ -115,6 +114,9 @@ class Weibo(Simulator):
         status = 200 if code == 20032 else 401 if 21301 <= code <= 21399 and not request.path.startswith("/oauth2/") else \
             403 if code in (10004, 10022, 10023, 10024, 20016, 20031) else 503 if code in (10001, 10002, 10003, 10009, 10010) else 400
         return Reply(body, status)
+
+    def call_of(self, request):
+        return request.path if request.path.startswith(("/2/", "/oauth2/")) else ""
 
     def answer(self, request):
         try:
@@ -319,9 +321,7 @@ class Weibo(Simulator):
     # ---- what people see ----
 
     def page(self, request):
-        request.kind = "page"
         if request.path == "/oauth2/authorize":
-            request.kind = "api"
             return self.authorize(request)
         if request.path == "/":
             return Page(weibo_pages.timeline(self))
@@ -334,22 +334,22 @@ class Weibo(Simulator):
         return Page(f"<!DOCTYPE html><title>404</title>{html.escape(request.path)}", 404)
 
 
-def main():
-    parser = argparse.ArgumentParser(description="微博模拟器")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--print-port", action="store_true", help="first line: the port alone")
-    parser.add_argument("--name", default="腾冲发布")
-    parser.add_argument("--safe-domain", action="append", help="may come several times")
-    parser.add_argument("--token", help="an access_token that is good from the start")
-    parser.add_argument("--redirect-uri", default=DEFAULT_PAGE)
-    words = parser.parse_args()
+def build(words):
     account = Weibo(words.port, words.name)
     account.redirect_uri = words.redirect_uri
     account.safe_domains = words.safe_domain or account.safe_domains
     if words.token:
         account.grant(text=words.token)
-    frame.announce(account, words.print_port)
-    account.run()
+    return account
+
+
+def main():
+    parser = arguments("微博模拟器")
+    parser.add_argument("--name", default="腾冲发布")
+    parser.add_argument("--safe-domain", action="append", help="may come several times")
+    parser.add_argument("--token", help="an access_token that is good from the start")
+    parser.add_argument("--redirect-uri", default=DEFAULT_PAGE)
+    frame.main(parser, build)
 
 
 if __name__ == "__main__":
