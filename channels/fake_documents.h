@@ -48,8 +48,8 @@ static inline void fake_clause(uint64_t *seed, struct buf *ret) {
         }
 }
 
-static inline json_t *fake_clauses(uint64_t *seed, const char *head, unsigned n, const char *between,
-                                   const char *tail) {
+static inline json_t *fake_clauses(uint64_t *seed, const char *head, unsigned n,
+                                   const char *between, const char *tail) {
         struct buf text = { 0 };
         json_t *string;
 
@@ -69,16 +69,18 @@ static inline json_t *fake_body(uint64_t *seed, unsigned i) {
                 const char *format, *head, *between, *tail;
         } kinds[] = {
                 { "text", "", "。\n\n", "。" },
-                { "markdown", "## 一、总体情况\n\n| 项目 | 金额 |\n| --- | ---: |\n| 补贴 | 12,000.50元 |\n\n**",
+                { "markdown",
+                  "## 一、总体情况\n\n| 项目 | 金额 |\n| --- | ---: |\n| 补贴 | 12,000.50元 "
+                  "|\n\n**",
                   "。**\n\n1. **", "。**" },
                 { "text", "", "并", "" }, /* no place to stop at */
                 { "html", "<h2>有关事项</h2><p>", "。</p><p><strong>第一</strong>，", "。</p>" },
         };
         unsigned kind = i % 4, n = i % 60 == 7 ? 1500 : 5 + fake_random(seed, 40);
 
-        return json_pack("{s:s, s:o}", "format", kinds[kind].format, "content",
-                         fake_clauses(seed, kinds[kind].head, n, kinds[kind].between,
-                                      kinds[kind].tail));
+        return json_pack(
+                "{s:s, s:o}", "format", kinds[kind].format, "content",
+                fake_clauses(seed, kinds[kind].head, n, kinds[kind].between, kinds[kind].tail));
 }
 
 static inline json_t *fake_publisher(uint64_t *seed) {
@@ -100,8 +102,10 @@ static inline json_t *fake_publisher(uint64_t *seed) {
 
 /* Document i of a corpus. */
 static inline json_t *fake_document(unsigned i) {
-        static const char *const heads[] = { "腾冲市人民政府关于", "关于", "公告：", /* a family; combining accents */
-                                              "\U0001f468\u200d\U0001f469\u200d\U0001f467家庭补贴", ACCENTS ACCENTS ACCENTS };
+        static const char *const heads[] = { "腾冲市人民政府关于", "关于",
+                                             "公告：", /* a family; combining accents */
+                                             "\U0001f468\u200d\U0001f469\u200d\U0001f467家庭补贴",
+                                             ACCENTS ACCENTS ACCENTS };
         static const char *const formed[] = { "2026-11-12", "2026-11-20T09:30:00+08:00" };
         uint64_t seed = i + 1;
         json_t *data, *event;
@@ -109,27 +113,35 @@ static inline json_t *fake_document(unsigned i) {
 
         (void) snprintf(name, sizeof(name), "xxgk-%06u", i);
         (void) snprintf(number, sizeof(number), "腾政发〔2026〕%u号", 1 + fake_random(&seed, 400));
-        data = json_pack("{s:s, s:s, s:s}", "document", name, "item", "ssgl.0402", "kind", "notice");
+        data = json_pack("{s:s, s:s, s:s}", "document", name, "item", "ssgl.0402", "kind",
+                         "notice");
         json_object_set_new(data, "title",
-                            fake_clauses(&seed, heads[fake_random(&seed, 5)], 1 + fake_random(&seed, i % 5 ? 4 : 16),
-                                         "、", "的公告"));
+                            fake_clauses(&seed, heads[fake_random(&seed, 5)],
+                                         1 + fake_random(&seed, i % 5 ? 4 : 16), "、", "的公告"));
         json_object_set_new(data, "publisher", fake_publisher(&seed));
         json_object_set_new(data, "body", fake_body(&seed, i));
         if (fake_random(&seed, 3))
                 json_object_set_new(data, "number", json_string(number));
         if (fake_random(&seed, 3) == 0)
-                json_object_set_new(data, "summary", fake_clauses(&seed, "", 1 + fake_random(&seed, 9), "，", "。"));
+                json_object_set_new(data, "summary",
+                                    fake_clauses(&seed, "", 1 + fake_random(&seed, 9), "，", "。"));
         if (fake_random(&seed, 3) == 0)
-                json_object_set_new(data, "texts",
-                                    json_pack("{s:o}", "short", fake_clauses(&seed, "请注意：", 1 + fake_random(&seed, 12), "；", "。")));
+                json_object_set_new(
+                        data, "texts",
+                        json_pack("{s:o}", "short",
+                                  fake_clauses(&seed, "请注意：", 1 + fake_random(&seed, 12), "；",
+                                               "。")));
         if (fake_random(&seed, 4))
-                json_object_set_new(data, "dates", json_pack("{s:s}", "formed", formed[fake_random(&seed, 2)]));
+                json_object_set_new(data, "dates",
+                                    json_pack("{s:s}", "formed", formed[fake_random(&seed, 2)]));
         if (fake_random(&seed, 8) == 0)
                 json_object_set_new(data, "correction",
-                                    json_pack("{s:s, s:o}", "kind", "content", "note", fake_clauses(&seed, "更正：", 3, "；", "。")));
-        event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "specversion", "1.0", "id", name, "source",
-                          "urn:gongkai:530581:oa", "type", "cn.gongkai.disclosure.publish.v1", "time",
-                          "2026-11-22T10:00:00+08:00", "data", data);
+                                    json_pack("{s:s, s:o}", "kind", "content", "note",
+                                              fake_clauses(&seed, "更正：", 3, "；", "。")));
+        event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "specversion", "1.0", "id", name,
+                          "source", "urn:gongkai:530581:oa", "type",
+                          "cn.gongkai.disclosure.publish.v1", "time", "2026-11-22T10:00:00+08:00",
+                          "data", data);
         return event;
 }
 
