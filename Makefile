@@ -120,6 +120,7 @@ $(unit_tests): $(BUILD)/%: $(BUILD)/%.o $$(sort $$(call but_main,$$(call own,$$*
 
 $(benches) $(mutators): $(BUILD)/%: $(BUILD)/%.o $(call but_main,$(client)) $(core)
 	$(link)
+$(BUILD)/tests/bench/drivers: $(channels)
 
 $(BUILD)/tests/chaos/%.so: tests/chaos/%.c
 	@mkdir -p $(@D)

@@ -5,6 +5,7 @@
 #include "core/buf.h"
 #include "core/content_char.h"
 #include "core/content_read.h"
+#include "core/fit.h"
 #include "core/memory.h"
 
 void content_read_text(struct reading *reading, const char *source, size_t n_bytes) {
@@ -143,8 +144,10 @@ char *content_summary(const char *text, size_t n_characters) {
                 return buf_take(&line);
         if (n_characters > 0) {
                 struct cut cut = best_cut(buf_text(&line), n_characters - 1);
+                size_t whole = fit_cut(buf_text(&line), line.len, FIT_BYTES, cut.n_bytes);
 
-                buf_add(&summary, buf_text(&line), cut.n_bytes);
+                /* "共1亿元" must not become "共1"; a figure longer than all the room is cut. */
+                buf_add(&summary, buf_text(&line), whole > 0 ? whole : cut.n_bytes);
                 buf_str(&summary, "…");
         }
         return buf_take(&summary);

@@ -16,10 +16,13 @@ struct batch {
         const struct mqtt_options *options;
         struct mqtt_step *step;
         struct buf said; /* what the sum is of */
+        json_t *own;     /* the delivery's own entry: rendered once, for all groups */
+        int64_t own_until_ms;
 };
 
 static void batch_done(struct batch *batch) {
         buf_done(&batch->said);
+        json_decref(batch->own);
 }
 
 /* The next message; `tail` behind PREFIX/GROUP, and the document's name, where it is not NULL. */
@@ -76,18 +79,18 @@ static int add_document(struct batch *batch, const char *group, const char *name
 static int add_own_document(struct batch *batch, const struct screen *group, const char *name) {
         const struct delivery *delivery = batch->delivery;
         json_t *document freed_by(json_decrefp) = mqtt_name(delivery);
-        json_t *entry freed_by(json_decrefp) = NULL;
-        int64_t until_ms = 0;
+        const json_t *entry;
         int r = document ? 0 : -ENOMEM;
 
-        if (r == 0 && delivery->kind == DELIVER_PUBLISH)
-                r = screen_entry(delivery, batch->options->show_days, false, &entry, &until_ms);
+        if (r == 0 && delivery->kind == DELIVER_PUBLISH && !batch->own)
+                r = screen_entry(delivery, batch->options->show_days, false, &batch->own,
+                                 &batch->own_until_ms);
         if (r < 0)
                 return r;
-        if (entry && (!group || until_ms <= delivery->now_ms || !screen_wants(group, entry))) {
-                json_decref(entry);
+        entry = batch->own;
+        if (entry && (!group || batch->own_until_ms <= delivery->now_ms ||
+                      !screen_wants(group, entry)))
                 entry = NULL;
-        }
         return add_document(batch, name, json_string_value(document), entry);
 }
 

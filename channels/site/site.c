@@ -96,9 +96,8 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
         find_seats(reply, seats);
         *ret = (struct step) {
                 .kind = STEP_TREE_OPEN,
-                .memo = json_pack("{s:s, s:I, s:[II], s:O?}", "step", "put", "now",
-                                  (json_int_t) delivery->now_ms, "seats", (json_int_t) seats[0],
-                                  (json_int_t) seats[1], "previous", reply->previous),
+                .memo = json_pack("{s:s, s:I, s:O?}", "step", "put", "now",
+                                  (json_int_t) delivery->now_ms, "previous", reply->previous),
         };
         if (!ret->memo)
                 return -ENOMEM;
@@ -110,6 +109,8 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
         open->revision = delivery->revision;
         open->level = delivery->level;
         open->date_ms = json_integer_value(json_object_get(open->data, "first_ms"));
+        if (json_object_set(ret->memo, "entry", open->data) < 0)
+                return -ENOMEM;
         plan_document(&plan, delivery->region, open->data, reply->previous);
         return plan_open(&plan, delivery->options, open);
 }
@@ -117,23 +118,15 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
 static int commit(const struct delivery *now, const struct tree_reply *reply, struct step *ret) {
         struct delivery then = *now;
         const struct delivery *delivery = &then;
-        const json_t *seats_json = json_object_get(now->memo, "seats");
+        const json_t *data = json_object_get(now->memo, "entry"); /* made, with its summary, once */
         const json_t *previous = json_object_get(now->memo, "previous");
-        json_t *data freed_by(json_decrefp) = NULL, *tags freed_by(json_decrefp) = NULL;
         struct press press freed_by(press_done) = { 0 };
-        int64_t seats[SEATS];
         struct place place;
         struct plan plan;
         int r;
 
         /* The page must bear the very time that the index has. */
         then.now_ms = json_integer_value(json_object_get(now->memo, "now"));
-        for (size_t i = 0; i < SEATS; i++)
-                seats[i] = json_integer_value(json_array_get(seats_json, i));
-        r = make_entry(delivery, previous, seats, &data, &tags);
-        if (r < 0)
-                return r;
-
         /* The same plan as that of put(), so the views answer its lists one by one. */
         plan_document(&plan, delivery->region, data, previous);
         place_of(delivery->region, delivery->document, &place);

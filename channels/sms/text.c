@@ -160,10 +160,17 @@ bool sms_has_address(const char *text) {
         return strstr(text, "://") || strcasestr(text, "www.");
 }
 
-static const char *publisher_of(const json_t *data) {
-        const json_t *publisher = json_object_get(data, "publisher");
+/* All of them, as the other carriers say. */
+static char *publishers_of(const json_t *data) {
+        const json_t *publisher = json_object_get(data, "publisher"), *one;
+        struct buf names = { 0 };
+        size_t i;
 
-        return text_of(json_is_array(publisher) ? json_array_get(publisher, 0) : publisher, "name");
+        if (!json_is_array(publisher))
+                buf_str(&names, text_of(publisher, "name"));
+        json_array_foreach(publisher, i, one)
+                buf_fmt(&names, "%s%s", names.len > 0 && *text_of(one, "name") ? "、" : "", text_of(one, "name"));
+        return buf_take(&names);
 }
 
 static const char *value_of(const struct delivery *delivery, enum sms_round round, const char *field,
@@ -178,8 +185,6 @@ static const char *value_of(const struct delivery *delivery, enum sms_round roun
                 return round == SMS_WITHDRAWAL ? title ? title : "" : text_of(data, "title");
         if (strcmp(field, "text") == 0)
                 return round == SMS_WITHDRAWAL ? title ? title : "" : short_or_title(delivery);
-        if (strcmp(field, "publisher") == 0)
-                return publisher_of(data);
         if (strcmp(field, "note") == 0)
                 return text_of(json_object_get(data, "correction"), "note");
         if (strcmp(field, "date") == 0) {
@@ -195,9 +200,14 @@ static const char *value_of(const struct delivery *delivery, enum sms_round roun
 char *sms_field(const struct delivery *delivery, enum sms_round round, const char *field, const char *title) {
         char day[MOMENT_TEXT];
         const char *value = value_of(delivery, round, field, title, day);
-        char *text freed_by(freep) = round == SMS_TEST && strcmp(field, "date") != 0
-                                             ? say(MESSAGE_SMS_TEST_TEXT, NULL)
-                                             : plain(value);
+        bool names = strcmp(field, "publisher") == 0 && !(round == SMS_WITHDRAWAL && is_erased(delivery));
+        char *publishers freed_by(freep) = names ? publishers_of(data_of(delivery)) : NULL;
+        char *text freed_by(freep) = NULL;
+
+        if (names && !publishers)
+                return NULL;
+        text = round == SMS_TEST && strcmp(field, "date") != 0 ? say(MESSAGE_SMS_TEST_TEXT, NULL)
+                                                              : plain(names ? publishers : value);
 
         if (text && !*text)
                 return say(MESSAGE_SMS_NONE, NULL);

@@ -14,6 +14,7 @@ import sys
 
 from kit import HERE, QUICK, Sink, cpu_seconds, figure, load, median, resident_mib, rounds, run_json, say, shipped_redis_settings, short, stories
 from deliver import end_to_end
+from drivers import pure_part
 from trouble import again_after_kills, backlog, share_with_failures
 
 CHANNELS = ("portal", "hall", "press", "archive")  # four that take everything: nobody works on them
@@ -75,7 +76,7 @@ def idle(programs, sink):
         one.close()
 
 
-PARTS = {"idle": idle, "door": door, "deliver": end_to_end, "failures": share_with_failures, "kills": again_after_kills,
+PARTS = {"drivers": pure_part, "idle": idle, "door": door, "deliver": end_to_end, "failures": share_with_failures, "kills": again_after_kills,
          "backlog": backlog}
 
 
