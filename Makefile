@@ -130,37 +130,40 @@ unit-tests: $(unit_tests)
 shims: $(shims)
 test-programs: $(programs) $(unit_tests) $(shims) $(mutators)
 
+# A build of all that the commands below need, on all cores.
+jobs := -j$(shell nproc)
+
 check: ## install what the tests need, build with sanitizers, run all tests (15 minutes at most)
 	tools/install-packages build run demo test
-	$(MAKE) SANITIZE=1 test-programs
-	$(MAKE) all $(benches:build/%=build/%)
+	$(MAKE) $(jobs) SANITIZE=1 test-programs
+	$(MAKE) $(jobs) all $(benches:build/%=build/%)
 	PYTHON=$(PYTHON) tests/run
 
 check-peers: ## tests against heavy real peers and tools: axe-core from npm
 	tools/install-packages build run demo test peers
-	$(MAKE) all
+	$(MAKE) $(jobs) all
 	PYTHON=$(PYTHON) tests/run --peers
 
 demo: ## a county in a box on free ports; ONCE=1 checks every page and exits
 	tools/install-packages build run demo
-	$(MAKE) all
+	$(MAKE) $(jobs) all
 	$(PYTHON) demo/run.py $(if $(ONCE),--once) --programs build/release
 
 bench: ## speed and memory, one line per figure; QUICK=1 keeps it under a minute
 	tools/install-packages build run test bench
-	$(MAKE) all $(patsubst $(BUILD)/%,build/release/%,$(benches))
+	$(MAKE) $(jobs) all $(patsubst $(BUILD)/%,build/release/%,$(benches))
 	QUICK=$(QUICK) $(PYTHON) tests/bench/run.py --programs build/release
 
 FAULTS ?= 1000
 SEED ?= 1
 soak: ## a long storm of FAULTS=1000 faults by SEED=1 over the whole system
 	tools/install-packages build run test
-	$(MAKE) all shims
+	$(MAKE) $(jobs) all shims
 	$(PYTHON) tests/chaos/storm.py --programs build/release --faults $(FAULTS) --seed $(SEED)
 
 storm-proof: ## the storm goes red on every planted fault, and the schedules on every missing rule
 	tools/install-packages build run test
-	$(MAKE) all shims
+	$(MAKE) $(jobs) all shims
 	$(PYTHON) tests/chaos/planted.py --rules
 
 install: all ## install below $(DESTDIR)$(PREFIX)
