@@ -61,8 +61,8 @@ static bool weibo_rehearse(const struct step *request, struct reply *ret) {
         return request->kind == STEP_HTTP && strstr(request->http.url, "/2/statuses/share.json");
 }
 
-/* What a login writes is not typed; a bare access token stands for all of it. */
-static const char *const weibo_parts[] = { "app_secret", NULL };
+/* What a login writes is not typed; and who has an access token needs no more until the next login. */
+static const char *const weibo_more[] = { "app_secret", NULL };
 
 static const char *const on_revise[] = { "repost", "keep", NULL };
 
@@ -119,7 +119,7 @@ const struct driver weibo_driver = {
         .looks = weibo_looks,
         .check = weibo_check,
         .address = weibo_address,
-        .secret_parts = weibo_parts,
+        .secret_more = weibo_more,
         .rehearse = weibo_rehearse,
         .begin = weibo_begin,
         .next = weibo_next,

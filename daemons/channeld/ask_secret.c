@@ -137,7 +137,7 @@ static bool ask_all(const struct driver *driver, const char *before, struct secr
         const char *const *const lists[] = { driver->secret_parts, driver->secret_more };
         bool any = false;
 
-        if (!driver->secret_parts) {
+        if (!driver->secret_parts && !driver->secret_more) {
                 tell(MESSAGE_CTL_TYPE_SECRET, "");
                 if (!read_hidden(typed) || typed->n == 0)
                         return false;
