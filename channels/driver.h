@@ -234,6 +234,7 @@ struct tcp_step {
         unsigned char until;
         size_t most;   /* bytes of the reply; 0 is 4 KiB */
         bool harmless; /* as that of http_request */
+        char *words; /* what people would read there, for `channel preview`; owned, or NULL */
 };
 
 struct tcp_reply {
@@ -396,6 +397,8 @@ struct driver {
         /* Names that secret_part() must find in the secret's file, NULL-terminated; the first may be a file
          * of one bare line. NULL: none. */
         const char *const *secret_parts;
+        /* Names that may be there too, which `gongkaictl channel secret` asks for as well. NULL: none. */
+        const char *const *secret_more;
         /* For `channel preview`: what the carrier would answer to this HTTP or TCP request when all is
          * well, in literals (the rest of *ret is zeroed). False: the preview ends there. NULL too. */
         bool (*rehearse)(const struct step *request, struct reply *ret);

@@ -91,6 +91,7 @@ void step_done(struct step *step) {
                 break;
         case STEP_TCP:
                 free(step->tcp.host);
+                free(step->tcp.words);
                 buf_done(&step->tcp.bytes);
                 break;
         case STEP_MQTT:

@@ -27,7 +27,7 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
                 { "test", no_argument, NULL, 't' },         { "preview", no_argument, NULL, 'p' },
-                { "login", no_argument, NULL, 'l' },
+                { "login", no_argument, NULL, 'l' },        { "secret", no_argument, NULL, 's' },
                 { "ask", no_argument, NULL, 'a' },           { "describe", no_argument, NULL, 'd' },
                 { "json", no_argument, NULL, 'j' },          { "out", required_argument, NULL, 'o' },
                 { "help", no_argument, NULL, 'h' },
@@ -56,6 +56,9 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
                 case 'l':
                         ret->login = true;
                         break;
+                case 's':
+                        ret->secret = true;
+                        break;
                 case 'a':
                         ret->ask = true;
                         break;
@@ -81,7 +84,7 @@ int daemon_start(int argc, char **argv, const char *program, bool wants_name, vo
         if (optind < argc)
                 ret->name = argv[optind++];
         if (optind < argc || (ret->name != NULL) != wants_name ||
-            ((ret->test || ret->preview || ret->login || ret->ask ||
+            ((ret->test || ret->preview || ret->login || ret->secret || ret->ask ||
              ret->describe) &&
              !wants_name)) {
                 help();

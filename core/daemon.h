@@ -8,7 +8,7 @@
 struct daemon_arguments {
         const char *config;
         const char *name; /* the one argument that is no option, or NULL */
-        bool check, test, preview, login;
+        bool check, test, preview, login, secret;
         bool ask, describe, json; /* channeld's */
         const char *out;          /* a folder, or NULL */
 };

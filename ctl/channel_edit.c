@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "core/files.h"
@@ -24,20 +23,34 @@ static int cannot_write(const char *path, int error) {
 
 /* -- secret ---------------------------------------------------------------------------------------------- */
 
-/* From standard input, without its echo on a terminal; one line end at its end is none of it. */
+/* What the channel's program was given, out of the memory that it wrote it to; NULL: nothing. */
+static char *given(int fd) {
+        char *secret = calloc(1, SECRET_MOST + 1);
+        ssize_t n = secret && lseek(fd, 0, SEEK_SET) == 0 ? read(fd, secret, SECRET_MOST) : -1;
+
+        if (n > 0 && strlen(secret) == (size_t) n)
+                return secret;
+        free(secret);
+        return NULL;
+}
+
+/* On a terminal the channel's program asks: it knows what parts a secret of its driver has. */
+static char *ask_secret(const struct ctl *ctl, const char *name) {
+        int fd = memfd_create("secret", MFD_CLOEXEC);
+        char *secret = NULL;
+
+        if (fd >= 0 && run_channeld_for(ctl, "--secret", name, -1, fd) == EXIT_WELL)
+                secret = given(fd);
+        if (fd >= 0)
+                (void) close(fd);
+        return secret;
+}
+
+/* The whole file from standard input; one line end at its end is none of it. */
 static char *read_secret(void) {
         char *secret = calloc(1, SECRET_MOST + 2);
-        struct termios before, silent;
-        bool terminal = secret && tcgetattr(STDIN_FILENO, &before) == 0;
         size_t n = 0;
 
-        if (terminal) {
-                print_error(MESSAGE_CTL_TYPE_SECRET, NULL);
-                silent = before;
-                /* Ctrl-C comes as a byte: a signal would leave the terminal without its echo. */
-                silent.c_lflag &= ~(tcflag_t) (ECHO | ISIG);
-                (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-        }
         while (secret && n <= SECRET_MOST) {
                 ssize_t got = read(STDIN_FILENO, secret + n, SECRET_MOST + 1 - n);
 
@@ -46,15 +59,7 @@ static char *read_secret(void) {
                 if (got <= 0)
                         break;
                 n += (size_t) got;
-                if (terminal && memchr(secret, '\3', n)) {
-                        n = 0;
-                        break;
-                }
-                if (terminal && memchr(secret, '\n', n))
-                        break;
         }
-        if (terminal)
-                (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
         if (n > 0 && n <= SECRET_MOST && secret[n - 1] == '\n')
                 secret[--n] = '\0';
         if (n > 0 && n <= SECRET_MOST && strlen(secret) == n)
@@ -137,7 +142,7 @@ int command_channel_secret(struct ctl *ctl) {
                 return *name ? EXIT_REFUSED : EXIT_USAGE;
         }
         path = secret_path(configuration, channel);
-        secret = path ? read_secret() : NULL;
+        secret = !path ? NULL : isatty(STDIN_FILENO) ? ask_secret(ctl, name) : read_secret();
         if (!secret)
                 return EXIT_REFUSED;
         r = keep_secret(configuration, channel, path, secret);
@@ -150,17 +155,6 @@ int command_channel_secret(struct ctl *ctl) {
 }
 
 /* -- login ------------------------------------------------------------------------------------------------- */
-
-/* What the channel's program was granted, out of the memory that it wrote it to; NULL: nothing. */
-static char *granted(int fd) {
-        char *secret = calloc(1, SECRET_MOST + 1);
-        ssize_t n = secret && lseek(fd, 0, SEEK_SET) == 0 ? read(fd, secret, SECRET_MOST) : -1;
-
-        if (n > 0 && strlen(secret) == (size_t) n)
-                return secret;
-        free(secret);
-        return NULL;
-}
 
 int command_channel_login(struct ctl *ctl) {
         const struct configuration *configuration = ctl_configuration(ctl);
@@ -181,7 +175,7 @@ int command_channel_login(struct ctl *ctl) {
         if (fd < 0)
                 return EXIT_REFUSED;
         code = run_channeld_for(ctl, "--login", name, -1, fd);
-        secret = code == EXIT_WELL ? granted(fd) : NULL;
+        secret = code == EXIT_WELL ? given(fd) : NULL;
         (void) close(fd);
         if (!secret) /* no driver that has to be logged in to, or it said what is wrong */
                 return code;

@@ -224,6 +224,15 @@ static void mqtt_check(const void *pointer, const char *path, struct problems *p
         }
 }
 
+static void mqtt_address(const void *pointer, struct buf *ret) {
+        const struct mqtt_options *options = pointer;
+        bool bare = options->host && strchr(options->host, ':'); /* IPv6 */
+
+        if (options->host)
+                buf_fmt(ret, "%s://%s%s%s:%u", options->tls ? "mqtts" : "mqtt", bare ? "[" : "",
+                        options->host, bare ? "]" : "", (unsigned) options->port);
+}
+
 static const char *const languages[] = { "zh", "en", NULL };
 static const char *const versions[] = { "5", "3.1.1", NULL };
 
@@ -280,12 +289,27 @@ const struct driver mqtt_driver = {
         .name = "mqtt",
         .title_chinese = "电子屏（MQTT）",
         .title_english = "displays by MQTT",
+        .about_chinese = "把公告发到 MQTT 服务器（EMQX、mosquitto 等），各处的播放盒、安卓屏自己来取；适合服务器连不到屏、"
+                         "屏连得到服务器的情形。\n"
+                         "先要有一台 MQTT 服务器：地址、端口、用户名和口令，打开持久化和权限设置（否则谁都能改屏上的内容）；"
+                         "主题和格式见 channels/mqtt/README.md，交给播放盒的开发者。\n"
+                         "口令用 gongkaictl channel secret 输入（整个密钥文件就是口令），"
+                         "再用 gongkaictl channel test 看连不连得上、有几个播放器在线。",
+        .about_english = "Sends notices to an MQTT broker (EMQX, mosquitto), from where boxes and screens fetch them:"
+                         " for screens that this server cannot reach, but that can reach the broker.\n"
+                         "First have a broker: its address, port, user and password, with persistence and access"
+                         " rules (else anybody may change the screens); topics and format are in"
+                         " channels/mqtt/README.md, for the boxes' developer.\n"
+                         "Type the password by gongkaictl channel secret (the whole file is the password), then see"
+                         " by gongkaictl channel test whether the broker lets us in and how many players are on"
+                         " line.",
         .settings = mqtt_settings,
         .n_settings = ELEMENTS(mqtt_settings),
         .options_size = sizeof(struct mqtt_options),
         .index = true,
         .looks = mqtt_looks,
         .check = mqtt_check,
+        .address = mqtt_address,
         .mqtt = mqtt_link,
         .begin = mqtt_begin,
         .next = mqtt_next,

@@ -24,7 +24,7 @@ static void add_colour(struct buf *ret, int colour) {
 
 /* Adds a notice if there is room for it; behind what is there already comes the separator. */
 static int add_notice(const struct onbon_options *options, const char *text, bool urgent,
-                      struct buf *ret, bool *ret_full) {
+                      struct buf *ret, struct buf *words, bool *ret_full) {
         struct buf lost freed_by(buf_done) = { 0 };
         size_t before = ret->len;
         int r = 0;
@@ -40,12 +40,15 @@ static int add_notice(const struct onbon_options *options, const char *text, boo
         if (*ret_full) {
                 ret->len = before;
                 ret->data[before] = '\0';
+        } else {
+                buf_fmt(words, "%s%s", words->len ? "\n" : "", text);
         }
-        return 0;
+        return words->error;
 }
 
 /* The first view has the urgent ones, the second all. */
-static int add_notices(const struct onbon_options *options, const json_t *views, struct buf *ret) {
+static int add_notices(const struct onbon_options *options, const json_t *views, struct buf *ret,
+                       struct buf *words) {
         int64_t n = 0;
         bool full = false;
 
@@ -60,7 +63,7 @@ static int add_notices(const struct onbon_options *options, const json_t *views,
 
                         if (!text || (view == 1 && urgent) || full || n == options->most)
                                 continue;
-                        r = add_notice(options, text, urgent, ret, &full);
+                        r = add_notice(options, text, urgent, ret, words, &full);
                         if (r < 0)
                                 return r;
                         n++;
@@ -97,15 +100,16 @@ static void add_area(const struct onbon_options *options, const struct buf *text
         buf_add(ret, buf_text(text), text->len);
 }
 
-int onbon_board(const struct onbon_options *options, const json_t *views, struct buf *ret) {
+int onbon_board(const struct onbon_options *options, const json_t *views, struct buf *ret,
+                struct buf *ret_words) {
         static const char update[] = { (char) 0xa3, 6, 1, 0, 0 }; /* answered; nothing cleared first */
         struct buf text freed_by(buf_done) = { 0 };
         struct buf area freed_by(buf_done) = { 0 };
         bool full;
-        int r = add_notices(options, views, &text);
+        int r = add_notices(options, views, &text, ret_words);
 
         if (r == 0 && text.len == 0 && options->idle)
-                r = add_notice(options, options->idle, false, &text, &full);
+                r = add_notice(options, options->idle, false, &text, ret_words, &full);
         if (r < 0)
                 return r;
         buf_add(ret, update, sizeof(update));

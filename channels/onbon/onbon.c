@@ -88,8 +88,9 @@ static int done(const struct delivery *delivery, struct step *ret) {
 static int show(const struct delivery *delivery, const struct tree_reply *tree, struct step *ret) {
         const struct onbon_options *options = delivery->options;
         struct buf command freed_by(buf_done) = { 0 };
+        struct buf words freed_by(buf_done) = { 0 };
         char sum[RELAY_SUM];
-        int r = onbon_board(options, tree->views, &command);
+        int r = onbon_board(options, tree->views, &command, &words);
 
         if (r < 0)
                 return r;
@@ -97,6 +98,7 @@ static int show(const struct delivery *delivery, const struct tree_reply *tree, 
         if (relay_is_sent(delivery, sum))
                 return done(delivery, ret);
         r = send_command(delivery, command.data, command.len, false, ret);
+        ret->tcp.words = buf_take(&words);
         return r < 0 ? r : relay_send(delivery, sum, ret);
 }
 
@@ -275,6 +277,25 @@ static void onbon_check(const void *pointer, const char *path, struct problems *
                 problems_add(problems, path, 0, MESSAGE_ONBON_PLACE, "value", options->place, NULL);
 }
 
+static void onbon_address(const void *pointer, struct buf *ret) {
+        const struct onbon_options *options = pointer;
+        bool bare = options->host && strchr(options->host, ':'); /* IPv6 */
+
+        if (options->host)
+                buf_fmt(ret, "%s%s%s:%u", bare ? "[" : "", options->host, bare ? "]" : "",
+                        (unsigned) options->port);
+}
+
+/* A card that says yes, and counts no CRC. */
+static bool onbon_rehearse(const struct step *request, struct reply *ret) {
+        static const unsigned char yes[] = { 0xa5, 0, 0, 0, 0, 0, 0, 0, 0,    0,    0,   0,
+                                             0,    5, 0, 0xa0, 0, 0, 0, 0, 0xff, 0xff, 0x5a };
+
+        ret->tcp = (struct tcp_reply) { .bytes = yes, .n_bytes = sizeof(yes), .whole = true,
+                                        .sent = true };
+        return request->kind == STEP_TCP;
+}
+
 static const char *const colours[] = { "red", "green", "yellow", NULL };
 static const char *const effects[] = { "still", "instant", "left", "right", "up", "down", NULL };
 static const char *const aligns[] = { "left", "centre", "right", NULL };
@@ -345,6 +366,18 @@ const struct driver onbon_driver = {
         .name = "onbon",
         .title_chinese = "LED 电子屏（仰邦字库卡）",
         .title_english = "LED boards (Onbon font cards)",
+        .about_chinese = "把公告作为一行行的字发给 LED 条屏的控制卡（仰邦 BX-5K、BX-6K 字库卡），一块屏一个渠道。\n"
+                         "先请屏的维护单位用厂家软件设好固定 IP、端口（出厂 5005）、屏号（出厂 1）、屏的宽和高，装好 GBK 字库；"
+                         "卡没有口令，要放在只有这台服务器连得到的网段。\n"
+                         "写好后用 gongkaictl channel test 试通不通（不动屏上的内容），"
+                         "用 gongkaictl channel preview 看屏上会有什么字。",
+        .about_english = "Sends notices as lines of text to the card of an LED board (Onbon BX-5K, BX-6K with a"
+                         " font); one channel for each board.\n"
+                         "First have those who keep the board set a fixed IP, the port (5005 as delivered), the"
+                         " screen's number (1), width and height, and a GBK font; the card has no password, so"
+                         " only this server should reach it.\n"
+                         "Then try it by gongkaictl channel test, which leaves the board as it is, and see by"
+                         " gongkaictl channel preview what it would show.",
         .settings = onbon_settings,
         .n_settings = ELEMENTS(onbon_settings),
         .options_size = sizeof(struct onbon_options),
@@ -352,6 +385,8 @@ const struct driver onbon_driver = {
         .looks = onbon_looks,
         .refresh_ms = onbon_refresh_ms,
         .check = onbon_check,
+        .address = onbon_address,
+        .rehearse = onbon_rehearse,
         .begin = onbon_begin,
         .next = onbon_next,
 };

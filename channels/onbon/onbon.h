@@ -45,7 +45,8 @@ int onbon_gbk(const char *text, struct buf *ret, struct buf *lost);
 
 /* The command that makes it so, from the views: urgent ones first, then the newest, as many as fit;
  * with none of them the area is deleted, or shows `idle`. */
-int onbon_board(const struct onbon_options *options, const json_t *views, struct buf *ret);
+int onbon_board(const struct onbon_options *options, const json_t *views, struct buf *ret,
+                struct buf *ret_words); /* the same in UTF-8, a line for each notice */
 extern const char onbon_ping[5];
 
 #endif

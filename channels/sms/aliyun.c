@@ -247,6 +247,16 @@ static void aliyun_check(const void *options, const char *path, struct problems 
         sms_check_templates(options, true, path, problems);
 }
 
+/* The sending alone: what a list has, nobody knows beforehand. */
+static bool aliyun_rehearse(const struct step *request, struct reply *ret) {
+        static const char taken[] = "{\"Code\":\"OK\",\"Message\":\"OK\",\"BizId\":\"preview\"}";
+
+        ret->http = (struct http_reply) { .status = 200, .body = taken, .n_body = strlen(taken) };
+        return request->kind == STEP_HTTP && strcmp(request->http.method, "POST") == 0;
+}
+
+static const char *const aliyun_parts[] = { "key_id", "key_secret", "hmac_key", NULL };
+
 static const struct setting aliyun_settings[] = {
         SMS_COMMON_ROWS("200", BATCH_MOST),
         { "", "url", SETTING_STRING, SMS_AT(url), .fallback = "https://dysmsapi.aliyuncs.com",
@@ -267,11 +277,25 @@ const struct driver aliyun_driver = {
         .name = "aliyun",
         .title_chinese = "短信（阿里云）",
         .title_english = "short messages, Aliyun",
+        .about_chinese = "经阿里云短信服务给名单里与通知有关的人各发一条短信。\n"
+                         "先在阿里云申请签名和模板（政府单位要授权书和统一社会信用代码证；签名报备要 5 到 10 个工作日），建一个只有短信权限的 RAM 用户，拿到 AccessKey。\n"
+                         "名单是 CSV 文件或网址（recipients）。依次执行 gongkaictl channel secret（AccessKey 的 key_id、key_secret，还有 openssl rand -hex 32 生成的 hmac_key）、"
+                         "gongkaictl channel test（会逐行查名单）；发给谁、发什么字，先用 gongkaictl channel preview 看。",
+        .about_english = "Texts everybody on the lists whom a notice concerns, by Aliyun.\n"
+                         "First get the sign and the templates approved (5 to 10 working days), and make a RAM user with the right to send only,"
+                         " for its AccessKey.\n"
+                         "The lists are CSV files or addresses (recipients). Then gongkaictl channel secret (key_id, key_secret, and an hmac_key by openssl"
+                         " rand -hex 32), gongkaictl channel test, which checks the lists line by line, and gongkaictl channel preview to see"
+                         " who would get what.",
         .settings = aliyun_settings,
         .n_settings = ELEMENTS(aliyun_settings),
         .options_size = sizeof(struct sms_options),
         .looks = aliyun_looks,
         .check = aliyun_check,
+        .address = sms_address,
+        .secret_parts = aliyun_parts,
+        .secret_more = sms_secret_more,
+        .rehearse = aliyun_rehearse,
         .begin = aliyun_begin,
         .next = aliyun_next,
         .account_begin = sms_account_begin,

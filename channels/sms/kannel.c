@@ -187,6 +187,16 @@ static void kannel_check(const void *options, const char *path, struct problems 
         sms_check(options, path, problems);
 }
 
+/* The sending alone: what a list has, nobody knows beforehand. */
+static bool kannel_rehearse(const struct step *request, struct reply *ret) {
+        static const char taken[] = "0: Accepted for delivery";
+
+        ret->http = (struct http_reply) { .status = 202, .body = taken, .n_body = strlen(taken) };
+        return request->kind == STEP_HTTP && strcmp(request->http.method, "POST") == 0;
+}
+
+static const char *const kannel_parts[] = { "username", "password", "hmac_key", NULL };
+
 static const struct setting kannel_settings[] = {
         SMS_COMMON_ROWS("20", BATCH_MOST),
         SMS_DOUBT_ROW,
@@ -211,10 +221,24 @@ const struct driver kannel_driver = {
         .name = "kannel",
         .title_chinese = "短信（Kannel 网关）",
         .title_english = "short messages, a Kannel gateway",
+        .about_chinese = "经本地的 Kannel 短信网关给名单里与通知有关的人各发一条短信。\n"
+                         "先请管网关的人给一个 sendsms-user（用户名、口令，max-messages 大于 1，concatenation = true）和 smsbox 的地址；走哪条线路另问 smsc-id。\n"
+                         "名单是 CSV 文件或网址（recipients）。依次执行 gongkaictl channel secret（username、password，还有 openssl rand -hex 32 生成的 hmac_key）、"
+                         "gongkaictl channel test（会逐行查名单）；发给谁、发什么字，先用 gongkaictl channel preview 看。",
+        .about_english = "Texts everybody on the lists whom a notice concerns, by a Kannel gateway.\n"
+                         "First have whoever keeps the gateway make a sendsms-user (name, password, max-messages above 1, concatenation = true)"
+                         " and tell the smsbox's address and the smsc-id.\n"
+                         "The lists are CSV files or addresses (recipients). Then gongkaictl channel secret (username, password, and an hmac_key by openssl"
+                         " rand -hex 32), gongkaictl channel test, which checks the lists line by line, and gongkaictl channel preview to see"
+                         " who would get what.",
         .settings = kannel_settings,
         .n_settings = ELEMENTS(kannel_settings),
         .options_size = sizeof(struct sms_options),
         .check = kannel_check,
+        .address = sms_address,
+        .secret_parts = kannel_parts,
+        .secret_more = sms_secret_more,
+        .rehearse = kannel_rehearse,
         .begin = kannel_begin,
         .next = kannel_next,
         .account_begin = sms_account_begin,

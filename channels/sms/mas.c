@@ -194,6 +194,16 @@ static void mas_check(const void *options, const char *path, struct problems *pr
         sms_check_templates(options, false, path, problems);
 }
 
+/* The sending alone: what a list has, nobody knows beforehand. */
+static bool mas_rehearse(const struct step *request, struct reply *ret) {
+        static const char taken[] = "{\"success\":true,\"rspcod\":\"success\",\"msgGroup\":\"preview\"}";
+
+        ret->http = (struct http_reply) { .status = 200, .body = taken, .n_body = strlen(taken) };
+        return request->kind == STEP_HTTP && strcmp(request->http.method, "POST") == 0;
+}
+
+static const char *const mas_parts[] = { "secret_key", "hmac_key", NULL };
+
 static const struct setting mas_settings[] = {
         SMS_COMMON_ROWS("500", BATCH_MOST),
         SMS_DOUBT_ROW,
@@ -224,10 +234,24 @@ const struct driver mas_driver = {
         .name = "mas",
         .title_chinese = "短信（中国移动云MAS）",
         .title_english = "short messages, China Mobile's cloud MAS",
+        .about_chinese = "经中国移动云MAS 给名单里与通知有关的人各发一条短信。\n"
+                         "先向移动要：企业名称、接口账号（apId）、接口密码、签名编码、接口地址，并请对方把本机的出口 IP 加入白名单；用模板的再要模板编号。\n"
+                         "名单是 CSV 文件或网址（recipients）。依次执行 gongkaictl channel secret（接口密码 secret_key，还有 openssl rand -hex 32 生成的 hmac_key）、"
+                         "gongkaictl channel test（会逐行查名单）；发给谁、发什么字，先用 gongkaictl channel preview 看。",
+        .about_english = "Texts everybody on the lists whom a notice concerns, by China Mobile's cloud MAS.\n"
+                         "First get from the operator: the organisation's name, apId, the interface password, the sign's code and the address,"
+                         " with our outgoing IP on its list; and the templates' ids where they are used.\n"
+                         "The lists are CSV files or addresses (recipients). Then gongkaictl channel secret (secret_key, and an hmac_key by openssl"
+                         " rand -hex 32), gongkaictl channel test, which checks the lists line by line, and gongkaictl channel preview to see"
+                         " who would get what.",
         .settings = mas_settings,
         .n_settings = ELEMENTS(mas_settings),
         .options_size = sizeof(struct sms_options),
         .check = mas_check,
+        .address = sms_address,
+        .secret_parts = mas_parts,
+        .secret_more = sms_secret_more,
+        .rehearse = mas_rehearse,
         .begin = mas_begin,
         .next = mas_next,
         .account_begin = sms_account_begin,

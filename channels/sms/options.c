@@ -40,6 +40,24 @@ void sms_url_host(const char *url, struct buf *ret) {
                 buf_add(ret, host, n);
 }
 
+static void add_addresses(const struct string_list *lists, struct buf *ret) {
+        for (size_t i = 0; i < lists->n; i++)
+                if (authority_of(lists->items[i]))
+                        buf_fmt(ret, "\n%s", lists->items[i]);
+}
+
+void sms_address(const void *pointer, struct buf *ret) {
+        const struct sms_options *options = pointer;
+
+        if (options->url)
+                buf_str(ret, options->url);
+        add_addresses(&options->recipients, ret);
+        add_addresses(&options->optout, ret);
+}
+
+/* Only where a list is fetched from somebody who asks for it. */
+const char *const sms_secret_more[] = { "list_token", NULL };
+
 int sms_secret(const struct delivery *delivery, const char *part, char **ret, struct step *ret_step) {
         char *value = secret_part(delivery->secret, part, 0);
         int r;

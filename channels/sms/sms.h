@@ -237,6 +237,9 @@ void sms_check_url(const char *key, const char *value, const char *path, struct 
 void sms_check_templates(const struct sms_options *options, bool named, const char *path,
                          struct problems *problems);
 bool sms_url_is_sound(const char *url);
+/* The provider's, and of the lists those that are fetched. */
+void sms_address(const void *options, struct buf *ret);
+extern const char *const sms_secret_more[];
 /* "dysmsapi.aliyuncs.com", with a port that is not the usual one: as it stands in the Host header. */
 void sms_url_host(const char *url, struct buf *ret);
 /* The secret's part, or -ENODATA with the verdict filled. */

@@ -125,6 +125,41 @@ static void wechat_check(const void *data, const char *path, struct problems *pr
                 problems_add(problems, path, 0, MESSAGE_WECHAT_NO_COVER, NULL);
 }
 
+static void wechat_address(const void *data, struct buf *ret) {
+        const struct wechat_options *options = data;
+
+        if (options->api)
+                buf_str(ret, options->api);
+}
+
+/* What the platform says to each request on the way to a publication. */
+static bool wechat_rehearse(const struct step *request, struct reply *ret) {
+        static const struct {
+                const char *path, *body;
+        } answers[] = {
+                { "/cgi-bin/stable_token", "{\"access_token\":\"preview-token\",\"expires_in\":7200}" },
+                { "/cgi-bin/media/uploadimg", "{\"url\":\"https://mmbiz.qpic.cn/preview\"}" },
+                { "/cgi-bin/material/add_material",
+                  "{\"media_id\":\"preview-cover\",\"url\":\"https://mmbiz.qpic.cn/preview-cover\"}" },
+                { "/cgi-bin/draft/add", "{\"media_id\":\"preview-draft\"}" },
+                { "/cgi-bin/freepublish/submit",
+                  "{\"errcode\":0,\"errmsg\":\"ok\",\"publish_id\":\"100000001\"}" },
+                { "/cgi-bin/message/mass/sendall",
+                  "{\"errcode\":0,\"errmsg\":\"ok\",\"msg_id\":100000001,\"msg_data_id\":1}" },
+        };
+
+        for (size_t i = 0; request->kind == STEP_HTTP && i < ELEMENTS(answers); i++)
+                if (strstr(request->http.url, answers[i].path)) {
+                        ret->http = (struct http_reply) { .status = 200, .body = answers[i].body,
+                                                          .n_body = strlen(answers[i].body) };
+                        return true;
+                }
+        return false;
+}
+
+static const char *const wechat_parts[] = { "appsecret", NULL };
+static const char *const wechat_more[] = { "token", "aes_key", NULL };
+
 #define AT(member) offsetof(struct wechat_options, member)
 static const struct setting wechat_settings[] = {
         { "", "appid", SETTING_STRING, AT(appid), .required = true,
@@ -227,11 +262,27 @@ const struct driver wechat_driver = {
         .name = "wechat",
         .title_chinese = "微信公众号",
         .title_english = "a WeChat Official Account",
+        .about_chinese = "把每件信息发布成公众号的一篇文章，可选同时群发给关注者；修订先发新的再删旧的，撤回就删掉。\n"
+                         "先要有认证的公众号；在公众平台“设置与开发－基本配置”抄下 AppID 和 AppSecret，"
+                         "把 gongkaictl channel test 显示的出口地址加进 IP 白名单，再备一张默认封面。\n"
+                         "AppSecret 用 gongkaictl channel secret 输入；接了回调的，再输 token 和 aes_key（令牌、消息加解密密钥）。"
+                         "然后 gongkaictl channel test，再用 gongkaictl channel preview 看文章的样子。",
+        .about_english = "Publishes each document as an article of the account, with or without a push to the"
+                         " followers; a revision is published anew before the old one is deleted, a withdrawal"
+                         " deletes.\n"
+                         "First have a verified account, its AppID and AppSecret, the outgoing address that gongkaictl"
+                         " channel test tells on its IP list, and a picture for the cover.\n"
+                         "Type the AppSecret by gongkaictl channel secret, with token and aes_key where a callback is"
+                         " used; then gongkaictl channel test, and gongkaictl channel preview to see the article.",
         .settings = wechat_settings,
         .n_settings = ELEMENTS(wechat_settings),
         .options_size = sizeof(struct wechat_options),
         .looks = wechat_looks,
         .check = wechat_check,
+        .address = wechat_address,
+        .secret_parts = wechat_parts,
+        .secret_more = wechat_more,
+        .rehearse = wechat_rehearse,
         .begin = wechat_begin,
         .next = wechat_next,
         .account_begin = wechat_account_begin,

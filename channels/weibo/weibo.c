@@ -47,6 +47,23 @@ static bool weibo_looks(const void *options) {
         return true;
 }
 
+static void weibo_address(const void *options, struct buf *ret) {
+        const struct weibo_options *own = options;
+
+        if (own->address)
+                buf_str(ret, own->address);
+}
+
+static bool weibo_rehearse(const struct step *request, struct reply *ret) {
+        static const char posted[] = "{\"idstr\":\"5000000000000001\",\"user\":{\"idstr\":\"1000000001\"}}";
+
+        ret->http = (struct http_reply) { .status = 200, .body = posted, .n_body = strlen(posted) };
+        return request->kind == STEP_HTTP && strstr(request->http.url, "/2/statuses/share.json");
+}
+
+/* What a login writes is not typed; and who has an access token needs no more until the next login. */
+static const char *const weibo_more[] = { "app_secret", NULL };
+
 static const char *const on_revise[] = { "repost", "keep", NULL };
 
 #define AT(member) offsetof(struct weibo_options, member)
@@ -84,11 +101,26 @@ const struct driver weibo_driver = {
         .name = "weibo",
         .title_chinese = "政务微博",
         .title_english = "Weibo",
+        .about_chinese = "每件信息在官方微博发一条：短文或标题、摘要，加网站上的原文网址；修订发新的删旧的，撤回就删掉。\n"
+                         "先用单位的账号在 open.weibo.com 建一个应用，拿到 App Key、App Secret，绑定网站的安全域名、填好授权回调页，"
+                         "申请发、查、删微博的权限并通过审核。\n"
+                         "依次执行 gongkaictl channel secret（输入 App Secret）、gongkaictl channel login（官微的管理员在浏览器里同意）、"
+                         "gongkaictl channel test；授权到期前 7 天会报警，再 login 一次。",
+        .about_english = "Posts each document on Weibo: its short form, or title and summary, with the address of the"
+                         " full text; a revision is posted anew and the old post deleted, a withdrawal deletes.\n"
+                         "First make an app at open.weibo.com with the office's account: App Key, App Secret, the safe"
+                         " domain, the callback, the rights to share, list and destroy, and its review.\n"
+                         "Then gongkaictl channel secret (the App Secret), gongkaictl channel login (the account's"
+                         " officer agrees in a browser) and gongkaictl channel test; an alarm comes seven days before"
+                         " the grant ends, then log in again.",
         .settings = weibo_settings,
         .n_settings = ELEMENTS(weibo_settings),
         .options_size = sizeof(struct weibo_options),
         .looks = weibo_looks,
         .check = weibo_check,
+        .address = weibo_address,
+        .secret_more = weibo_more,
+        .rehearse = weibo_rehearse,
         .begin = weibo_begin,
         .next = weibo_next,
         .expires = weibo_expires,

@@ -290,6 +290,8 @@ int special_login(struct channeld *daemon, const char *code, struct buf *ret_sec
 
 /* login.c: `--login`; what is granted goes to the descriptor 3. */
 int login_run(struct channeld *daemon);
+/* ask_secret.c: the secret, typed on a terminal; handed over as that of a login is. 0, or 1. */
+int ask_secret_run(const char *config_path, const char *channel);
 
 /* trouble.c: whatever a person should hear of a channel is told here. */
 void trouble_blocked(struct channeld *daemon, const char *reason);
@@ -366,7 +368,7 @@ int local_upload(const struct channeld *daemon, struct http_request *request);
 int tcp_start(struct attempt *attempt, const struct tcp_step *step);
 bool tcp_cut(struct attempt *attempt);
 int tcp_run(struct channeld *daemon, const struct tcp_step *step, const struct delivery *delivery,
-            struct step *ret);
+            step_next_fn *next, struct step *ret);
 void tcp_close(struct channeld *daemon); /* all that are open, without a word */
 
 /* listener.c: a small HTTP server for the carrier's calls; what the driver notes of one is on disk

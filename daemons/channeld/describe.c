@@ -44,6 +44,11 @@ static void tell_needs(const struct driver *driver) {
                 tell(MESSAGE_DESCRIBE_SECRET, "", "", buf_text(&parts));
         else if (!any)
                 tell(MESSAGE_DESCRIBE_NOTHING, "", "", "");
+        buf_reset(&parts);
+        for (const char *const *part = driver->secret_more; part && *part; part++)
+                buf_fmt(&parts, "%s%s", parts.len ? ", " : "", *part);
+        if (parts.len > 0)
+                tell(MESSAGE_DESCRIBE_SECRET_MORE, "", "", buf_text(&parts));
 }
 
 static bool is_of(const char *path, const char *bytes, size_t n, const char *driver) {

@@ -303,6 +303,8 @@ int main(int argc, char **argv) {
                 return describe_run(arguments.config, arguments.name);
         if (arguments.ask)
                 return interview_run(arguments.config, arguments.name);
+        if (arguments.secret)
+                return ask_secret_run(arguments.config, arguments.name);
         r = channeld_init(&daemon, &arguments);
         if (r < 0 && arguments.test)
                 diagnose_bad_configuration(arguments.name, arguments.json);

@@ -34,35 +34,55 @@ static char *read_all(size_t *ret_n) {
         return bytes;
 }
 
-static bool is_in_view(const struct tree_open *open, const struct tree_view *view,
-                       const char *month) {
+/* What the index holds from the last OPEN that put something: a driver may look at it by another. */
+struct entry {
+        json_t *data, *tags; /* owned; no data: nothing is shown */
+        int64_t date_ms;
+};
+
+static void entry_done(struct entry *entry) {
+        json_decref(entry->data);
+        json_decref(entry->tags);
+        *entry = (struct entry) { 0 };
+}
+
+static void entry_put(struct entry *entry, const struct tree_open *open) {
+        if (!open->has_entry)
+                return;
+        entry_done(entry);
+        if (open->live)
+                *entry = (struct entry) { .data = json_incref(open->data), .tags = json_incref(open->tags),
+                                          .date_ms = open->date_ms };
+}
+
+static bool is_in_view(const struct entry *entry, const struct tree_view *view, const char *month) {
         bool tagged = !view->tag;
         size_t i;
         const json_t *tag;
 
-        json_array_foreach(open->tags, i, tag)
+        json_array_foreach(entry->tags, i, tag)
                 tagged = tagged || strcmp(json_string_value(tag), view->tag) == 0;
-        return open->has_entry && open->live && tagged &&
-               (!view->month || strcmp(view->month, month) == 0);
+        return entry->data && tagged && (!view->month || strcmp(view->month, month) == 0);
 }
 
 /* An index with nothing in it but this entry. */
-static json_t *lonely_views(const struct tree_open *open, struct tree_reply *ret) {
+static json_t *lonely_views(const struct entry *entry, const struct tree_open *open,
+                            struct tree_reply *ret) {
         json_t *whole = json_pack("{s:[], s:{}, s:{}}", "views", "tags", "months");
         json_t *views = json_object_get(whole, "views"), *tag;
         char month[MOMENT_TEXT];
         size_t i;
 
-        (void) moment_write_date(open->date_ms, month);
+        (void) moment_write_date(entry->date_ms, month);
         month[7] = '\0'; /* 2026-11 */
         for (i = 0; i < open->n_views; i++)
-                (void) json_array_append_new(views, is_in_view(open, &open->views[i], month)
-                                                            ? json_pack("[O]", open->data)
+                (void) json_array_append_new(views, is_in_view(entry, &open->views[i], month)
+                                                            ? json_pack("[O]", entry->data)
                                                             : json_array());
-        if (open->has_entry && open->live) {
+        if (entry->data) {
                 (void) json_object_set_new(json_object_get(whole, "months"), "",
                                            json_pack("[s]", month));
-                json_array_foreach(open->tags, i, tag) {
+                json_array_foreach(entry->tags, i, tag) {
                         (void) json_object_set_new(json_object_get(whole, "tags"),
                                                    json_string_value(tag), json_integer(1));
                         (void) json_object_set_new(json_object_get(whole, "months"),
@@ -75,7 +95,6 @@ static json_t *lonely_views(const struct tree_open *open, struct tree_reply *ret
         return whole;
 }
 
-
 /* -- the steps ---------------------------------------------------------------------------------------- */
 
 struct preview {
@@ -83,18 +102,42 @@ struct preview {
         struct delivery *delivery;
         struct show show;
         json_t *memo, *account;
+        unsigned n_accounts;
+        struct entry entry;
+        json_t *book; /* object name -> string: empty at first, and every count has room */
 };
 
 typedef int begin_fn(const struct delivery *delivery, struct step *ret);
 
-/* Every note is missing, every count has room. */
-static json_t *empty_book(const struct book *book, const struct delivery *delivery,
-                          struct book_reply *ret) {
-        json_t *whole = json_pack("{s:{}, s:{}}", "values", "counts");
-        json_t *counts = json_object_get(whole, "counts");
-        size_t i;
-        const json_t *spend;
+static void put_notes(json_t *notes, const json_t *put) {
+        const char *name;
+        const json_t *note;
 
+        json_object_foreach((json_t *) put, name, note) {
+                json_t *value = json_object_get(note, "value");
+
+                if (value)
+                        (void) json_object_set(notes, name, value);
+                else
+                        (void) json_object_del(notes, name);
+        }
+}
+
+static json_t *ask_book(const struct preview *preview, const struct book *book,
+                        struct book_reply *ret) {
+        const struct delivery *delivery = preview->delivery;
+        json_t *whole = json_pack("{s:{}, s:{}}", "values", "counts");
+        json_t *counts = json_object_get(whole, "counts"), *value;
+        size_t i;
+        const json_t *spend, *wanted;
+
+        put_notes(preview->book, book->put);
+        json_array_foreach(book->get, i, wanted) {
+                value = json_object_get(preview->book, json_string_value(wanted));
+                if (value)
+                        (void) json_object_set(json_object_get(whole, "values"),
+                                               json_string_value(wanted), value);
+        }
         json_array_foreach(book->spend, i, spend) {
                 const char *name = json_string_value(json_object_get(spend, "name"));
 
@@ -112,13 +155,17 @@ static int walk(struct preview *preview, begin_fn *begin, step_next_fn *next);
 /* The access token comes by steps of its own. */
 static int get_account(struct preview *preview) {
         const struct driver *driver = preview->daemon->driver;
-        json_t *memo = preview->memo;
+        json_t *memo = json_incref(preview->memo);
         int r;
 
-        if (!driver->account_begin || !driver->account_next || preview->account)
+        /* More than once: it may be made in rounds. */
+        if (!driver->account_begin || !driver->account_next || preview->n_accounts++ == MOST_STEPS) {
+                json_decref(memo);
                 return -ENOSYS;
+        }
         show_account(&preview->show);
         r = walk(preview, driver->account_begin, driver->account_next);
+        json_decref(preview->memo);
         preview->memo = memo;
         preview->delivery->memo = memo;
         preview->delivery->account = preview->account;
@@ -134,7 +181,8 @@ static int answer(struct preview *preview, const struct step *step, struct reply
 
         switch (step->kind) {
         case STEP_TREE_OPEN:
-                *kept = lonely_views(&step->tree_open, &ret->tree);
+                entry_put(&preview->entry, &step->tree_open);
+                *kept = lonely_views(&preview->entry, &step->tree_open, &ret->tree);
                 return 0;
         case STEP_TREE_COMMIT:
                 show_tree(&preview->show, &step->tree_commit);
@@ -144,7 +192,7 @@ static int answer(struct preview *preview, const struct step *step, struct reply
                 return get_account(preview);
         case STEP_BOOK:
                 show_book(&preview->show, &step->book);
-                *kept = empty_book(&step->book, preview->delivery, &ret->book);
+                *kept = ask_book(preview, &step->book, &ret->book);
                 return 0;
         case STEP_FILE:
                 local_file(preview->daemon, step->file.path, &ret->file);
@@ -215,7 +263,7 @@ static int walk(struct preview *preview, begin_fn *begin, step_next_fn *next) {
 }
 
 int preview_follow(struct channeld *daemon, struct delivery *delivery, const char *out) {
-        struct preview preview = { .daemon = daemon, .delivery = delivery };
+        struct preview preview = { .daemon = daemon, .delivery = delivery, .book = json_object() };
         char *text freed_by(freep) = delivery->event ? json_dumps(delivery->event, 0) : NULL;
         int r = show_begin(&preview.show, daemon->secret, out);
 
@@ -228,13 +276,28 @@ int preview_follow(struct channeld *daemon, struct delivery *delivery, const cha
         show_done(&preview.show);
         json_decref(preview.memo);
         json_decref(preview.account);
+        json_decref(preview.book);
+        entry_done(&preview.entry);
         return r;
+}
+
+/* The channel before this one would tell the document's address: one on the site that its file names. */
+static char *address_before(const struct channeld *daemon) {
+        const struct channel_config *channel =
+                daemon->channel->after
+                        ? configuration_channel(daemon->configuration, daemon->channel->after)
+                        : NULL;
+        const struct conf_entry *site = channel ? conf_find(channel->conf, "", "address") : NULL;
+        char *address;
+
+        return site && asprintf(&address, "%s/preview.html", site->value) >= 0 ? address : NULL;
 }
 
 static int preview(struct channeld *daemon, struct attempt *attempt, const char *out,
                    struct findings *errors) {
         struct findings warnings = { 0 };
         json_t *json = event_read(attempt->bytes, attempt->n_bytes, errors);
+        char *before freed_by(freep) = NULL;
         int r;
 
         if (json)
@@ -252,6 +315,8 @@ static int preview(struct channeld *daemon, struct attempt *attempt, const char 
         attempt->kind = attempt->level ? 'W' : 'P';
         attempt->lease->document = strdup(attempt->event->document);
         attempt->event_id = "00000000000000000000000000";
+        before = address_before(daemon);
+        attempt->after_url = before;
         if (!attempt->region || !attempt->lease->document)
                 return attempt->region ? -ENOMEM : -EINVAL;
         r = delivery_fill(attempt);

@@ -1,6 +1,7 @@
 #include "daemons/channeld/show.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "core/textfile.h"
 #include "core/unicode.h"
 
-enum { MOST_DEPTH = 16 };
+enum { MOST_DEPTH = 16, MOST_NAMES = 3, MOST_BASE64 = 1 << 20 };
 
 struct hole {
         const char *name, *value;
@@ -167,9 +168,25 @@ static void add_form(const char *body, size_t n, struct buf *ret) {
         }
 }
 
+/* As it is, or (cloud MAS) in base64. */
+static json_t *json_of(const char *body, size_t n) {
+        unsigned char *plain freed_by(freep) = NULL;
+        int n_plain;
+
+        if (n > 0 && (*body == '{' || *body == '['))
+                return json_loadb(body, n, 0, NULL);
+        if (n < 8 || n % 4 != 0 || n > MOST_BASE64)
+                return NULL;
+        plain = malloc(n);
+        n_plain = plain ? EVP_DecodeBlock(plain, (const unsigned char *) body, (int) n) : -1;
+        return n_plain > 2 && *plain == '{' ? json_loadb((const char *) plain, (size_t) n_plain,
+                                                         JSON_DISABLE_EOF_CHECK, NULL)
+                                            : NULL; /* the padding is decoded into NULs */
+}
+
 /* Text is shown, and JSON in lines; of the rest how much it is. `request` may be NULL. */
 static void add_body(const struct http_request *request, const char *body, size_t n, struct buf *ret) {
-        json_t *json = n > 0 && (*body == '{' || *body == '[') ? json_loadb(body, n, 0, NULL) : NULL;
+        json_t *json = json_of(body, n);
         char count[24];
 
         if (json) {
@@ -236,7 +253,7 @@ void show_request(struct show *show, const struct http_request *request,
         struct buf text freed_by(buf_done) = { 0 }, host freed_by(buf_done) = { 0 };
         char step[24], name[48];
         size_t n;
-        const char *body = http_request_body(request, &n);
+        const char *body = http_request_body(request, &n), *query;
         json_t *json;
 
         add_host(request->url, &host);
@@ -250,6 +267,9 @@ void show_request(struct show *show, const struct http_request *request,
                 add_body(request, body, n, &text);
         if (request->upload)
                 add_upload(request, delivery, &text);
+        query = strchr(request->url, '?');
+        if (query && n == 0 && !request->upload) /* then all that is said stands there */
+                add_form(query + 1, strlen(query + 1), &text);
         (void) snprintf(name, sizeof(name), "step-%u.txt", show->step);
         print_masked(show, name, &text);
         show->page = 0;
@@ -266,6 +286,8 @@ void show_tcp(struct show *show, const struct tcp_step *step) {
         buf_fmt(&host, "%s:%u", step->host, step->port);
         tell(MESSAGE_PREVIEW_TCP, HOLE("number", number(++show->step, at)),
              HOLE("host", buf_text(&host)), HOLE("count", number(step->bytes.len, count)));
+        if (step->words)
+                buf_fmt(&text, "%s\n\n", step->words);
         for (size_t i = 0; i < step->bytes.len; i++)
                 buf_fmt(&text, "%02x%s", (unsigned) (unsigned char) bytes[i],
                         i % 32 == 31 ? "\n" : " ");
@@ -319,20 +341,27 @@ void show_tree(struct show *show, const struct tree_commit *commit) {
         }
 }
 
+/* The first ones: that there are more is enough to know. */
+static void add_name(struct buf *names, size_t *n, const char *name) {
+        if (*n <= MOST_NAMES)
+                buf_fmt(names, "%s%s", *n ? ", " : "", *n < MOST_NAMES ? name : "…");
+        (*n)++;
+}
+
 void show_book(struct show *show, const struct book *book) {
         struct buf names freed_by(buf_done) = { 0 };
+        size_t n = 0;
         char step[24];
         const char *name;
         const json_t *value;
         size_t i;
 
         json_array_foreach(book->spend, i, value)
-                buf_fmt(&names, "%s%s", names.len ? ", " : "",
-                        json_string_value(json_object_get(value, "name")));
+                add_name(&names, &n, json_string_value(json_object_get(value, "name")));
         json_object_foreach(book->put, name, value)
-                buf_fmt(&names, "%s%s", names.len ? ", " : "", name);
+                add_name(&names, &n, name);
         json_array_foreach(book->get, i, value)
-                buf_fmt(&names, "%s%s", names.len ? ", " : "", json_string_value(value));
+                add_name(&names, &n, json_string_value(value));
         tell(MESSAGE_PREVIEW_BOOK, HOLE("number", number(++show->step, step)),
              HOLE("names", buf_text(&names)), NULL);
 }

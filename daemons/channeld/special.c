@@ -46,7 +46,7 @@ static int special_step(struct channeld *daemon, const struct delivery *delivery
                 reply.http.error = strerror(-r);
                 break;
         case STEP_TCP:
-                return tcp_run(daemon, &step->tcp, delivery, ret);
+                return tcp_run(daemon, &step->tcp, delivery, next, ret);
         case STEP_MQTT:
                 return mqtt_run(daemon, &step->mqtt, delivery, next, ret);
         case STEP_FILE:

@@ -251,7 +251,7 @@ static int exchange(struct talk *talk, const struct tcp_step *step, int64_t unti
 }
 
 int tcp_run(struct channeld *daemon, const struct tcp_step *step, const struct delivery *delivery,
-            struct step *ret) {
+            step_next_fn *next, struct step *ret) {
         struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
         struct talk talk = { .fd = -1 };
         int64_t until_ms = clock_boot_ms() + daemon->channel->timeout_ms;
@@ -269,7 +269,7 @@ int tcp_run(struct channeld *daemon, const struct tcp_step *step, const struct d
                 r = talk.fd < 0 ? talk.fd : exchange(&talk, step, until_ms);
                 reply = reply_of(&talk, step, r > 0 ? NULL : r == -EPIPE ? "connection closed by the other side" : strerror(-r));
         }
-        r = daemon->driver->next(delivery, &reply, ret);
+        r = next(delivery, &reply, ret);
         if (talk.fd >= 0)
                 (void) close(talk.fd);
         buf_done(&talk.reply);

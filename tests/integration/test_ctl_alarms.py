@@ -239,6 +239,18 @@ def test_a_preview_of_the_portal_lists_its_files(county):
     assert "关于公布一项安排的通告" in (folder / "index.html").read_text() and not (one.folder / "www").exists()
 
 
+def test_a_preview_goes_on_with_the_address_of_the_site_before(county):
+    one = county()
+    one.channel("portal", driver="site", carrier="政府网站", title="示例网站", root=one.folder / "www", address="http://portal.example")
+    one.channel("weibo", driver="weibo", carrier="政务微博", after="portal", app_key="1", safe_domain="portal.example", rip="203.0.113.7")
+    assert run(one, "channel", "secret", "weibo", stdin="access_token = 2.00token\n").returncode == 0
+    event = one.folder / "event.json"
+    event.write_text(json.dumps(publish("doc-9"), ensure_ascii=False))
+    shown = run(one, "channel", "preview", "weibo", event)
+    assert "关于公布一项安排的通告" in shown.stdout and "http://portal.example/" in shown.stdout, shown
+    assert "已发布 https://weibo.com/" in shown.stdout and "2.00token" not in shown.stdout
+
+
 # -- help, exit codes
 
 

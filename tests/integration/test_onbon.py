@@ -175,4 +175,4 @@ def test_the_test_pings_and_leaves_the_board_alone(hall, card):
     assert "有答复" in county.ctl("channel", "test", "led")
     assert [seen.command for seen in card.log] == ["A200"]
     card.close()
-    assert "连不上电子屏" in county.ctl("channel", "test", "led", code=1)
+    assert "拒绝连接" in county.ctl("channel", "test", "led", code=1)
