@@ -408,6 +408,9 @@ struct driver {
 extern const struct driver *const drivers[];
 const struct driver *driver_find(const char *name);
 
+/* What a document's notes in the book are named by: SHA-256, in hex, of its region and name, since
+ * all regions of a channel share the book and two of them may have a document of one name. */
+void delivery_document_digest(const struct delivery *delivery, char ret[static 65]);
 /* The bytes that are sent as body. */
 const char *http_request_body(const struct http_request *http, size_t *ret_n);
 /* Headers from their texts, each "Name: value" and a NUL. -ENOMEM. */

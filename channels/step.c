@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
+
+void delivery_document_digest(const struct delivery *delivery, char ret[static 65]) {
+        struct buf name = { 0 };
+
+        buf_fmt(&name, "%s/%s", delivery->region, delivery->document);
+        digest_bytes(buf_text(&name), name.len, ret);
+        buf_done(&name);
+}
+
 static void verdict_done(struct verdict *verdict) {
         free(verdict->sentence);
         free(verdict->reference);

@@ -14,7 +14,7 @@ enum { NAME_HEX = 24 };
 void sms_book_name(const struct delivery *delivery, int64_t k, char ret[static 64]) {
         char hex[DIGEST_TEXT];
 
-        digest_bytes(delivery->document, strlen(delivery->document), hex);
+        delivery_document_digest(delivery, hex);
         if (k < 0)
                 (void) snprintf(ret, 64, "m.%.*s", NAME_HEX, hex);
         else

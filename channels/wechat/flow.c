@@ -60,7 +60,7 @@ json_t *wechat_spend(const char *name, int limit) {
 void wechat_note_name(const struct delivery *delivery, char ret[static 48]) {
         char digest[DIGEST_TEXT];
 
-        digest_bytes(delivery->document, strlen(delivery->document), digest);
+        delivery_document_digest(delivery, digest);
         (void) snprintf(ret, 48, "doc.%.40s", digest);
 }
 

@@ -105,7 +105,7 @@ json_t *weibo_memo_open(const struct delivery *delivery) {
 void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]) {
         char digest[DIGEST_TEXT];
 
-        digest_bytes(delivery->document, strlen(delivery->document), digest);
+        delivery_document_digest(delivery, digest);
         memcpy(ret, "sent:", 5);
         memcpy(ret + 5, digest, DIGEST_TEXT);
 }
