@@ -63,7 +63,9 @@ int folder_empty(int fd) {
         return r;
 }
 
-static int write_all(int fd, const char *bytes, size_t n_bytes) {
+int write_whole(int fd, const void *from, size_t n_bytes) {
+        const char *bytes = from;
+
         while (n_bytes > 0) {
                 ssize_t n = write(fd, bytes, n_bytes);
 
@@ -78,7 +80,7 @@ static int write_all(int fd, const char *bytes, size_t n_bytes) {
 }
 
 static int write_and_sync(int fd, const void *bytes, size_t n_bytes, mode_t mode) {
-        int r = write_all(fd, bytes, n_bytes);
+        int r = write_whole(fd, bytes, n_bytes);
 
         if (r == 0 && fchmod(fd, mode) < 0)
                 r = -errno;

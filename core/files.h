@@ -19,6 +19,8 @@ int file_write_from(const char *folder, const char *path, const void *bytes, siz
  * NULL. Negative errno: -E2BIG, -EAGAIN when it grows under our eyes, -EISDIR or -EINVAL for what is
  * no regular file, whatever open() and read() say. */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_n);
+/* Writes all of it to an open descriptor, in as many pieces as it takes. Negative errno. */
+int write_whole(int fd, const void *bytes, size_t n_bytes);
 /* Syncs a folder, so that a name made or taken away in it stays so. */
 int folder_sync(const char *path);
 /* Removes every file of the open folder; folders in it are left and make it -ENOTEMPTY later. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "channels/secret.h"
+#include "core/files.h"
 #include "core/memory.h"
 
 enum { SECRET_MOST = 64 << 10, SECRET_FD = 3 };
@@ -153,19 +154,6 @@ static bool ask_all(const struct driver *driver, const char *before, struct secr
         return any && keep_others(driver, before, ret);
 }
 
-static int hand_over(const struct secret *secret) {
-        for (size_t at = 0; at < secret->n;) {
-                ssize_t put = write(SECRET_FD, secret->bytes + at, secret->n - at);
-
-                if (put < 0 && errno == EINTR)
-                        continue;
-                if (put <= 0)
-                        return put < 0 ? -errno : -EIO;
-                at += (size_t) put;
-        }
-        return 0;
-}
-
 /* Without its echo as long as somebody types. */
 static bool ask_hidden(const struct driver *driver, const char *before, struct secret *typed,
                        struct secret *ret) {
@@ -210,7 +198,7 @@ int ask_secret_run(const char *config_path, const char *name) {
         driver = r < 0 ? NULL : driver_of(configuration, name, &before);
         r = -EINVAL;
         if (driver && typed && secret && fcntl(SECRET_FD, F_GETFD) >= 0)
-                r = ask_hidden(driver, before, typed, secret) ? hand_over(secret) : -ENODATA;
+                r = ask_hidden(driver, before, typed, secret) ? write_whole(SECRET_FD, secret->bytes, secret->n) : -ENODATA;
         if (r == -ENODATA) {
                 (void) fputc('\n', stderr);
                 tell(MESSAGE_CTL_BAD_SECRET, "");

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "core/memory.h"
+#include "core/textfile.h"
 
 enum { PASTED_MOST = 4096, SECRET_FD = 3 };
 
@@ -22,46 +24,11 @@ static void say_line(enum message message, const struct channeld *daemon, const 
         (void) fflush(stdout);
 }
 
-/* One line: a terminal gives one, and behind it the person waits. */
-static bool read_line(char ret[static PASTED_MOST]) {
-        size_t n = 0;
-
-        while (n < PASTED_MOST - 1) {
-                ssize_t got = read(STDIN_FILENO, ret + n, PASTED_MOST - 1 - n);
-
-                if (got < 0 && errno == EINTR)
-                        continue;
-                if (got <= 0)
-                        break;
-                n += (size_t) got;
-                if (memchr(ret, '\n', n))
-                        break;
-        }
-        ret[n] = '\0';
-        if (n == PASTED_MOST - 1 || strlen(ret) != n)
-                return false;
-        ret[strcspn(ret, "\r\n")] = '\0';
-        return *ret != '\0';
-}
-
-static int hand_over(const struct buf *secret) {
-        for (size_t at = 0; at < secret->len;) {
-                ssize_t put = write(SECRET_FD, secret->data + at, secret->len - at);
-
-                if (put < 0 && errno == EINTR)
-                        continue;
-                if (put <= 0)
-                        return put < 0 ? -errno : -EIO;
-                at += (size_t) put;
-        }
-        return 0;
-}
-
 int login_run(struct channeld *daemon) {
         struct buf address freed_by(buf_done) = { 0 };
         struct buf secret freed_by(buf_done) = { 0 };
         char *sentence freed_by(freep) = NULL;
-        char pasted[PASTED_MOST];
+        struct buf pasted freed_by(buf_done) = { 0 };
         int r;
 
         if (!daemon->driver->login_begin) {
@@ -76,13 +43,17 @@ int login_run(struct channeld *daemon) {
         if (r < 0)
                 return r;
         say_line(MESSAGE_LOGIN_OPEN, daemon, "", buf_text(&address));
-        if (!read_line(pasted)) {
+        r = line_read(STDIN_FILENO, PASTED_MOST, &pasted);
+        if (r == 0 && pasted.len > 0 && pasted.data[pasted.len - 1] == '\r')
+                pasted.data[--pasted.len] = '\0';
+        /* What a person pasted: a line, shorter than what is kept of one, and no NUL in it. */
+        if (r < 0 || pasted.len == 0 || pasted.len >= PASTED_MOST || strlen(buf_text(&pasted)) != pasted.len) {
                 say_line(MESSAGE_LOGIN_TOO_LONG, daemon, "", "");
                 return -EINVAL;
         }
-        r = special_login(daemon, pasted, &secret, &sentence);
+        r = special_login(daemon, buf_text(&pasted), &secret, &sentence);
         if (r == 0)
-                r = hand_over(&secret);
+                r = write_whole(SECRET_FD, secret.data, secret.len);
         if (secret.data)
                 explicit_bzero(secret.data, secret.len);
         if (r < 0)

@@ -167,7 +167,7 @@ def test_the_secret_is_looked_at_and_never_told(one):
     host.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the service becomes another user here, and only root may do that")
 def test_root_tries_as_the_daemons_user(one):
     nobody, key = 65534, one.folder / "hook.key"
     key.write_text("a-very-secret-key\n")
