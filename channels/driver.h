@@ -204,6 +204,7 @@ struct book {
         json_t *get;   /* array of names; all three owned, NULL = none */
         json_t *put;   /* object */
         json_t *spend; /* array of objects */
+        bool screens;  /* also: which players draw this document, as their heartbeats said */
 };
 
 struct book_reply {
@@ -212,6 +213,10 @@ struct book_reply {
         bool spent;     /* false: a limit stood in the way, or something "new" was there already */
         int64_t now_ms; /* the store's clock */
         int64_t opens_ms; /* when the counts begin anew */
+        /* Where `screens` was set: all players that were ever heard of and not forgotten since, by name:
+         * {"hall": {"seen_ms": its last heartbeat, "revision": 2, "digest": "...", "since_ms": since when
+         * it draws that}}; without the last three it draws nothing of the document. */
+        const json_t *screens;
         const char *error; /* the store did not answer: a sentence; all else is empty then */
 };
 
@@ -294,6 +299,7 @@ struct verdict {
         char *reference, *url; /* DONE: owned, may be NULL */
         int64_t at_ms;     /* wall clock; 0 = none */
         bool ill; /* counts for the breaker as no answer does, though HTTP said 200: "system busy" */
+        char *still; /* ASK of a withdrawal: owned, names of where it is still shown; alarmed if it lasts */
 };
 
 struct step {
@@ -327,9 +333,12 @@ struct reply {
 };
 
 /* A request that came in at `listen`, by which the carrier tells of a result (behind a reverse
- * proxy). Everything in it is a stranger's until the driver has checked its signature. */
+ * proxy). Everything in it is a stranger's until the driver has checked its signature. What the
+ * watch of an MQTT channel brings comes this way too: method MQTT, the topic below the prefix as path,
+ * no query, and of the answer only `sight` and `trouble` count. What was retained when we connected is
+ * not news, and does not come. */
 struct call {
-        const char *method; /* GET POST */
+        const char *method; /* GET POST MQTT */
         const char *path;   /* without the query */
         const json_t *query; /* object name -> string, percent-decoded; a doubled name: the first */
         const char *body;   /* NUL-terminated, at most 1 MiB */
@@ -345,6 +354,11 @@ struct call_answer {
         json_t *put; /* owned; as that of `struct book`; on disk before the answer */
         char *wake_key; /* owned or NULL: the note of this name is a document's name: it looks again at once */
         char *trouble; /* owned or NULL: a sentence for the log (at most one a minute is told) */
+        /* Owned or NULL: a heartbeat, all that a player draws at present: {"player": "hall", "draws":
+         * [{"region", "document", "revision", "digest"}]}; a region of the channel, digest 64 hex digits.
+         * On disk before the answer; what began and ended to be drawn goes to the ledger, and
+         * deliveries that wait for it (ASK) look at once. */
+        json_t *sight;
 };
 
 struct driver {

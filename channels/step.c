@@ -19,6 +19,7 @@ static void verdict_done(struct verdict *verdict) {
         free(verdict->sentence);
         free(verdict->reference);
         free(verdict->url);
+        free(verdict->still);
 }
 
 static void http_request_done(struct http_request *http) {
@@ -133,6 +134,7 @@ void call_answer_done(struct call_answer *answer) {
         json_decref(answer->put);
         free(answer->wake_key);
         free(answer->trouble);
+        json_decref(answer->sight);
         *answer = (struct call_answer) { 0 };
 }
 
