@@ -177,3 +177,26 @@ void daemon_say_config_ok(const char *path) {
 
         (void) puts(text ? text : "");
 }
+
+int daemon_event(sd_event_signal_handler_t stop, sd_event_signal_handler_t reload, void *userdata,
+                 sd_event **ret) {
+        sigset_t set;
+        int r;
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGTERM);
+        (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        r = sd_event_new(ret);
+        if (r >= 0)
+                r = sd_event_set_watchdog(*ret, true);
+        if (r >= 0)
+                r = sd_event_add_signal(*ret, NULL, SIGTERM, stop, userdata);
+        if (r >= 0)
+                r = sd_event_add_signal(*ret, NULL, SIGINT, stop, userdata);
+        if (r >= 0)
+                r = sd_event_add_signal(*ret, NULL, SIGHUP, reload, userdata);
+        return r;
+}

@@ -3,6 +3,8 @@
 #ifndef CORE_DAEMON_H
 #define CORE_DAEMON_H
 
+#include <systemd/sd-event.h>
+
 #include "core/config.h"
 
 struct daemon_arguments {
@@ -28,6 +30,9 @@ int daemon_load(const char *path, driver_settings_fn *driver_settings, const cha
 int daemon_load_anew(const char *path, driver_settings_fn *driver_settings, const char *channel,
                      char **ret_reason, struct configuration **ret,
                      struct catalogue **ret_catalogue);
+/* The event loop, fed to the watchdog, with SIGTERM and SIGINT for `stop`, SIGHUP for `reload`. */
+int daemon_event(sd_event_signal_handler_t stop, sd_event_signal_handler_t reload, void *userdata,
+                 sd_event **ret);
 /* "PATH: no problems" */
 void daemon_say_config_ok(const char *path);
 

@@ -2,7 +2,6 @@
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,23 +206,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 }
 
 static int add_sources(struct channeld *daemon) {
-        sigset_t set;
-        int r = sd_event_new(&daemon->event);
+        int r = daemon_event(on_stop, reload_on_signal, daemon, &daemon->event);
 
-        (void) sigemptyset(&set);
-        (void) sigaddset(&set, SIGTERM);
-        (void) sigaddset(&set, SIGINT);
-        (void) sigaddset(&set, SIGHUP);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-        if (r >= 0)
-                r = sd_event_set_watchdog(daemon->event, true);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, reload_on_signal, daemon);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_BOOTTIME, 0, 1000,
                                       engine_on_timer, daemon);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,23 +237,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 }
 
 static int add_sources(struct ledgerd *daemon) {
-        sigset_t set;
-        int r = sd_event_new(&daemon->event);
+        int r = daemon_event(on_stop, on_reload, daemon, &daemon->event);
 
-        (void) sigemptyset(&set);
-        (void) sigaddset(&set, SIGTERM);
-        (void) sigaddset(&set, SIGINT);
-        (void) sigaddset(&set, SIGHUP);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-        if (r >= 0)
-                r = sd_event_set_watchdog(daemon->event, true);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload, daemon);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick, daemon);
         if (r >= 0)

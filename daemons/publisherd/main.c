@@ -2,7 +2,6 @@
 #include "daemons/publisherd/publisherd.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,34 +187,12 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
-static int add_signals(struct publisherd *daemon) {
-        sigset_t set;
-        int r;
-
-        (void) sigemptyset(&set);
-        (void) sigaddset(&set, SIGTERM);
-        (void) sigaddset(&set, SIGINT);
-        (void) sigaddset(&set, SIGHUP);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
-        r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop, daemon);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop, daemon);
-        if (r >= 0)
-                r = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload, daemon);
-        return r;
-}
-
 static int publisherd_run(struct publisherd *daemon) {
-        int r = sd_event_new(&daemon->event);
+        int r = daemon_event(on_stop, on_reload, daemon, &daemon->event);
 
 #ifndef GONGKAI_CRASHPOINTS /* a sanitizer sees more of each value in memory of its own */
         event_memory_use();
 #endif
-        if (r >= 0)
-                r = sd_event_set_watchdog(daemon->event, true);
-        if (r >= 0)
-                r = add_signals(daemon);
         if (r >= 0)
                 r = store_new(daemon->event, daemon->configuration->main.redis_socket,
                               daemon->configuration->main.redis_timeout_ms, durable_on_state, daemon,
