@@ -312,7 +312,7 @@ void trouble_breaker(struct region *region, bool open, int64_t wait_ms);
 void trouble_dead(struct region *region, const struct outcome *outcome);
 void trouble_poison(struct region *region, const char *document);
 void trouble_deadline(const struct attempt *attempt);
-/* Not done; `asks`: it is settled as ASK. */
+/* With the verdict; `asks`: it is settled as ASK. */
 void trouble_still(const struct attempt *attempt, bool asks);
 void trouble_settle(struct region *region, const char *reason); /* NULL: it works again */
 void trouble_format(struct region *region, const char *format);

@@ -75,6 +75,23 @@ static void tell(struct channeld *daemon, enum message message, const char *play
         call_trouble(daemon, sentence ? sentence : reason);
 }
 
+/* "CHANNEL/PLAYER"; to be freed. */
+static char *subject_of(const struct channeld *daemon, const char *player) {
+        char *subject;
+
+        return asprintf(&subject, "%s/%s", daemon->channel->name, player) < 0 ? NULL : subject;
+}
+
+static void is_heard(struct channeld *daemon, const char *player) {
+        char *subject freed_by(freep) = json_object_size(daemon->silent) > 0 ? subject_of(daemon, player)
+                                                                             : NULL;
+
+        if (!subject || !json_object_get(daemon->silent, subject))
+                return;
+        alarm_clear(ALARM_SCREEN_SILENT, subject);
+        (void) json_object_del(daemon->silent, subject);
+}
+
 static void on_part(struct store *store, const redisReply *reply, int error, const char *reason,
                     void *userdata) {
         struct part *part freed_by(freep) = userdata;
@@ -92,6 +109,8 @@ static void on_part(struct store *store, const redisReply *reply, int error, con
                         book_wake(part->region, reply_text(reply, i));
         if (--sight->n_left > 0)
                 return;
+        if (!sight->failed)
+                is_heard(sight->daemon, sight->player);
         if (sight->on_done)
                 sight->on_done(!sight->failed, sight->userdata);
         free(sight->player);
@@ -199,13 +218,6 @@ void sight_heard(struct channeld *daemon, const char *path, const char *payload,
 }
 
 /* -- players that have gone silent -------------------------------------------------------------------- */
-
-/* "CHANNEL/PLAYER"; to be freed. */
-static char *subject_of(const struct channeld *daemon, const char *player) {
-        char *subject;
-
-        return asprintf(&subject, "%s/%s", daemon->channel->name, player) < 0 ? NULL : subject;
-}
 
 /* Those of a run before. */
 static json_t *open_alarms(const struct channeld *daemon) {

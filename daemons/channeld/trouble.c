@@ -52,8 +52,7 @@ void trouble_start(struct channeld *daemon) {
                 enum alarm code =
                         alarm_by_code(json_string_value(json_object_get(alarm, "code")));
 
-                if (code == ALARM_POISON || code == ALARM_DAMAGED || code == ALARM_DEADLINE_MISSED ||
-                    code == ALARM_WITHDRAWAL_UNCONFIRMED)
+                if (code == ALARM_POISON || code == ALARM_DAMAGED || code == ALARM_DEADLINE_MISSED)
                         raised(daemon, json_string_value(json_object_get(alarm, "subject")));
         }
         json_decref(alarms);
@@ -86,13 +85,10 @@ void trouble_secret(struct channeld *daemon, const char *reason) {
 }
 
 void trouble_done(struct region *region, const char *document) {
-        static const enum alarm of_channel[] = { ALARM_POISON, ALARM_DEADLINE_MISSED,
-                                                   ALARM_WITHDRAWAL_UNCONFIRMED, N_ALARMS };
+        static const enum alarm of_channel[] = { ALARM_POISON, ALARM_DEADLINE_MISSED, N_ALARMS };
         static const enum alarm of_region[] = { ALARM_DAMAGED, N_ALARMS };
         struct channeld *daemon = region->daemon;
 
-        if (daemon->stills)
-                (void) json_object_del(daemon->stills, document);
         if (json_object_size(daemon->raised) == 0)
                 return;
         clear_document(daemon, of_channel, daemon->channel->name, document);
@@ -266,32 +262,31 @@ static int64_t still_since(struct channeld *daemon, const struct delivery *deliv
         return now;
 }
 
-/* It waits for players that show it still; or it does not any more: it is to be shown again, none is
- * named, or it is dead, which is told by itself. Any other failure leaves that as it was. */
+/* It waits for players that show it still; or it does not any more: it is gone, to be shown again, none is
+ * named, or it is dead, which is told by itself. Any other failure leaves that as it was. Another worker may
+ * have raised it, so this looks further than to what is in memory here. */
 void trouble_still(const struct attempt *attempt, bool asks) {
         struct channeld *daemon = attempt->daemon;
         const struct delivery *delivery = &attempt->delivery;
         const struct verdict *verdict = &attempt->step.verdict;
-        bool publishes = delivery->kind == DELIVER_PUBLISH;
+        bool shows = delivery->kind == DELIVER_PUBLISH;
         char *subject freed_by(freep) = NULL;
 
-        if (asks && verdict->still && !publishes) {
-                if (clock_now_ms() - still_since(daemon, delivery) <= STILL_MS)
-                        return;
-                subject = subject_of(daemon->channel->name, delivery->document);
-                if (!subject)
-                        return;
-                raised(daemon, subject);
-                alarm_raise(ALARM_WITHDRAWAL_UNCONFIRMED, subject, "channel", daemon->channel->name,
-                            "document", delivery->document, "names", verdict->still, NULL);
-        } else if (asks || publishes || verdict->kind == VERDICT_REFUSED) {
+        if (!daemon->driver->call)
+                return;
+        subject = subject_of(daemon->channel->name, delivery->document);
+        if (!subject)
+                return;
+        if (asks && verdict->still && !shows) {
+                if (clock_now_ms() - still_since(daemon, delivery) > STILL_MS)
+                        alarm_raise(ALARM_WITHDRAWAL_UNCONFIRMED, subject, "channel",
+                                    daemon->channel->name, "document", delivery->document, "names",
+                                    verdict->still, NULL);
+        } else if (shows ? delivery->first_shown_ms > 0
+                         : asks || verdict->kind == VERDICT_DONE || verdict->kind == VERDICT_REFUSED) {
                 if (daemon->stills)
                         (void) json_object_del(daemon->stills, delivery->document);
-                subject = json_object_size(daemon->raised) > 0
-                                  ? subject_of(daemon->channel->name, delivery->document)
-                                  : NULL;
-                if (subject && json_object_get(daemon->raised, subject))
-                        alarm_clear(ALARM_WITHDRAWAL_UNCONFIRMED, subject);
+                alarm_clear(ALARM_WITHDRAWAL_UNCONFIRMED, subject);
         }
 }
 
