@@ -396,7 +396,8 @@ struct driver {
         int (*account_begin)(const struct delivery *delivery, struct step *ret);
         int (*account_next)(const struct delivery *delivery, const struct reply *reply,
                             struct step *ret);
-        /* Only where the common option `listen` is understood. `secret` and the options as ever. */
+        /* Only where the common option `listen` is understood, or what the watch brings. `secret` and the options
+         * as ever. */
         int (*call)(const struct call *call, const void *options, const char *secret,
                     int64_t now_ms, struct call_answer *ret);
         /* Only where what is granted ends: when, or 0 where the secret does not tell. An alarm is raised
