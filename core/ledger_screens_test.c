@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/buf.h"
+#include "core/ledger.h"
 #include "core/ledger_screens.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -172,9 +174,69 @@ static void a_period_is_proven_when_a_display_showed_it_on_each_day_after_the_fi
         }
 }
 
+/* -- in the ledger ------------------------------------------------------------------------------------ */
+
+static int add(struct ledger *ledger, int64_t n, const char *state, const char *channel, const char *code,
+               const char *extra) {
+        struct ledger_row row = {
+                .n = n, .at_ms = 1790000000000 + n, .state = state, .document = "doc-a", .revision = 1,
+                .event = strcmp(state, "seen") == 0 ? "" : "01JDB300000000000000000001",
+                .channel = channel, .attempt = -1, .code = code, .reference = "", .url = "", .sentence = "",
+                .extra = extra,
+        };
+
+        return ledger_add(ledger, "530581", &row, strcmp(state, "accepted") == 0 ? "{}" : NULL,
+                          strcmp(state, "accepted") == 0 ? 2 : 0);
+}
+
+static int look(const struct ledger_row *row, void *userdata) {
+        if (strcmp(row->state, "seen") == 0) {
+                assert_int_equal(row->receipt, 0);
+                assert_string_equal(row->event, "01JDB300000000000000000001");
+                assert_string_equal(row->source, "urn:gongkai:530581:oa");
+                ++*(int *) userdata;
+        }
+        return 0;
+}
+
+static void what_a_display_reports_is_in_the_chain_and_neither_told_nor_the_end_of_a_trouble(void **state) {
+        char folder[] = "/tmp/ledger-screens-XXXXXX", path[64], name[80];
+        static const char *const endings[] = { "", "-wal", "-shm" };
+        struct ledger_verdict verdict;
+        struct ledger_reader *reader = NULL;
+        struct ledger *ledger = NULL;
+        int n_seen = 0;
+
+        (void) state;
+        assert_non_null(mkdtemp(folder));
+        (void) snprintf(path, sizeof(path), "%s/ledger.db", folder);
+        assert_int_equal(ledger_open(path, &ledger), 0);
+        assert_int_equal(ledger_begin(ledger), 0);
+        assert_int_equal(ledger_begin_era(ledger, "530581", "EPOCH1", "", 0), 0);
+        assert_int_equal(add(ledger, 1, "accepted", "", "P", "local urn:gongkai:530581:oa a"), 0);
+        assert_int_equal(add(ledger, 2, "deferred", "led", "display/still", ""), 0);
+        assert_int_equal(add(ledger, 3, "seen", "led", "screen/on", "aa"), 0);
+        assert_int_equal(ledger_advance(ledger, "530581", 3, "1-0"), 0);
+        assert_int_equal(ledger_commit(ledger), 0);
+        assert_int_equal(ledger_reader_open(path, &reader), 0);
+        assert_int_equal(ledger_has_trouble(reader, "doc-a", "led"), 1);
+        assert_int_equal(ledger_read_document(reader, NULL, "doc-a", look, &n_seen), 0);
+        assert_int_equal(n_seen, 1);
+        assert_int_equal(ledger_verify(reader, NULL, &verdict), 0);
+        assert_int_equal(verdict.fault, LEDGER_WHOLE);
+        (void) ledger_reader_free(reader);
+        (void) ledger_free(ledger);
+        for (size_t i = 0; i < ELEMENTS(endings); i++) {
+                (void) snprintf(name, sizeof(name), "%s%s", path, endings[i]);
+                (void) unlink(name);
+        }
+        assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(spans_begin_with_on_and_end_with_the_last_heartbeat),
+                cmocka_unit_test(what_a_display_reports_is_in_the_chain_and_neither_told_nor_the_end_of_a_trouble),
                 cmocka_unit_test(a_period_is_proven_when_a_display_showed_it_on_each_day_after_the_first),
         };
 
