@@ -107,7 +107,7 @@ int mqtt_call(const struct call *call, const void *pointer, const char *secret, 
 
         (void) secret;
         (void) now_ms;
-        ret->status = 204;
+        ret->status = 404; /* nobody else is expected to call */
         if (!options->heartbeats || strcmp(call->method, "MQTT") != 0 ||
             !player_of(call->path, &player) || !is_online(call->body))
                 return player.error;
