@@ -8,7 +8,7 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { NAMES_MOST = 20, ASK_LEAST_MS = 2000, ASK_MOST_MS = 60000, DIGEST_DIGITS = 64, REGION_DIGITS = 6 };
+enum { NAMES_MOST = 20, ASK_LEAST_MS = 5000, ASK_MOST_MS = 600000, DIGEST_DIGITS = 64, REGION_DIGITS = 6 };
 
 static const char *text_of(const json_t *object, const char *key) {
         const char *text = json_string_value(json_object_get(object, key));

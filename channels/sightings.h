@@ -6,7 +6,8 @@
  * What a driver does: when its delivery is in the playlists it fills sighting_ask(), and reads the reply
  * with sighting_judge(). PUBLISH is done when a player draws this revision with the digest that was sent;
  * WITHDRAW when no player draws the document any more, in this or an older revision. Until then it asks
- * again, soon at first, and whenever the engine hears of a change. A player that has fallen silent counts
+ * again: the engine wakes it when a player says something new, so this is only against what went lost, and
+ * for the alarm; twice as late each time, at last every ten minutes. A player that has fallen silent counts
  * as showing what it last said, until it speaks again or somebody has it forgotten. */
 #ifndef CHANNELS_SIGHTINGS_H
 #define CHANNELS_SIGHTINGS_H

@@ -231,7 +231,7 @@ static void what_players_say_decides(void **state) {
 static void it_asks_soon_at_first_then_slower(void **state) {
         static const struct {
                 int64_t since_s, wait_s;
-        } rows[] = { { 0, 2 }, { 1, 2 }, { 10, 10 }, { 59, 59 }, { 7200, 60 } };
+        } rows[] = { { 0, 5 }, { 1, 5 }, { 20, 20 }, { 80, 80 }, { 7200, 600 } };
         const struct book_reply reply = { .now_ms = NOON };
 
         (void) state;
