@@ -8,12 +8,13 @@
 
     const gongkai = window.gongkai = window.gongkai || {};
 
-    const EVERY_MS = 15000;
+    const EVERY_MS = 15000;         // ?beat=SECONDS
     const AGAIN_MS = 3000;          // after one that failed
     const TIMEOUT_MS = 10000;
     const ADDRESS = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._~\/-]*$/;
 
     const given = new URLSearchParams(location.search);
+    const everyMs = (parseFloat(given.get('beat')) || 0) * 1000 || EVERY_MS;
 
     let drawn = {};                 // document -> {revision, digest, drawn}
     let told = null;                // what the server has heard last, as text; null: nothing yet
@@ -24,6 +25,12 @@
     let problem = '';
 
     const visible = () => document.visibilityState === 'visible';
+
+    // Where it does not fit any more, the older one must go all the same.
+    function save() {
+        if (!gongkai.playlist.write('drawn', drawn))
+            gongkai.playlist.forget('drawn');
+    }
 
     function isDrawn(entry) {
         const one = drawn[entry.document];
@@ -37,7 +44,7 @@
             return;
         drawn[entry.document] = {revision: entry.revision, digest: gongkai.playlist.digest(entry),
             drawn: new Date(now).toISOString()};
-        gongkai.playlist.write('drawn', drawn);
+        save();
     }
 
     // Only what is in the list is remembered, be it never so short a time ago that it was not.
@@ -48,7 +55,7 @@
             if (isDrawn(entry))
                 kept[entry.document] = drawn[entry.document];
         drawn = kept;
-        gongkai.playlist.write('drawn', drawn);
+        save();
     }
 
     // What was kept when the page was loaded last; odd things in it match no entry.
@@ -74,7 +81,7 @@
                 if (!answer.ok)
                     throw new Error('HTTP ' + answer.status);
                 told = text;
-                dueAt = performance.now() + EVERY_MS;
+                dueAt = performance.now() + everyMs;
                 sent++;
                 problem = '';
             })

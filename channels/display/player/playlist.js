@@ -178,5 +178,5 @@
     }
 
     gongkai.playlist = {parse: parse, digest: digest, inherit: inherit, keep: keep, touch: touch,
-        kept: kept, read: read, write: write};
+        kept: kept, read: read, write: write, forget: forget};
 }());
