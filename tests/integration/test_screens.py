@@ -16,7 +16,7 @@ from glass import Glass
 
 NGINX = """\
 daemon off;
-worker_processes 1;
+master_process off;
 pid {folder}/nginx.pid;
 error_log stderr;
 events {{ worker_connections 64; }}
