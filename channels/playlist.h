@@ -80,11 +80,11 @@ json_t *playlist_item(const struct delivery *delivery, const json_t *entry);
 
 extern const char *const playlist_languages[]; /* zh en */
 
-#define PLAYLIST_ROW_OF_NAMES(member, chinese_name, english_name)                                             \
+#define PLAYLIST_ROW_OF_NAMES(member, chinese_names, chinese_one, english_names)                              \
         { "", #member, SETTING_LIST, AT(member),                                                              \
-          .chinese = "有哪些" chinese_name "，写成 名称 或 名称@区划代码（6、9 或 12 位），例如 hall,"        \
-                     " wuhe@530581103；带代码的只放与那里有关的。不写就只有一" chinese_name "，与渠道同名",   \
-          .english = "the " english_name ": NAME, or NAME@AREA (6, 9 or 12 digits) for one that shows what"   \
+          .chinese = "有哪些" chinese_names "，写成 名称 或 名称@区划代码（6、9 或 12 位），例如 hall,"       \
+                     " wuhe@530581103；带代码的只放与那里有关的。不写就是" chinese_one "，与渠道同名",        \
+          .english = "the " english_names ": NAME, or NAME@AREA (6, 9 or 12 digits) for one that shows what"  \
                      " concerns that place; else one, named as the channel" }
 #define PLAYLIST_ROWS                                                                                         \
         { "", "heading", SETTING_STRING, AT(heading),                                                         \

@@ -366,7 +366,7 @@ static const struct setting display_settings[] = {
         { "", "root", SETTING_STRING, AT(root), .required = true,
           .chinese = "由网页服务器对外提供的文件夹，每块屏在里面占一个子文件夹",
           .english = "the folder that a web server shows; each display has one below it" },
-        PLAYLIST_ROW_OF_NAMES(displays, "块屏", "displays"),
+        PLAYLIST_ROW_OF_NAMES(displays, "屏", "一块", "displays"),
         PLAYLIST_ROWS,
         { "", "address", SETTING_STRING, AT(address),
           .chinese = "root 对外的网址，末尾不加“/”；写了以后查发布结果时会给出屏的网址",

@@ -304,7 +304,7 @@ static const struct setting mqtt_settings[] = {
           .chinese = "自己证书的私钥（PEM 文件）", .english = "its key (PEM)" },
         { "", "prefix", SETTING_STRING, AT(prefix), .fallback = "gongkai",
           .chinese = "主题的前缀", .english = "what all topics begin with" },
-        PLAYLIST_ROW_OF_NAMES(groups, "组屏", "groups of displays"),
+        PLAYLIST_ROW_OF_NAMES(groups, "组", "一组", "groups of displays"),
         { "", "heartbeats", SETTING_BOOL, AT(heartbeats), .fallback = "no",
           .chinese = "播放盒是不是每 15 秒报一次在放什么（格式见 channels/mqtt/README.md）；是的，说显示了才算发布、说撤下了才算撤回",
           .english = "whether the boxes say every 15 s what they show (channels/mqtt/README.md): shown, and"

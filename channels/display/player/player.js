@@ -8,8 +8,7 @@
  * One timer ticks and does everything that depends on time, another one polls; each is armed anew
  * when it has fired, so a slow box is late but never has two of them.
  *
- * In the address: ?poll=SECONDS ?timeout=SECONDS ?speed=FACTOR ?debug=1 (see ../README.md), and for
- * heartbeats ?name=NAME ?key=KEY. */
+ * In the address: ?poll=SECONDS ?timeout=SECONDS ?speed=FACTOR ?debug=1 (see ../README.md). */
 (function () {
     'use strict';
 
@@ -65,6 +64,7 @@
     let keptClockMono = 0;
 
     const key = entry => entry.document + '\n' + entry.revision;
+    const isNew = entry => !begun.has(key(entry)) && !gongkai.beat.isDrawn(entry);
 
     // ---- which entry ----
 
@@ -82,10 +82,7 @@
         return last && some.find(each => each.position >= last.position) || some[0];
     }
 
-    const isNew = entry => !begun.has(key(entry)) && !gongkai.beat.isDrawn(entry);
-
-    // Urgent ones first, each of them; then one of them between every two others. Of these a new one is
-    // next, and then it goes on where it was.
+    // Urgent ones first, each; then one between every two others. Of these a new one is next.
     function choose(some) {
         const urgent = some.filter(each => each.urgent);
         const plain = some.filter(each => !each.urgent);
@@ -370,10 +367,8 @@
         element.textContent = JSON.stringify(state(), null, 1);
     }
 
-    // Out of sight a browser slows everything down, and nothing that was drawn there counts.
+    // In sight again: a browser that is not slows everything down, and nothing drawn there counts.
     function seen() {
-        if (document.visibilityState !== 'visible')
-            return;
         if (current && current.page === current.pages.length - 1)
             gongkai.beat.drew(current.entry, clock.now());
         pollSoon();
