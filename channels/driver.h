@@ -356,7 +356,8 @@ struct call_answer {
         char *wake_key; /* owned or NULL: the note of this name is a document's name: it looks again at once */
         char *trouble; /* owned or NULL: a sentence for the log (at most one a minute is told) */
         /* Owned or NULL: a heartbeat, all that a player draws at present: {"player": "hall", "draws":
-         * [{"region", "document", "revision", "digest"}]}; digest 64 hex digits, player at most 100 bytes
+         * [{"region", "document", "revision", "digest"}]}; digest 64 hex digits, all '0' where it holds
+         * the document and may draw it (off line, too) but has not: that stands in no ledger; player at most 100 bytes
          * without blanks and control characters, at most 1000 documents; of a region that the channel
          * does not serve nothing is noted. On disk before the answer (503: it is not); what began and
          * ended to be drawn goes to the ledger, and deliveries that wait for it (ASK) look at once: so

@@ -33,9 +33,12 @@ static bool is_region(const char *text, size_t n) {
         return n == REGION_DIGITS && strspn(text, "0123456789") >= n;
 }
 
+/* Of what a player holds and may draw, but has not: driver.h, `sight`. */
+static const char HELD[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /* Where the playlist names no region, documents are REGION/DOCUMENT. */
-static json_t *draw_of(const json_t *one, const char *region) {
-        const char *document = text_of(one, "document"), *digest = text_of(one, "digest");
+static json_t *draw_of(const json_t *one, const char *region, bool held) {
+        const char *document = text_of(one, "document"), *digest = held ? HELD : text_of(one, "digest");
         const char *slash = strchr(document, '/');
         int64_t revision = number_of(one, "revision");
 
@@ -60,38 +63,52 @@ static int refuse(char **ret_why, enum message message, size_t number) {
         return *ret_why ? -EINVAL : -ENOMEM;
 }
 
-static int read_showing(const json_t *showing, const char *region, json_t *draws, char **ret_why) {
-        json_t *seen freed_by(json_decrefp) = json_object();
+/* What a player shows and holds, one after the other. */
+struct reading {
+        const char *region;
+        json_t *draws, *seen;
+        char **why;
+};
+
+static int read_list(const struct reading *reading, const json_t *list, bool held) {
         const json_t *one;
         size_t i;
 
-        json_array_foreach(showing, i, one) {
+        json_array_foreach(list, i, one) {
                 const char *document = text_of(one, "document");
-                json_t *draw = json_object_get(seen, document) ? NULL : draw_of(one, region);
+                json_t *draw = json_object_get(reading->seen, document)
+                                       ? NULL
+                                       : draw_of(one, reading->region, held);
 
                 if (!draw)
-                        return refuse(ret_why, MESSAGE_SIGHT_BAD_ENTRY, i + 1);
-                if (json_array_append_new(draws, draw) < 0 ||
-                    json_object_set_new(seen, document, json_true()) < 0)
+                        return refuse(reading->why, MESSAGE_SIGHT_BAD_ENTRY, i + 1);
+                if (json_array_append_new(reading->draws, draw) < 0 ||
+                    json_object_set_new(reading->seen, document, json_true()) < 0)
                         return -ENOMEM;
         }
         return 0;
 }
 
-int sighting_read(const char *player, const json_t *beat, json_t **ret, char **ret_why) {
-        const json_t *showing = json_object_get(beat, "showing"), *region = json_object_get(beat, "region");
-        json_t *draws freed_by(json_decrefp) = json_array();
-        int r = draws ? 0 : -ENOMEM;
+static bool needs_region(const json_t *list) {
+        return json_array_size(list) > 0 && !strchr(text_of(json_array_get(list, 0), "document"), '/');
+}
 
-        if (!json_is_array(showing) || json_array_size(showing) > SIGHTING_ENTRIES)
+int sighting_read(const char *player, const json_t *beat, json_t **ret, char **ret_why) {
+        const json_t *showing = json_object_get(beat, "showing"), *holding = json_object_get(beat, "holding");
+        const json_t *region = json_object_get(beat, "region");
+        json_t *draws freed_by(json_decrefp) = json_array(), *seen freed_by(json_decrefp) = json_object();
+        const struct reading reading = { json_string_value(region), draws, seen, ret_why };
+        int r = draws && seen ? 0 : -ENOMEM;
+
+        if (!json_is_array(showing) || (holding && !json_is_array(holding)) ||
+            json_array_size(showing) + json_array_size(holding) > SIGHTING_ENTRIES)
                 return refuse(ret_why, MESSAGE_SIGHT_BAD_JSON, 0);
-        if (region && !(json_is_string(region) &&
-                        is_region(json_string_value(region), json_string_length(region))))
+        if (region ? !json_is_string(region) ||
+                             !is_region(json_string_value(region), json_string_length(region))
+                   : needs_region(showing) || needs_region(holding))
                 return refuse(ret_why, MESSAGE_SIGHT_BAD_REGION, 0);
-        if (!region && json_array_size(showing) > 0 &&
-            !strchr(text_of(json_array_get(showing, 0), "document"), '/'))
-                return refuse(ret_why, MESSAGE_SIGHT_BAD_REGION, 0);
-        r = r < 0 ? r : read_showing(showing, json_string_value(region), draws, ret_why);
+        r = r < 0 ? r : read_list(&reading, showing, false);
+        r = r < 0 ? r : read_list(&reading, holding, true);
         if (r < 0)
                 return r;
         *ret = json_pack("{s:s, s:O}", "player", player, "draws", draws);
@@ -234,7 +251,7 @@ static int survey_add(struct survey *survey, const struct delivery *delivery, in
                                : 0;
         if (same && strcmp(text_of(player, "digest"), sighting_digest(delivery)) == 0)
                 survey->drawn = true;
-        else if (same)
+        else if (same && strcmp(text_of(player, "digest"), HELD) != 0)
                 return names_add(&survey->different, name, player);
         else if (is_on(json_object_get(note_of(delivery), "on"), name))
                 return names_add(number_of(player, "seen_ms") > now_ms - SIGHTING_ONLINE_MS

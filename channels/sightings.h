@@ -5,7 +5,7 @@
  *
  * What a driver does: when its delivery is in the playlists it fills sighting_ask(), and reads the reply
  * with sighting_judge(). PUBLISH is done when a player draws this revision with the digest that was sent;
- * WITHDRAW when no player draws the document any more, in this or an older revision. Until then it asks
+ * WITHDRAW when no player draws or holds the document any more, in this or an older revision. Until then it asks
  * again: the engine wakes it when a player says something new, so this is only against what went lost, and
  * for the alarm; twice as late each time, at last every ten minutes. A player that has fallen silent counts
  * as showing what it last said, until it speaks again or somebody has it forgotten. */
@@ -25,7 +25,8 @@ enum {
 /* -- heartbeats -- */
 
 bool sighting_name_is_sound(const char *name);
-/* `beat` has "showing" [{"document", "revision", "digest"}] and, where the playlist has it, "region".
+/* `beat` has "showing" [{"document", "revision", "digest"}]: what it has drawn, and "holding" (may be missing)
+ * [{"document", "revision"}]: what it may draw, but has not; and, where the playlist has it, "region".
  * *ret is what call_answer.sight takes. -EINVAL and *ret_why (owned) says what is wrong with it; -ENOMEM. */
 int sighting_read(const char *player, const json_t *beat, json_t **ret, char **ret_why);
 

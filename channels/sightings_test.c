@@ -17,6 +17,8 @@
 #define OURS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OTHER "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
+#define HELD "0000000000000000000000000000000000000000000000000000000000000000"
+
 /* -- heartbeats -- */
 
 #define ONE(more) "{\"document\":\"oa-1\",\"revision\":2,\"digest\":\"" OURS "\"" more "}"
@@ -30,6 +32,13 @@ static void a_heartbeat_is_read_strictly(void **state) {
                 { "one entry", IN("530581", ONE("")), "530581 oa-1 2 ", NULL },
                 { "nothing is drawn", "{\"showing\":[]}", "", NULL },
                 { "what it says besides", IN("530581", ONE(",\"drawn\":\"2026\"")), "530581 oa-1 2 ", NULL },
+                { "what it holds besides",
+                  "{\"region\":\"530581\",\"showing\":[" ONE("") "],\"holding\":[{\"document\":\"b\",\"revision\":3}]}",
+                  "530581 oa-1 2 530581 b 3 held ", NULL },
+                { "it holds what it shows",
+                  "{\"region\":\"530581\",\"showing\":[" ONE("") "],\"holding\":[" ONE("") "]}", NULL, "第 1 项" },
+                { "it holds no list", "{\"showing\":[],\"holding\":7}", NULL, "JSON" },
+                { "it holds what is of no region", "{\"showing\":[],\"holding\":[" ONE("") "]}", NULL, "region" },
                 { "a slash in a document's name",
                   IN("530581", "{\"document\":\"530626/x\",\"revision\":1,\"digest\":\"" OURS "\"}"),
                   "530581 530626/x 1 ", NULL },
@@ -74,10 +83,11 @@ static void a_heartbeat_is_read_strictly(void **state) {
                         assert_string_equal(json_string_value(json_object_get(sight, "player")),
                                             "hall/left");
                         json_array_foreach(json_object_get(sight, "draws"), k, draw)
-                                buf_fmt(&draws, "%s %s %lld ",
+                                buf_fmt(&draws, "%s %s %lld %s",
                                         json_string_value(json_object_get(draw, "region")),
                                         json_string_value(json_object_get(draw, "document")),
-                                        (long long) json_integer_value(json_object_get(draw, "revision")));
+                                        (long long) json_integer_value(json_object_get(draw, "revision")),
+                                        strcmp(json_string_value(json_object_get(draw, "digest")), HELD) ? "" : "held ");
                         assert_string_equal(buf_text(&draws), rows[i].draws);
                 }
                 buf_done(&draws);
@@ -179,6 +189,10 @@ static void what_players_say_decides(void **state) {
                   "screens/not-yet", "hall/a", "tv" },
                 { "on line, the old one still", DELIVER_PUBLISH, "{" HEARD("tv", 3, DRAWS(1, OURS)) "}",
                   "screens/not-yet", "tv", NULL },
+                { "on line, held and not drawn", DELIVER_PUBLISH, "{" HEARD("tv", 3, DRAWS(2, HELD)) "}",
+                  "screens/not-yet", "tv", NULL },
+                { "held, and it might be drawn yet", DELIVER_WITHDRAW, "{" HEARD("tv", 900, DRAWS(2, HELD)) "}",
+                  "screens/still", "tv", NULL },
                 { "another text than was sent", DELIVER_PUBLISH,
                   "{" HEARD("tv", 3, DRAWS(2, OTHER)) "," HEARD("hall", 3, "") "}", "screens/different", "tv",
                   "hall" },

@@ -15,6 +15,10 @@
 local BEAT_MOST, MOST_PLAYERS = 90000, 1000
 local BEAT, DRAWN = '>i8I4i8I4', '>i8i8I4i8c64'
 
+-- The digest of what a player holds and may draw, but has not: it is asked for by those that wait for it to
+-- be gone, and is in no log, for nobody has seen it.
+local HELD = string.rep('0', 64)
+
 local function shanghai_day(ms) return math.floor((ms + 28800000) / 86400000) end
 
 -- The civil date of a day since 1970, by counting 400 years of 146097 days from a first of March.
@@ -91,6 +95,7 @@ local function hash_write(key, sets, gone)
 end
 
 local function log_off(log, code, document, was, channel, player, b, ms, who)
+    if was.digest == HELD then return end
     log_add(log, 'seen', document, { was.rev, 0 }, channel, nil, code, player, nil, who,
         day_text(b.day) .. ' ' .. fmt(ms) .. ' ' .. fmt(b.last))
 end
@@ -130,7 +135,7 @@ local function gk_sight(keys, argv)
     local same = list == old_list
     local new, old = lines_by_document(lines), nil
     local n = 0
-    for _ in pairs(new) do n = n + 1 end
+    for _, is in pairs(new) do n = n + (is.digest ~= HELD and 1 or 0) end
     local at, whole, beat = next_beat(b, s.now, n)
     local day_over = b and beat.day ~= b.day
     local log, changed, sets, gone = log_new(), {}, {}, {}
@@ -155,7 +160,9 @@ local function gk_sight(keys, argv)
         for _, document in ipairs(names) do
             local was, is = old[document], new[document]
             if not was or is.rev ~= was.rev or is.digest ~= was.digest then
-                log_add(log, 'seen', document, { is.rev, 0 }, channel, nil, 'screen/on', player, nil, nil, is.digest)
+                if is.digest ~= HELD then
+                    log_add(log, 'seen', document, { is.rev, 0 }, channel, nil, 'screen/on', player, nil, nil, is.digest)
+                end
                 sets[#sets + 1] = document .. '\t' .. player
                 sets[#sets + 1] = struct.pack(DRAWN, is.rev, at, beat.day, beat.on, is.digest)
                 changed[#changed + 1] = document

@@ -25,10 +25,14 @@ def told(house):
     return {one["document"]: (one["revision"], one["digest"]) for one in house.beats[-1]["showing"]} if house.beats else None
 
 
-def hears(house, wanted, seconds=15):
+def holds(house):
+    return [one["document"] for one in house.beats[-1]["holding"]]
+
+
+def hears(house, wanted, seconds=15, held=()):
     until = time.monotonic() + seconds
     wanted = {one["document"]: (one["revision"], digest(one)) for one in wanted}
-    while told(house) != wanted:
+    while told(house) != wanted or holds(house) != list(held):
         assert time.monotonic() < until, f"heard {told(house)}, not {wanted}"
         threading.Event().wait(0.02)
 
@@ -78,7 +82,7 @@ def test_an_entry_is_drawn_when_its_last_page_is(glass, house):
     house.put(one, **BEAT)
     glass.open(house.url("poll=0.2&speed=40"))
     glass.wait(lambda s: shows("长")(s) and s["showing"]["page"] == 3)
-    assert told(house) == {}
+    assert told(house) == {} and holds(house) == ["长"]
     pages = glass.state()["showing"]["pages"]
     hears(house, [one], 40)
     assert glass.state()["showing"]["page"] in (pages, 1)
@@ -114,11 +118,11 @@ def test_out_of_sight_nothing_counts(glass, house):
     hide = ("Object.defineProperty(document, 'visibilityState', {get: () => arguments[0], configurable: true});"
             "document.dispatchEvent(new Event('visibilitychange'))")
     glass.run(hide.replace("arguments[0]", "'hidden'"))
-    hears(house, [])
+    hears(house, [], held=["甲"])
     other = entry("乙")
     house.put(other, **BEAT)
     glass.wait(shows("乙"))
-    assert told(house) == {}
+    hears(house, [], held=["乙"])
     glass.run(hide.replace("arguments[0]", "'visible'"))
     hears(house, [other])
 

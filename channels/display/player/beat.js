@@ -1,8 +1,9 @@
 /* The heartbeat: what this screen has drawn, told to the server ("Heartbeats" in ../README.md).
  *
- * An entry counts when its last page stood on the glass while the page could be seen, in this very
- * wording: the digest is made here, of what was drawn. It is told as long as it stays in the rotation.
- * Kept over a reload, forgotten with the entry. Nothing here can disturb what is shown. */
+ * An entry counts as shown when its last page stood on the glass while the page could be seen, in this
+ * very wording: the digest is made here, of what was drawn. All others in the list are held: off line
+ * they may be drawn yet, so that whoever withdraws them must know. Kept over a reload, forgotten with
+ * the entry. Nothing here can disturb what is shown. */
 (function () {
     'use strict';
 
@@ -66,12 +67,13 @@
         keep(entries);
     }
 
-    function send(list, showing, text) {
+    function send(list, showing, holding, text) {
         const control = new AbortController();
         const limit = setTimeout(() => control.abort(), TIMEOUT_MS);
         const body = {format: 1, screen: list.display || undefined, region: list.region || undefined,
             player: given.get('name') || undefined, key: given.get('key') || undefined,
-            version: list.player || undefined, showing: showing};
+            version: list.player || undefined,
+            showing: showing, holding: holding};
 
         sending = true;
         fetch(list.beat, {method: 'POST', cache: 'no-store', credentials: 'same-origin', redirect: 'error',
@@ -96,17 +98,21 @@
             });
     }
 
-    // To be called often: tells `list`'s server what of `some`, which are in rotation now, is drawn.
+    // To be called often: tells `list`'s server what of `some`, which are in rotation now, is drawn, and
+    // what else may be.
     function tick(list, some) {
         const now = performance.now();
 
         if (!list || !ADDRESS.test(list.beat) || sending || now < notBefore)
             return;
-        const showing = visible() ? some.filter(isDrawn).map(entry =>
-            Object.assign({document: entry.document}, drawn[entry.document])) : [];
-        const text = JSON.stringify(showing.map(each => [each.document, each.revision, each.digest]));
+        const shown = new Set(visible() ? some.filter(isDrawn) : []);
+        const showing = Array.from(shown, entry =>
+            Object.assign({document: entry.document}, drawn[entry.document]));
+        const holding = list.entries.filter(entry => !shown.has(entry) && entry.end > gongkai.clock.now())
+            .map(entry => ({document: entry.document, revision: entry.revision}));
+        const text = JSON.stringify([showing.map(each => [each.document, each.revision, each.digest]), holding]);
         if (text !== told || now >= dueAt)
-            send(list, showing, text);
+            send(list, showing, holding, text);
     }
 
     gongkai.beat = {isDrawn: isDrawn, drew: drew, keep: keep, restore: restore, tick: tick,
