@@ -17,7 +17,7 @@ local BEAT, DRAWN = '>i8I4i8I4', '>i8i8I4i8c64'
 
 -- The digest of what a player holds and may draw, but has not: it is asked for by those that wait for it to
 -- be gone, and is in no log, for nobody has seen it.
-local HELD = string.rep('0', 64)
+local HELD = '0000000000000000000000000000000000000000000000000000000000000000'
 
 local function shanghai_day(ms) return math.floor((ms + 28800000) / 86400000) end
 

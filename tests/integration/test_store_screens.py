@@ -62,6 +62,17 @@ def test_another_revision_or_digest_is_off_and_on(store):
     assert store.sightings("led", "d1")["hall"] == (store.now, 1, "2", "c", store.now)
 
 
+def test_what_a_player_only_holds_is_known_to_the_store_and_in_no_log(store):
+    assert store.sight("led", "hall", ("d1", 1, "0"), ("d2", 1, "a")) == ["d1", "d2"]
+    assert seen(store, "d1") == []
+    assert store.sightings("led", "d1")["hall"] == (store.now, 1, "1", "0", store.now)
+    beats(store, 2, ("d1", 1, "b"), ("d2", 1, "a"))  # now it has drawn it
+    beats(store, 1, ("d2", 1, "a"), ("d1", 1, "0"))  # and now, hidden, it does not
+    assert [code for code, *_ in seen(store, "d1")] == [ON, OFF]
+    beats(store, 1, ("d2", 1, "a"))
+    assert [code for code, *_ in seen(store, "d1")] == [ON, OFF]
+
+
 def test_a_heartbeat_that_is_heard_twice_counts_once(store):
     store.sight("led", "hall", ("d1", 1, "a"))
     for _ in range(10):
