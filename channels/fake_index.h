@@ -20,6 +20,7 @@ struct fake_index {
         json_t *entries, *next, *previous;
         json_t *views; /* of the last reply */
         enum tree_status status; /* what every step is answered with */
+        bool files; /* the caller keeps them; else there are none */
 };
 
 static inline void fake_index_init(struct fake_index *index) {
@@ -125,7 +126,7 @@ static inline bool fake_index_answers(struct fake_index *index, const struct del
                 fake_open(index, delivery, &step->tree_open, &ret->tree);
         else {
                 assert_non_null(index->next);
-                assert_int_equal(step->tree_commit.n_files, 0);
+                assert_true(index->files || step->tree_commit.n_files == 0);
                 json_decref(index->entries);
                 index->entries = give_away(index->next);
         }

@@ -2,14 +2,45 @@
 #include <string.h>
 
 #include "channels/playlist.h"
+#include "core/digest.h"
 #include "core/event.h"
 #include "core/memory.h"
 #include "core/moment.h"
+
+const char *const playlist_languages[] = { "zh", "en", NULL };
 
 /* The members of an entry that the player reads, in the order of README.md. */
 static const char *const members[] = { "document", "revision",  "kind", "title", "number",
                                        "publisher", "date",     "html", "text",  "short",
                                        "urgent",    "start",    "end",  "url" };
+
+/* What of them is drawn, in the order of README.md; nothing here depends on the time. */
+static const char *const drawn[] = { "document", "revision", "kind", "title", "number", "publisher",
+                                     "date",     "html",     "text", "short", "urgent", "url" };
+
+static void add_drawn(struct buf *text, const json_t *value) {
+        if (json_is_string(value))
+                buf_add(text, json_string_value(value), json_string_length(value));
+        else if (json_is_integer(value))
+                buf_number(text, json_integer_value(value));
+        else if (json_is_boolean(value))
+                buf_str(text, json_is_true(value) ? "true" : "false");
+}
+
+static int add_digest(json_t *item) {
+        struct buf text freed_by(buf_done) = { 0 };
+        char digest[DIGEST_TEXT];
+
+        for (size_t i = 0; i < ELEMENTS(drawn); i++) {
+                if (i > 0)
+                        buf_char(&text, '\n');
+                add_drawn(&text, json_object_get(item, drawn[i]));
+        }
+        if (text.error)
+                return text.error;
+        digest_bytes(text.data, text.len, digest);
+        return json_object_set_new(item, "digest", json_string(digest));
+}
 
 /* What the player gets of an entry. Two regions may have documents of one name. */
 json_t *playlist_item(const struct delivery *delivery, const json_t *entry) {
@@ -26,6 +57,10 @@ json_t *playlist_item(const struct delivery *delivery, const json_t *entry) {
                 buf_fmt(&name, "%s/%s", json_string_value(json_object_get(entry, "region")),
                         json_string_value(json_object_get(entry, "document")));
                 (void) json_object_set_new(item, "document", json_string(buf_text(&name)));
+        }
+        if (add_digest(item) < 0) {
+                json_decref(item);
+                return NULL;
         }
         return item;
 }
@@ -123,11 +158,13 @@ static json_t *head_of(const struct delivery *delivery, const struct playlist *p
 
         if (!heading)
                 return NULL;
-        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:s*}", "format", 1, "display",
-                         screen->name, "title", heading, "county", *county ? county : heading,
-                         "generated", moment_write(delivery->now_ms, generated), "serial",
+        return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:s, s:s*, s:s*, s:s*}", "format", 1,
+                         "display", screen->name, "title", heading, "county",
+                         *county ? county : heading, "generated",
+                         moment_write(delivery->now_ms, generated), "serial",
                          (json_int_t) delivery->now_ms, "language", language, "player",
-                         playlist->player);
+                         playlist->player, "beat", playlist->beat, "region",
+                         delivery->several_regions || !*delivery->region ? NULL : delivery->region);
 }
 
 int playlist_write(const struct delivery *delivery, const struct playlist *playlist,

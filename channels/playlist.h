@@ -57,6 +57,7 @@ struct playlist {
         const char *heading, *county; /* NULL: made from the region's name */
         const char *language;         /* zh | en; NULL: that of the process */
         const char *player;           /* the version of the player's files; NULL: none go with it */
+        const char *beat;             /* where heartbeats go, from the playlist's own address; NULL: nowhere */
         int64_t most;                 /* entries */
 };
 
@@ -71,7 +72,35 @@ int playlist_entries(const struct delivery *delivery, const struct playlist *pla
 /* The whole file around these. */
 int playlist_write(const struct delivery *delivery, const struct playlist *playlist,
                    const struct screen *screen, const struct buf *entries, struct buf *ret);
-/* One entry as a playlist has it: what a player gets of it. NULL: it is none, or memory. */
+/* One entry as a playlist has it: what a player gets of it, with the `digest` of what it is to draw. NULL:
+ * it is none, or memory. */
 json_t *playlist_item(const struct delivery *delivery, const json_t *entry);
+
+/* -- the rows that the drivers of displays share; AT(member) is a member's place in their options -- */
+
+extern const char *const playlist_languages[]; /* zh en */
+
+#define PLAYLIST_ROW_OF_NAMES(member, chinese_names, chinese_one, english_names)                              \
+        { "", #member, SETTING_LIST, AT(member),                                                              \
+          .chinese = "有哪些" chinese_names "，写成 名称 或 名称@区划代码（6、9 或 12 位），例如 hall,"       \
+                     " wuhe@530581103；带代码的只放与那里有关的。不写就是" chinese_one "，与渠道同名",        \
+          .english = "the " english_names ": NAME, or NAME@AREA (6, 9 or 12 digits) for one that shows what"  \
+                     " concerns that place; else one, named as the channel" }
+#define PLAYLIST_ROWS                                                                                         \
+        { "", "heading", SETTING_STRING, AT(heading),                                                         \
+          .chinese = "屏幕顶端的标题，不写就是“某某市政务公开”",                                              \
+          .english = "what stands at the top; else the region's name and 政务公开" },                         \
+        { "", "county", SETTING_STRING, AT(county),                                                           \
+          .chinese = "没有内容可放时显示的地名，不写就是区划名称",                                            \
+          .english = "the name shown when there is nothing to show; else the region's" },                     \
+        { "", "show_days", SETTING_NUMBER, AT(show_days), .fallback = "14", .least = 1, .most = 3650,         \
+          .chinese = "文件没有写明放到几时的，放多少天",                                                      \
+          .english = "days for which a document is shown that does not say how long" },                       \
+        { "", "most", SETTING_NUMBER, AT(most), .fallback = "60", .least = 1, .most = 1000,                   \
+          .chinese = "一份播放单最多多少份，紧急的在前，其余新的在前",                                        \
+          .english = "the most documents in one playlist, urgent ones first, then the newest" },              \
+        { "", "language", SETTING_STRING, AT(language), .choices = playlist_languages,                        \
+          .chinese = "屏幕上程序自己的文字用哪种语言，不写就同 gongkai.conf",                                 \
+          .english = "the language of the page's own words; else that of gongkai.conf" }
 
 #endif

@@ -160,6 +160,7 @@ static void pace_is_counted_by_its_unit(void **state) {
         assert_int_equal(channel.per_day, 2000);
         assert_int_equal(channel.quota_reserve, 100);
         assert_int_equal(channel.late_effect_ms, 3000); /* as the timeout */
+        assert_int_equal(channel.screen_silent_ms, INT64_C(72) * 3600000);
         assert_int_equal(channel.breaker_share, 50);
         assert_int_equal(channel.breaker_probe_most_ms, 600000); /* never below the first */
         channel_config_done(&channel);

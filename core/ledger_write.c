@@ -442,6 +442,9 @@ static int add_trouble(struct ledger *ledger, const struct ledger_row *row) {
         bool is_bad = is_one_of(bad, row->state) && strcmp(row->code, "confirmed") != 0;
         sqlite3_stmt *statement = ledger->statements[is_bad ? ADD_TROUBLE : END_TROUBLE];
 
+        /* What a display reports says nothing of the delivery. */
+        if (strcmp(row->state, "seen") == 0)
+                return 0;
         if (!*row->channel || !*row->document || (!is_bad && !ledger->has_trouble))
                 return 0;
         writer_bind_text(statement, 1, row->region);

@@ -65,6 +65,9 @@ json_t *ctl_records(struct ctl *ctl, json_t *question, const char *document, int
 struct ledger_reader;
 int needs_ledger(struct ctl *ctl, struct ledger_reader **ret);
 
+/* screen.c: a record of what a display reported gets a sentence for people; others stay as they are. */
+void say_sight(json_t *row);
+
 /* print.c */
 struct column {
         const char *key;     /* member of each row */
@@ -107,6 +110,9 @@ int command_dead_list(struct ctl *ctl);
 int command_dead_show(struct ctl *ctl);
 int command_dead_replay(struct ctl *ctl);
 int command_dead_drop(struct ctl *ctl);
+int command_screen_list(struct ctl *ctl);
+int command_screen_forget(struct ctl *ctl);
+int command_screen_history(struct ctl *ctl);
 int command_config_check(struct ctl *ctl);
 int command_key_new(struct ctl *ctl);
 int command_key_list(struct ctl *ctl);

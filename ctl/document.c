@@ -152,7 +152,8 @@ int command_document_history(struct ctl *ctl) {
                 { "extra", MESSAGE_CTL_COLUMN_EXTRA },
         };
         int code = needs_document(ctl);
-        json_t *rows;
+        json_t *rows, *row;
+        size_t i;
 
         if (code != EXIT_WELL)
                 return code;
@@ -163,8 +164,11 @@ int command_document_history(struct ctl *ctl) {
                 print_json(rows);
         else if (json_array_size(rows) == 0)
                 print_error(MESSAGE_CONTROL_NO_DOCUMENT, NULL);
-        else
+        else {
+                json_array_foreach(rows, i, row)
+                        say_sight(row);
                 print_table(rows, columns, ELEMENTS(columns));
+        }
         if (json_array_size(rows) == 0)
                 code = EXIT_REFUSED;
         json_decref(rows);

@@ -185,10 +185,15 @@ static int add_row(const struct ledger_row *row, void *userdata) {
         return json_array_append_new(userdata, json) < 0 ? -ENOMEM : 0;
 }
 
+/* `a` is the ledger's, `b` the log's. */
 static bool same_record(const json_t *a, const json_t *b) {
-        static const char *const texts[] = { "at",      "region", "state", "document", "event",
+        static const char *const texts[] = { "at",      "region", "state", "document", "reference",
                                              "channel", "code",   "extra", "revision", "attempt" };
+        const char *event = text_member(b, "event");
 
+        /* The ledger finds the event of a record that names none. */
+        if (*event && strcmp(text_member(a, "event"), event) != 0)
+                return false;
         for (size_t i = 0; i < ELEMENTS(texts); i++)
                 if (strcmp(text_member(a, texts[i]), text_member(b, texts[i])) != 0)
                         return false;

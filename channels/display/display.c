@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "channels/sightings.h"
 #include "core/memory.h"
 
 /* -- one commit -- */
@@ -100,14 +101,37 @@ static int add_player(struct tree_commit *commit, const struct screen *screen) {
         return r;
 }
 
+static struct playlist playlist_of(const struct display_options *options, const char *version) {
+        return (struct playlist) {
+                .heading = options->heading, .county = options->county,
+                .language = options->language, .player = version,
+                .beat = options->listen ? "beat" : NULL, .most = options->most,
+        };
+}
+
+/* Only then are the screens asked. What ends by itself each of them ends by itself. */
+static bool is_confirmed(const struct delivery *delivery) {
+        const struct display_options *options = delivery->options;
+
+        return options->listen &&
+               (delivery->kind == DELIVER_PUBLISH || delivery->kind == DELIVER_WITHDRAW);
+}
+
+/* Whether the delivery's entry is among these is noted in `on`, where it is asked for. */
+static int note_screen(const struct delivery *delivery, const struct screen *screen,
+                       const struct buf *entries, json_t *on) {
+        const char *digest = sighting_digest(delivery);
+
+        return *digest && strstr(buf_text(entries), digest)
+                       ? json_array_append_new(on, json_string(screen->name))
+                       : 0;
+}
+
 static int add_playlist(struct tree_commit *commit, const struct delivery *delivery,
                         const struct screen *screen, const struct tree_reply *reply,
-                        const char *version) {
+                        const char *version, json_t *on) {
         const struct display_options *options = delivery->options;
-        const struct playlist playlist = {
-                .heading = options->heading, .county = options->county,
-                .language = options->language, .player = version, .most = options->most,
-        };
+        const struct playlist playlist = playlist_of(options, version);
         json_t *pictures freed_by(json_decrefp) = json_array();
         struct buf entries freed_by(buf_done) = { 0 };
         struct buf text freed_by(buf_done) = { 0 };
@@ -116,6 +140,7 @@ static int add_playlist(struct tree_commit *commit, const struct delivery *deliv
         r = r < 0 ? r : playlist_entries(delivery, &playlist, screen, reply->views, &entries,
                                          pictures);
         r = r < 0 ? r : playlist_write(delivery, &playlist, screen, &entries, &text);
+        r = r < 0 ? r : note_screen(delivery, screen, &entries, on);
         /* Pictures first: a playlist names nothing that is not there. */
         r = r < 0 ? r : add_pictures(commit, screen, pictures,
                                      json_object_get(reply->previous, "images"));
@@ -129,6 +154,7 @@ static int commit_screens(const struct delivery *delivery, const struct tree_rep
         const struct display_options *options = delivery->options;
         struct screens screens;
         const char *bad;
+        json_t *on freed_by(json_decrefp) = json_array();
         int r = screens_read(&options->displays, delivery->channel, &screens, &bad);
 
         *ret = (struct step) { .kind = STEP_TREE_COMMIT };
@@ -136,9 +162,27 @@ static int commit_screens(const struct delivery *delivery, const struct tree_rep
         for (size_t i = 0; r == 0 && i < screens.n; i++) {
                 if (delivery->kind == DELIVER_SETUP)
                         r = add_player(commit, &screens.list[i]);
-                r = r < 0 ? r : add_playlist(commit, delivery, &screens.list[i], reply, version);
+                r = r < 0 ? r : add_playlist(commit, delivery, &screens.list[i], reply, version, on);
         }
-        return r;
+        return r < 0 || !is_confirmed(delivery) ? r : sighting_place(delivery, on, ret);
+}
+
+/* The screens that have it still, at a look behind the commit. */
+static int look_where(const struct delivery *delivery, const struct tree_reply *reply, struct step *ret) {
+        const struct display_options *options = delivery->options;
+        const struct playlist playlist = playlist_of(options, NULL);
+        json_t *on freed_by(json_decrefp) = json_array();
+        struct screens screens;
+        const char *bad;
+        int r = screens_read(&options->displays, delivery->channel, &screens, &bad);
+
+        for (size_t i = 0; r == 0 && i < screens.n; i++) {
+                struct buf entries freed_by(buf_done) = { 0 };
+
+                r = playlist_entries(delivery, &playlist, &screens.list[i], reply->views, &entries, NULL);
+                r = r < 0 ? r : note_screen(delivery, &screens.list[i], &entries, on);
+        }
+        return r < 0 ? r : sighting_ask(delivery, on, ret);
 }
 
 /* A file comes and goes. */
@@ -164,6 +208,17 @@ static int add_views(const struct delivery *delivery, struct tree_open *open) {
         return r;
 }
 
+/* What is waited for, once it is in the playlists. */
+static int begin_sighting(const struct delivery *delivery, struct step *ret) {
+        json_t *item freed_by(json_decrefp) = NULL;
+
+        if (!is_confirmed(delivery))
+                return 0;
+        if (delivery->kind == DELIVER_PUBLISH && !(item = playlist_item(delivery, ret->tree_open.data)))
+                return -ENOMEM;
+        return sighting_begin(delivery, item, ret);
+}
+
 static int open_entry(const struct delivery *delivery, struct step *ret) {
         const struct display_options *options = delivery->options;
         struct tree_open *open = &ret->tree_open;
@@ -184,7 +239,10 @@ static int open_entry(const struct delivery *delivery, struct step *ret) {
                 r = screen_entry(delivery, options->show_days, true, &open->data, &open->until_ms);
         if (r == 0 && open->live && delivery->urgent)
                 r = json_array_append_new(open->tags, json_string("urgent"));
-        return r < 0 || !open->tags || !open->data ? -ENOMEM : add_views(delivery, open);
+        if (r < 0 || !open->tags || !open->data)
+                return -ENOMEM;
+        r = begin_sighting(delivery, ret);
+        return r < 0 ? r : add_views(delivery, open);
 }
 
 static int display_begin(const struct delivery *delivery, struct step *ret) {
@@ -200,6 +258,8 @@ static int display_begin(const struct delivery *delivery, struct step *ret) {
         case DELIVER_EXPIRE:
                 break;
         }
+        if (is_confirmed(delivery) && sighting_is_awaited(delivery))
+                return sighting_ask(delivery, NULL, ret);
         return open_entry(delivery, ret);
 }
 
@@ -224,9 +284,31 @@ static int done(const struct delivery *delivery, struct step *ret) {
         return step_done_verdict(ret, NULL, url.len > 0 ? buf_text(&url) : NULL);
 }
 
+static int judge(const struct delivery *delivery, const struct book_reply *reply, struct step *ret) {
+        int r;
+
+        switch (sighting_judge(delivery, reply, ret, &r)) {
+        case SIGHTING_DONE:
+                return done(delivery, ret);
+        case SIGHTING_LOOK:
+                *ret = (struct step) { .kind = STEP_TREE_OPEN };
+                return add_views(delivery, &ret->tree_open);
+        case SIGHTING_FILLED:
+                break;
+        }
+        return r;
+}
+
 static int display_next(const struct delivery *delivery, const struct reply *reply,
                         struct step *ret) {
         const struct tree_reply *tree = &reply->tree;
+
+        if (reply->kind == STEP_BOOK)
+                return judge(delivery, &reply->book, ret);
+        /* A look behind the commit; where it fails, it was where it was. */
+        if (is_confirmed(delivery) && sighting_is_awaited(delivery))
+                return tree->status == TREE_OK ? look_where(delivery, tree, ret)
+                                               : sighting_ask(delivery, NULL, ret);
 
         switch (tree->status) {
         case TREE_OK:
@@ -241,7 +323,8 @@ static int display_next(const struct delivery *delivery, const struct reply *rep
                                     MESSAGE_DISPLAY_FAILED, "reason", tree->error, NULL);
         }
         if (reply->kind == STEP_TREE_COMMIT)
-                return done(delivery, ret);
+                return is_confirmed(delivery) ? sighting_ask(delivery, NULL, ret)
+                                              : done(delivery, ret);
         return delivery->kind == DELIVER_TEST ? commit_test(ret)
                                               : commit_screens(delivery, tree, ret);
 }
@@ -278,36 +361,22 @@ static void display_check(const void *pointer, const char *path, struct problems
         }
 }
 
-static const char *const languages[] = { "zh", "en", NULL };
-
 #define AT(member) offsetof(struct display_options, member)
 static const struct setting display_settings[] = {
         { "", "root", SETTING_STRING, AT(root), .required = true,
           .chinese = "由网页服务器对外提供的文件夹，每块屏在里面占一个子文件夹",
           .english = "the folder that a web server shows; each display has one below it" },
-        { "", "displays", SETTING_LIST, AT(displays),
-          .chinese = "有哪些屏，写成 名称 或 名称@区划代码（6、9 或 12 位），例如 hall,"
-                     " wuhe@530581103；带代码的只放与那里有关的。不写就是一块，与渠道同名",
-          .english = "the displays: NAME, or NAME@AREA (6, 9 or 12 digits) for one that shows what"
-                     " concerns that place; else one, named as the channel" },
-        { "", "heading", SETTING_STRING, AT(heading),
-          .chinese = "屏幕顶端的标题，不写就是“某某市政务公开”",
-          .english = "what stands at the top; else the region's name and 政务公开" },
-        { "", "county", SETTING_STRING, AT(county),
-          .chinese = "没有内容可放时显示的地名，不写就是区划名称",
-          .english = "the name shown when there is nothing to show; else the region's" },
+        PLAYLIST_ROW_OF_NAMES(displays, "屏", "一块", "displays"),
+        PLAYLIST_ROWS,
         { "", "address", SETTING_STRING, AT(address),
           .chinese = "root 对外的网址，末尾不加“/”；写了以后查发布结果时会给出屏的网址",
           .english = "the address of `root`, no slash behind: receipts then name the display's" },
-        { "", "show_days", SETTING_NUMBER, AT(show_days), .fallback = "14", .least = 1,
-          .most = 3650, .chinese = "文件没有写明放到几时的，放多少天",
-          .english = "days for which a document is shown that does not say how long" },
-        { "", "most", SETTING_NUMBER, AT(most), .fallback = "60", .least = 1, .most = 1000,
-          .chinese = "一块屏最多轮播多少份，紧急的在前，其余新的在前",
-          .english = "the most documents on one display, urgent ones first, then the newest" },
-        { "", "language", SETTING_STRING, AT(language), .choices = languages,
-          .chinese = "屏幕上程序自己的文字用哪种语言，不写就同 gongkai.conf",
-          .english = "the language of the page's own words; else that of gongkai.conf" },
+        /* The common option, which stands here too because what is waited for depends on it. */
+        { "", "listen", SETTING_STRING, AT(listen),
+          .chinese = "在本机哪个地址和端口收屏的心跳，例如 127.0.0.1:5602，由 nginx 转来；写了，屏说显示了才算发布、"
+                     "说撤下了才算撤回",
+          .english = "local address and port for the screens' heartbeats, as 127.0.0.1:5602, behind a reverse"
+                     " proxy: shown, and withdrawn, is then what the screens say" },
 };
 #undef AT
 
@@ -328,4 +397,6 @@ const struct driver display_driver = {
         .check = display_check,
         .begin = display_begin,
         .next = display_next,
+        .call = display_call,
+        .secret_more = display_secret_more,
 };

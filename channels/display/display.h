@@ -16,9 +16,16 @@ struct display_options {
         struct string_list displays; /* "hall" or "hall@530581103"; empty: one, named as the channel */
         char *heading, *county;      /* NULL: made from the region's name */
         char *address;               /* where the web server shows `root`; NULL = unknown */
+        char *listen;                /* the common option: heartbeats come, or NULL: nobody tells */
         char *language;              /* zh | en, or NULL */
         int64_t show_days, most;
 };
+
+/* -- beat.c: heartbeats of the player, as driver.h's `call` -- */
+
+int display_call(const struct call *call, const void *options, const char *secret, int64_t now_ms,
+                 struct call_answer *ret);
+extern const char *const display_secret_more[];
 
 /* -- player.c: the page's files, from channels/display/player/ -- */
 

@@ -270,8 +270,8 @@ static void the_head_names_display_county_and_language(void **state) {
 
 static void a_setup_brings_the_players_files(void **state) {
         static const char *const names[] = { "index.html", "player.css", "words.js", "clock.js",
-                                             "playlist.js", "clean.js", "tables.js", "paginate.js",
-                                             "screen.js", "player.js", "sw.js" };
+                                             "sha256.js", "beat.js", "playlist.js", "clean.js",
+                                             "tables.js", "paginate.js", "screen.js", "player.js", "sw.js" };
         static char *items[] = { (char *) "hall", (char *) "tv" };
         struct buf path = { 0 };
         struct wall wall;
@@ -312,7 +312,7 @@ static void a_test_leaves_nothing_behind(void **state) {
         wall_init(&wall);
         deliver_well(&wall, &(struct act) { .kind = DELIVER_TEST });
         assert_int_equal(json_object_size(wall.files), 0);
-        assert_int_equal(json_object_size(wall.entries), 0);
+        assert_int_equal(json_object_size(wall.index.entries), 0);
         wall_done(&wall);
 }
 
@@ -338,7 +338,7 @@ static void trouble_with_the_folder_waits_and_says_why(void **state) {
                         struct step step;
 
                         wall_init(&wall);
-                        wall.status = rows[i].status;
+                        wall.index.status = rows[i].status;
                         deliver(&wall, &(struct act) { .kind = kinds[k] }, &step);
                         assert_int_equal(step.verdict.kind, rows[i].kind);
                         assert_string_equal(step.verdict.code, rows[i].code);

@@ -3,18 +3,8 @@
 #ifndef CHANNELS_DISPLAY_FIXTURE_H
 #define CHANNELS_DISPLAY_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <string.h>
-
 #include "channels/display/display.h"
-#include "core/memory.h"
+#include "channels/fake_index.h"
 #include "core/moment.h"
 
 #define NOON INT64_C(1795320000000) /* 2026-11-22T12:00:00+08:00, a Sunday */
@@ -25,12 +15,15 @@
 
 extern const struct driver display_driver;
 
-/* "REGION/DOCUMENT" -> {rank, live, date, until, tags, data}, and the files by path. */
+/* The index, the files by path, and what the players have said. */
 struct wall {
-        json_t *entries, *files;
+        struct fake_index index;
+        json_t *files;
         struct display_options options;
         bool several_regions;
-        enum tree_status status; /* what every request is answered with */
+        const json_t *screens; /* of each book's reply */
+        json_t *memo;          /* of the last delivery; the next one has it, if it is the same one */
+        unsigned n_commits;
 };
 
 struct act {
@@ -51,7 +44,9 @@ struct act {
 static inline void wall_init(struct wall *wall) {
         static char *none[1];
 
-        *wall = (struct wall) { .entries = json_object(), .files = json_object() };
+        *wall = (struct wall) { .files = json_object() };
+        fake_index_init(&wall->index);
+        wall->index.files = true;
         wall->options = (struct display_options) {
                 .root = (char *) "/srv/display", .show_days = 14, .most = 60,
                 .displays = { .items = none },
@@ -59,71 +54,19 @@ static inline void wall_init(struct wall *wall) {
 }
 
 static inline void wall_done(struct wall *wall) {
-        json_decref(wall->entries);
+        fake_index_done(&wall->index);
         json_decref(wall->files);
+        json_decref(wall->memo);
 }
 
 static inline int64_t number_of(const json_t *object, const char *key) {
         return json_integer_value(json_object_get(object, key));
 }
 
-/* -- the engine's tree, in short -- */
-
-static inline json_t *wall_view(const struct wall *wall, const struct tree_view *view,
-                                int64_t now_ms) {
-        json_t *rows = json_array(), *entry, *dates = json_array();
-        const char *key;
-
-        json_object_foreach(wall->entries, key, entry) {
-                json_t *tags = json_object_get(entry, "tags"), *tag;
-                bool wanted = !view->tag;
-                size_t i, at;
-
-                json_array_foreach(tags, i, tag)
-                        wanted |= view->tag && strcmp(json_string_value(tag), view->tag) == 0;
-                if (!wanted || !json_is_true(json_object_get(entry, "live")) ||
-                    number_of(entry, "until") <= now_ms)
-                        continue;
-                for (at = 0; at < json_array_size(rows); at++)
-                        if (json_integer_value(json_array_get(dates, at)) <=
-                            number_of(entry, "date"))
-                                break;
-                json_array_insert(rows, at, json_object_get(entry, "data"));
-                json_array_insert(dates, at, json_object_get(entry, "date"));
-        }
-        while (json_array_size(rows) > view->limit)
-                json_array_remove(rows, json_array_size(rows) - 1);
-        json_decref(dates);
-        return rows;
-}
-
-static inline void wall_open(struct wall *wall, const char *key, const struct tree_open *open,
-                             int64_t now_ms, struct tree_reply *ret, json_t **ret_owned) {
-        json_t *found = json_object_get(wall->entries, key), *views = json_array();
-
-        assert_true(open->n_views <= ELEMENTS(open->views));
-        if (found && open->has_entry &&
-            number_of(found, "rank") > open->revision * 100 + open->level) {
-                ret->status = TREE_NEWER;
-                *ret_owned = views;
-                return;
-        }
-        ret->previous = open->has_entry ? json_object_get(found, "data") : NULL;
-        *ret_owned = json_pack("[o, O?]", views, ret->previous);
-        if (open->has_entry)
-                json_object_set_new(wall->entries, key,
-                                    json_pack("{s:I, s:b, s:I, s:I, s:O, s:O}", "rank",
-                                              (json_int_t) open->revision * 100 + open->level,
-                                              "live", (int) open->live, "date",
-                                              (json_int_t) open->date_ms, "until",
-                                              (json_int_t) open->until_ms, "tags", open->tags,
-                                              "data", open->data));
-        for (size_t i = 0; i < open->n_views; i++)
-                json_array_append_new(views, wall_view(wall, &open->views[i], now_ms));
-        ret->views = views;
-}
+/* -- the files -- */
 
 static inline void wall_commit(struct wall *wall, const struct tree_commit *commit) {
+        wall->n_commits++;
         for (size_t i = 0; i < commit->n_files; i++) {
                 const struct tree_file *file = &commit->files[i];
 
@@ -145,9 +88,11 @@ static inline void wall_commit(struct wall *wall, const struct tree_commit *comm
 
 static inline struct delivery delivery_of(const struct wall *wall, const struct act *act,
                                           json_t *event) {
-        static char key[64];
+        static char key[128];
         bool special = act->kind == DELIVER_SETUP || act->kind == DELIVER_TEST;
 
+        (void) snprintf(key, sizeof(key), "%s/%lld/%d", OR(act->document, "oa-1"),
+                        (long long) OR(act->revision, 1), (int) act->kind);
         return (struct delivery) {
                 .kind = act->kind,
                 .channel = "hall",
@@ -195,32 +140,37 @@ static inline json_t *event_of(const struct act *act) {
 
 /* Runs one delivery to its verdict. */
 static inline void deliver(struct wall *wall, const struct act *act, struct step *ret) {
-        json_t *event = event_of(act);
+        json_t *event = event_of(act), *memo = json_incref(wall->memo);
         struct delivery delivery = delivery_of(wall, act, event);
         struct step step = { 0 };
-        struct buf key = { 0 };
 
-        buf_fmt(&key, "%s/%s", delivery.region, delivery.document);
+        delivery.memo = memo;
         assert_int_equal(display_driver.begin(&delivery, &step), 0);
         for (unsigned n = 0; step.kind != STEP_VERDICT; n++) {
-                struct reply reply = { .kind = step.kind };
                 struct step next = { 0 };
-                json_t *owned = NULL;
+                struct reply reply;
 
                 assert_true(n < 10);
-                reply.tree.status = wall->status;
-                reply.tree.error = "写不了 index.db：No space left on device";
-                if (wall->status == TREE_OK && step.kind == STEP_TREE_OPEN)
-                        wall_open(wall, buf_text(&key), &step.tree_open, delivery.now_ms,
-                                  &reply.tree, &owned);
-                else if (wall->status == TREE_OK)
-                        wall_commit(wall, &step.tree_commit);
-                step_done(&step);
+                if (step.memo) {
+                        json_decref(memo);
+                        delivery.memo = memo = json_incref(step.memo);
+                }
+                if (fake_index_answers(&wall->index, &delivery, &step, &reply)) {
+                        if (step.kind == STEP_TREE_COMMIT && reply.tree.status == TREE_OK)
+                                wall_commit(wall, &step.tree_commit);
+                } else {
+                        assert_true(step.kind == STEP_BOOK && step.book.screens);
+                        reply.book = (struct book_reply) { .now_ms = delivery.now_ms,
+                                                           .screens = wall->screens };
+                }
                 assert_int_equal(display_driver.next(&delivery, &reply, &next), 0);
+                step_done(&step);
                 step = next;
-                json_decref(owned);
         }
-        buf_done(&key);
+        fake_index_rollback(&wall->index);
+        json_decref(wall->memo);
+        wall->memo = step.verdict.kind == VERDICT_ASK ? json_incref(memo) : NULL;
+        json_decref(memo);
         json_decref(event);
         *ret = step;
 }
@@ -236,7 +186,7 @@ static inline void deliver_well(struct wall *wall, const struct act *act) {
 /* -- looking -- */
 
 static inline bool anywhere(const struct wall *wall, const char *what) {
-        char *entries = json_dumps(wall->entries, 0), *files = json_dumps(wall->files, 0);
+        char *entries = json_dumps(wall->index.entries, 0), *files = json_dumps(wall->files, 0);
         bool found = strstr(entries, what) || strstr(files, what);
 
         free(entries);
@@ -269,7 +219,8 @@ static inline void check_item(const json_t *item) {
         assert_true(date && strlen(date) == 10 && moment_parse_date(date, &ms) == 0);
         for (size_t i = 0; i < ELEMENTS(texts); i++)
                 assert_true(json_is_string(json_object_get(item, texts[i])));
-        assert_int_equal(json_object_size(item), 14);
+        assert_int_equal(json_string_length(json_object_get(item, "digest")), 64);
+        assert_int_equal(json_object_size(item), 15);
 }
 
 /* The playlist of a display, which keeps every rule of README.md; a new reference. */

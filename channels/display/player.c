@@ -9,11 +9,13 @@ EMBED(player_index_html, "channels/display/player/index.html");
 EMBED(player_player_css, "channels/display/player/player.css");
 EMBED(player_words_js, "channels/display/player/words.js");
 EMBED(player_clock_js, "channels/display/player/clock.js");
+EMBED(player_sha256_js, "channels/display/player/sha256.js");
 EMBED(player_playlist_js, "channels/display/player/playlist.js");
 EMBED(player_clean_js, "channels/display/player/clean.js");
 EMBED(player_tables_js, "channels/display/player/tables.js");
 EMBED(player_paginate_js, "channels/display/player/paginate.js");
 EMBED(player_screen_js, "channels/display/player/screen.js");
+EMBED(player_beat_js, "channels/display/player/beat.js");
 EMBED(player_player_js, "channels/display/player/player.js");
 EMBED(player_sw_js, "channels/display/player/sw.js");
 
@@ -22,11 +24,13 @@ const struct player_file player_files[] = {
         FILE("player.css", player_player_css),
         FILE("words.js", player_words_js),
         FILE("clock.js", player_clock_js),
+        FILE("sha256.js", player_sha256_js),
         FILE("playlist.js", player_playlist_js),
         FILE("clean.js", player_clean_js),
         FILE("tables.js", player_tables_js),
         FILE("paginate.js", player_paginate_js),
         FILE("screen.js", player_screen_js),
+        FILE("beat.js", player_beat_js),
         FILE("player.js", player_player_js),
         FILE("sw.js", player_sw_js),
         FILE("index.html", player_index_html), /* last: it names the others */

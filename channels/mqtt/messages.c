@@ -6,9 +6,6 @@
 #include "core/event.h"
 #include "core/memory.h"
 #include "core/template.h"
-#include "core/unicode.h"
-
-enum { NAMES_MOST = 10, NAME_CHARACTERS = 60 };
 
 /* A step in the making. */
 struct batch {
@@ -176,45 +173,20 @@ int mqtt_messages(const struct delivery *delivery, const struct screens *groups,
         return 0;
 }
 
-/* -- the players -- */
+json_t *mqtt_listed(const struct delivery *delivery, const struct mqtt_step *step, const char *digest) {
+        const struct mqtt_options *options = delivery->options;
+        static const char tail[] = "/playlist";
+        size_t n_prefix = strlen(options->prefix) + 1, n_tail = sizeof(tail) - 1;
+        json_t *names = json_array();
 
-/* "online", or an object whose `state` says so. Whatever else it is, the player is not on line. */
-static bool is_online(const char *payload) {
-        json_t *json freed_by(json_decrefp) = json_loads(payload, JSON_DECODE_ANY, NULL);
-        const json_t *state = json_is_object(json) ? json_object_get(json, "state") : json;
+        for (size_t i = 0; names && i < step->n; i++) {
+                const char *topic = step->messages[i].topic;
+                size_t n = strlen(topic);
 
-        return strcmp(json_is_string(state) ? json_string_value(state) : payload, "online") == 0;
-}
-
-void mqtt_players(const struct mqtt_options *options, const json_t *seen, unsigned *ret_online,
-                  unsigned *ret_offline, struct buf *ret_names) {
-        static const char middle[] = "/players/", end[] = "/state";
-        size_t n_prefix = strlen(options->prefix);
-        char excerpt[UNICODE_EXCERPT(NAME_CHARACTERS)];
-        const char *topic;
-        json_t *payload;
-
-        *ret_online = *ret_offline = 0;
-        json_object_foreach((json_t *) seen, topic, payload) {
-                const char *group = topic + n_prefix + 1, *name, *behind;
-                struct buf player freed_by(buf_done) = { 0 };
-
-                if (strncmp(topic, options->prefix, n_prefix) != 0 || topic[n_prefix] != '/')
-                        continue;
-                name = strstr(group, middle);
-                behind = name ? strchr(name + strlen(middle), '/') : NULL;
-                if (!behind || strcmp(behind, end) != 0)
-                        continue;
-                if (is_online(json_string_value(payload))) {
-                        (*ret_online)++;
-                        continue;
-                }
-                buf_add(&player, group, (size_t) (name - group));
-                buf_add(&player, name + strlen(middle) - 1,
-                        (size_t) (behind - name) - strlen(middle) + 1);
-                if ((*ret_offline)++ < NAMES_MOST)
-                        buf_fmt(ret_names, " %s",
-                                unicode_excerpt(buf_text(&player), player.len, NAME_CHARACTERS,
-                                                excerpt));
+                if (n > n_prefix + n_tail && strcmp(topic + n - n_tail, tail) == 0 && *digest &&
+                    strstr(buf_text(&step->messages[i].payload), digest))
+                        (void) json_array_append_new(
+                                names, json_stringn(topic + n_prefix, n - n_prefix - n_tail));
         }
+        return names;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "channels/relay.h"
+#include "channels/sightings.h"
 #include "core/memory.h"
 
 /* -- the index -- */
@@ -17,6 +18,25 @@ static int read_groups(const struct delivery *delivery, struct screens *ret) {
         return screens_read(&options->groups, delivery->channel, ret, &bad);
 }
 
+/* Only then are the screens asked. What ends by itself each of them ends by itself. */
+static bool is_confirmed(const struct delivery *delivery) {
+        const struct mqtt_options *options = delivery->options;
+
+        return options->heartbeats &&
+               (delivery->kind == DELIVER_PUBLISH || delivery->kind == DELIVER_WITHDRAW);
+}
+
+/* What is waited for, once it has been sent. */
+static int begin_sighting(const struct delivery *delivery, struct step *ret) {
+        json_t *item freed_by(json_decrefp) = NULL;
+
+        if (!is_confirmed(delivery))
+                return 0;
+        if (delivery->kind == DELIVER_PUBLISH && !(item = playlist_item(delivery, ret->tree_open.data)))
+                return -ENOMEM;
+        return sighting_begin(delivery, item, ret);
+}
+
 /* The groups that this delivery has to do with stay in the memo. */
 static int open_entry(const struct delivery *delivery, const struct screens *groups,
                       const json_t *before, struct step *ret) {
@@ -26,7 +46,7 @@ static int open_entry(const struct delivery *delivery, const struct screens *gro
                 r = relay_begin(ret);
         if (r == 0 && json_object_set(ret->memo, "on", json_object_get(ret->tree_open.data, "on")) < 0)
                 r = -ENOMEM;
-        return r;
+        return r < 0 ? r : begin_sighting(delivery, ret);
 }
 
 static int look_again(const struct delivery *delivery, struct step *ret) {
@@ -62,8 +82,13 @@ static int show(const struct delivery *delivery, const struct screens *groups,
         if (r < 0)
                 return r;
         if (ret->mqtt.n == 0 || relay_is_sent(delivery, sum)) {
+                json_t *listed freed_by(json_decrefp) =
+                        mqtt_listed(delivery, &ret->mqtt, sighting_digest(delivery));
+
                 step_done(ret);
-                return step_done_verdict(ret, NULL, NULL);
+                return !listed                  ? -ENOMEM
+                       : is_confirmed(delivery) ? sighting_ask(delivery, listed, ret)
+                                                : step_done_verdict(ret, NULL, NULL);
         }
         return relay_send(delivery, sum, ret);
 }
@@ -125,8 +150,25 @@ static int mqtt_begin(const struct delivery *delivery, struct step *ret) {
         case DELIVER_EXPIRE:
                 break;
         }
+        if (is_confirmed(delivery) && sighting_is_awaited(delivery))
+                return sighting_ask(delivery, NULL, ret);
         r = read_groups(delivery, &groups);
         return r < 0 ? r : open_entry(delivery, &groups, NULL, ret);
+}
+
+static int judge_sighting(const struct delivery *delivery, const struct book_reply *reply,
+                          struct step *ret) {
+        int r;
+
+        switch (sighting_judge(delivery, reply, ret, &r)) {
+        case SIGHTING_DONE:
+                return step_done_verdict(ret, NULL, NULL);
+        case SIGHTING_LOOK:
+                return look_again(delivery, ret);
+        case SIGHTING_FILLED:
+                break;
+        }
+        return r;
 }
 
 /* What the index had before says where else the document is: then it is put again, with these. */
@@ -148,6 +190,8 @@ static int mqtt_next(const struct delivery *delivery, const struct reply *reply,
                 return r;
         if (reply->kind == STEP_MQTT)
                 return judge(delivery, &reply->mqtt, ret);
+        if (reply->kind == STEP_BOOK)
+                return judge_sighting(delivery, &reply->book, ret);
         if (is_to_be_put_again(delivery, reply)) {
                 r = open_entry(delivery, &groups, reply->tree.previous, ret);
                 return r < 0 || json_object_set_new(ret->memo, "merged", json_true()) < 0 ? -ENOMEM
@@ -233,7 +277,6 @@ static void mqtt_address(const void *pointer, struct buf *ret) {
                         options->host, bare ? "]" : "", (unsigned) options->port);
 }
 
-static const char *const languages[] = { "zh", "en", NULL };
 static const char *const versions[] = { "5", "3.1.1", NULL };
 
 #define AT(member) offsetof(struct mqtt_options, member)
@@ -261,26 +304,12 @@ static const struct setting mqtt_settings[] = {
           .chinese = "自己证书的私钥（PEM 文件）", .english = "its key (PEM)" },
         { "", "prefix", SETTING_STRING, AT(prefix), .fallback = "gongkai",
           .chinese = "主题的前缀", .english = "what all topics begin with" },
-        { "", "groups", SETTING_LIST, AT(groups),
-          .chinese = "有哪些组，写成 名称 或 名称@区划代码（6、9 或 12 位），例如 hall,"
-                     " wuhe@530581103；带代码的只放与那里有关的。不写就是一组，与渠道同名",
-          .english = "the groups of displays: NAME, or NAME@AREA (6, 9 or 12 digits) for one that"
-                     " shows what concerns that place; else one, named as the channel" },
-        { "", "heading", SETTING_STRING, AT(heading),
-          .chinese = "屏幕顶端的标题，不写就是“某某市政务公开”",
-          .english = "what stands at the top; else the region's name and 政务公开" },
-        { "", "county", SETTING_STRING, AT(county),
-          .chinese = "没有内容可放时显示的地名，不写就是区划名称",
-          .english = "the name shown when there is nothing to show; else the region's" },
-        { "", "show_days", SETTING_NUMBER, AT(show_days), .fallback = "14", .least = 1,
-          .most = 3650, .chinese = "文件没有写明放到几时的，放多少天",
-          .english = "days for which a document is shown that does not say how long" },
-        { "", "most", SETTING_NUMBER, AT(most), .fallback = "60", .least = 1, .most = 1000,
-          .chinese = "一组最多轮播多少份，紧急的在前，其余新的在前",
-          .english = "the most documents in one playlist, urgent ones first, then the newest" },
-        { "", "language", SETTING_STRING, AT(language), .choices = languages,
-          .chinese = "屏幕上程序自己的文字用哪种语言，不写就同 gongkai.conf",
-          .english = "the language of the page's own words; else that of gongkai.conf" },
+        PLAYLIST_ROW_OF_NAMES(groups, "组", "一组", "groups of displays"),
+        { "", "heartbeats", SETTING_BOOL, AT(heartbeats), .fallback = "no",
+          .chinese = "播放盒是不是每 15 秒报一次在放什么（格式见 channels/mqtt/README.md）；是的，说显示了才算发布、说撤下了才算撤回",
+          .english = "whether the boxes say every 15 s what they show (channels/mqtt/README.md): shown, and"
+                     " withdrawn, is then what they say" },
+        PLAYLIST_ROWS,
 };
 #undef AT
 
@@ -311,6 +340,7 @@ const struct driver mqtt_driver = {
         .check = mqtt_check,
         .address = mqtt_address,
         .mqtt = mqtt_link,
+        .call = mqtt_call,
         .begin = mqtt_begin,
         .next = mqtt_next,
 };

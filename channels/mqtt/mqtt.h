@@ -9,7 +9,7 @@ struct mqtt_options {
         char *host, *user, *prefix;
         int64_t port;
         int version;
-        bool tls;
+        bool tls, heartbeats;
         char *tls_ca, *tls_cert, *tls_key;
         struct string_list groups; /* "hall" or "hall@530581103"; empty: one, named as the channel */
         char *heading, *county, *language;
@@ -42,6 +42,14 @@ json_t *mqtt_name(const struct delivery *delivery); /* as the playlist has it; N
  * all documents (DELIVER_SETUP). The sum is of everything but the playlists' time. */
 int mqtt_messages(const struct delivery *delivery, const struct screens *groups,
                   const json_t *names, const json_t *views, struct step *ret, char *ret_sum);
+/* Whether an entry with this digest is in one of the step's playlists; the groups' names. NULL: memory. */
+json_t *mqtt_listed(const struct delivery *delivery, const struct mqtt_step *step, const char *digest);
+
+/* -- players.c: what they say of themselves -- */
+
+/* What comes under GROUP/players/NAME/state, as driver.h's `call`. */
+int mqtt_call(const struct call *call, const void *options, const char *secret, int64_t now_ms,
+              struct call_answer *ret);
 /* "hall/box-1" by PREFIX/GROUP/players/NAME/state: how many are on line, and the others' names. */
 void mqtt_players(const struct mqtt_options *options, const json_t *seen, unsigned *ret_online,
                   unsigned *ret_offline, struct buf *ret_names);

@@ -18,6 +18,8 @@ struct wall {
         const char *error; /* no confirmation */
         bool not_sent, refused;
         const json_t *seen;
+        const json_t *screens; /* what the players' heartbeats said */
+        json_t *memo;          /* of a delivery that waits: the next one goes on with it */
         void (*meanwhile)(struct wall *wall);
         char *sentence;
 };
@@ -43,6 +45,7 @@ static void wall_init(struct wall *wall) {
 static void wall_done(struct wall *wall) {
         fake_index_done(&wall->index);
         json_decref(wall->retained);
+        json_decref(wall->memo);
         free(wall->sentence);
 }
 
@@ -75,8 +78,9 @@ static json_t *event_of(const struct act *act) {
 }
 
 static enum verdict_kind deliver(struct wall *wall, const struct act *act) {
-        json_t *event = event_of(act), *memo = NULL;
+        json_t *event = event_of(act), *memo = give_away(wall->memo);
         struct delivery delivery = {
+                .memo = memo,
                 .kind = act->kind, .channel = "wall", .region = OR(act->region, "530581"),
                 .region_name = "腾冲市", .several_regions = wall->several_regions,
                 .document = OR(act->document, "oa-1"), .revision = OR(act->revision, 1),
@@ -99,7 +103,12 @@ static enum verdict_kind deliver(struct wall *wall, const struct act *act) {
                         delivery.memo = memo = json_incref(step.memo);
                 }
                 if (!fake_index_answers(&wall->index, &delivery, &step, &reply)) {
-                        assert_int_equal(step.kind, STEP_MQTT);
+                        assert_true(step.kind == STEP_MQTT || step.book.screens);
+                }
+                if (step.kind == STEP_BOOK) {
+                        reply.book = (struct book_reply) { .now_ms = delivery.now_ms,
+                                                           .screens = wall->screens };
+                } else if (step.kind == STEP_MQTT) {
                         wall->meanwhile = NULL;
                         if (meanwhile)
                                 meanwhile(wall);
@@ -116,6 +125,8 @@ static enum verdict_kind deliver(struct wall *wall, const struct act *act) {
         free(wall->sentence);
         wall->sentence = give_away(step.verdict.sentence);
         step_done(&step);
+        if (kind == VERDICT_ASK)
+                wall->memo = json_incref(memo);
         json_decref(memo);
         json_decref(event);
         return kind;
@@ -341,6 +352,94 @@ static void every_reply_has_one_meaning(void **state) {
         }
 }
 
+/* With heartbeats the boxes have the last word. */
+static void it_is_shown_and_gone_when_the_boxes_say_so(void **state) {
+        const struct act shown = { .kind = DELIVER_PUBLISH, .code = "screens/not-yet" };
+        const struct act gone = { .kind = DELIVER_WITHDRAW, .code = "screens/still" };
+        json_t *screens = json_pack("{s:{s:I}}", "hall/box-1", "seen_ms", (json_int_t) NOON), *box, *item;
+        struct wall wall;
+        unsigned n_steps;
+
+        (void) state;
+        wall_init(&wall);
+        wall.options.heartbeats = true;
+        wall.screens = screens;
+        assert_int_equal(deliver(&wall, &shown), VERDICT_ASK);
+        item = json_object_get(wall.retained, "gk/hall/documents/oa-1");
+        assert_non_null(item);
+        n_steps = wall.n_steps;
+        box = json_object_get(screens, "hall/box-1");
+        json_object_set_new(box, "revision", json_integer(1));
+        json_object_set(box, "digest", json_object_get(item, "digest"));
+        assert_int_equal(deliver(&wall, &(struct act) { .kind = DELIVER_PUBLISH }), VERDICT_DONE);
+        assert_int_equal(wall.n_steps, n_steps); /* nothing is sent again */
+
+        assert_int_equal(deliver(&wall, &gone), VERDICT_ASK);
+        assert_null(json_object_get(wall.retained, "gk/hall/documents/oa-1"));
+        assert_non_null(strstr(wall.sentence, "hall/box-1"));
+        json_object_del(box, "revision");
+        assert_int_equal(deliver(&wall, &(struct act) { .kind = DELIVER_WITHDRAW }), VERDICT_DONE);
+        json_object_set_new(box, "revision", json_integer(1));
+        assert_int_equal(deliver(&wall, &(struct act) { .kind = DELIVER_EXPIRE }), VERDICT_DONE);
+        json_decref(screens);
+        wall_done(&wall);
+}
+
+static void only_a_box_of_ours_that_tells_what_it_shows_is_heard(void **state) {
+        static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        static const struct {
+                const char *story, *path, *body, *player, *trouble;
+                const char *method;
+                bool off;
+        } rows[] = {
+#define SHOWS "{\"state\":\"online\",\"region\":\"530581\",\"showing\":[{\"document\":\"a\",\"revision\":1,\"digest\":\"%s\"}]}"
+                { "a box", "hall/players/box-1/state", SHOWS, "hall/box-1", NULL, NULL, false },
+                { "nothing drawn", "wuhe/players/b/state", "{\"state\":\"online\",\"showing\":[]}", "wuhe/b", NULL,
+                  NULL, false },
+                { "heartbeats are off", "hall/players/box-1/state", SHOWS, NULL, NULL, NULL, true },
+                { "its last will", "hall/players/box-1/state", "offline", NULL, NULL, NULL, false },
+                { "off line in JSON", "hall/players/box-1/state", "{\"state\":\"offline\",\"showing\":[]}", NULL,
+                  NULL, NULL, false },
+                { "nothing retained any more", "hall/players/box-1/state", "", NULL, NULL, NULL, false },
+                { "only on line", "hall/players/box-1/state", "online", NULL, "showing", NULL, false },
+                { "only on line in JSON", "hall/players/box-1/state", "{\"state\":\"online\"}", NULL, "showing", NULL,
+                  false },
+                { "half an entry", "hall/players/b/state",
+                  "{\"state\":\"online\",\"region\":\"530581\",\"showing\":[{}]}", NULL, "第 1 项", NULL, false },
+                { "no group of ours", "tv/players/box-1/state", SHOWS, NULL, "没有这块屏", NULL, false },
+                { "a name of Chinese", "hall/players/左/state", SHOWS, NULL, "名称", NULL, false },
+                { "another topic", "hall/players/box-1/mood", SHOWS, NULL, NULL, NULL, false },
+                { "by HTTP", "hall/players/box-1/state", SHOWS, NULL, NULL, "POST", false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                const struct mqtt_options options = { .groups = { .items = both, .n = 2 },
+                                                      .heartbeats = !rows[i].off };
+                struct call_answer answer = { 0 };
+                struct buf body = { 0 };
+                struct call call;
+
+                print_message("%s\n", rows[i].story);
+                if (strstr(rows[i].body, "%s"))
+                        buf_fmt(&body, SHOWS, digest);
+                else
+                        buf_str(&body, rows[i].body);
+                call = (struct call) { .method = OR(rows[i].method, "MQTT"), .path = rows[i].path,
+                                       .body = buf_text(&body), .n_body = body.len };
+                assert_int_equal(mqtt_driver.call(&call, &options, NULL, NOON, &answer), 0);
+                assert_true((answer.sight != NULL) == (rows[i].player != NULL));
+                if (rows[i].player)
+                        assert_string_equal(json_string_value(json_object_get(answer.sight, "player")),
+                                            rows[i].player);
+                assert_true((answer.trouble != NULL) == (rows[i].trouble != NULL));
+                if (rows[i].trouble)
+                        assert_non_null(strstr(answer.trouble, rows[i].trouble));
+                call_answer_done(&answer);
+                buf_done(&body);
+        }
+}
+
 static void a_test_counts_the_players(void **state) {
         struct wall wall;
         json_t *seen = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "gk/hall/players/a/state",
@@ -402,6 +501,8 @@ int main(void) {
                 cmocka_unit_test(a_new_connection_brings_everything_again),
                 cmocka_unit_test(the_last_playlist_is_of_the_last_list),
                 cmocka_unit_test(every_reply_has_one_meaning),
+                cmocka_unit_test(it_is_shown_and_gone_when_the_boxes_say_so),
+                cmocka_unit_test(only_a_box_of_ours_that_tells_what_it_shows_is_heard),
                 cmocka_unit_test(a_test_counts_the_players),
                 cmocka_unit_test(wrong_options_are_told),
         };

@@ -26,7 +26,12 @@ static int64_t expires(const void *options, const char *secret) {
         return granted_until_ms;
 }
 
-static const struct driver granted = { .name = "granted", .expires = expires };
+static int call(const struct call *call, const void *options, const char *secret, int64_t now_ms,
+                struct call_answer *ret) {
+        return 0;
+}
+
+static const struct driver granted = { .name = "granted", .expires = expires, .call = call };
 
 static bool is_open(const char *name) {
         char path[160];
@@ -57,6 +62,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 static int end(void **state) {
         (void) state;
         json_decref(daemon_here.raised);
+        json_decref(daemon_here.stills);
         alarm_end();
         return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
@@ -106,6 +112,54 @@ static void what_was_said_of_a_document_is_over_when_it_is_shown(void **state) {
         assert_false(is_open("bytes-damaged--530581%2Fdoc-1"));
 }
 
+/* What is said of a withdrawal, and what is open behind it. */
+static void players_that_have_not_confirmed_are_an_alarm_after_a_minute(void **state) {
+        static const struct {
+                const char *story;
+                enum delivery_kind kind;
+                enum verdict_kind verdict;
+                bool names;
+                int64_t age_s, first_shown_ms;
+                bool is_open;
+        } rows[] = {
+                { "a moment ago", DELIVER_WITHDRAW, VERDICT_ASK, true, 59, 1, false },
+                { "a minute is over", DELIVER_WITHDRAW, VERDICT_ASK, true, 62, 1, true },
+                { "the broker is away", DELIVER_WITHDRAW, VERDICT_LATER, false, 70, 1, true },
+                { "all have confirmed", DELIVER_WITHDRAW, VERDICT_DONE, false, 80, 1, false },
+                { "again", DELIVER_WITHDRAW, VERDICT_ASK, true, 90, 1, true },
+                { "it waits, but for none of them", DELIVER_WITHDRAW, VERDICT_ASK, false, 90, 1, false },
+                { "again", DELIVER_WITHDRAW, VERDICT_ASK, true, 90, 1, true },
+                { "it is put back", DELIVER_PUBLISH, VERDICT_ASK, true, 0, 1, false },
+                { "again", DELIVER_WITHDRAW, VERDICT_ASK, true, 90, 1, true },
+                { "it is dead", DELIVER_WITHDRAW, VERDICT_REFUSED, false, 90, 1, false },
+                { "an expiry counts from when it was asked", DELIVER_EXPIRE, VERDICT_ASK, true, 9000, 1, false },
+        };
+        static char hall[] = "hall";
+        struct attempt attempt = { .daemon = &daemon_here, .region = &regions[0] };
+
+        (void) state;
+        attempt.delivery.document = "doc-1";
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                print_message("%s\n", rows[i].story);
+                attempt.delivery.kind = rows[i].kind;
+                attempt.delivery.first_shown_ms = rows[i].first_shown_ms;
+                attempt.delivery.accepted_ms = clock_now_ms() - rows[i].age_s * 1000;
+                attempt.step.verdict = (struct verdict) {
+                        .kind = rows[i].verdict, .still = rows[i].names ? hall : NULL
+                };
+                trouble_still(&attempt, rows[i].verdict == VERDICT_ASK);
+                assert_int_equal(is_open("withdrawal-unconfirmed--portal%2Fdoc-1"), rows[i].is_open);
+        }
+        (void) json_object_set_new(daemon_here.stills, "doc-1", json_integer(clock_now_ms() - 61000));
+        trouble_still(&attempt, true);
+        assert_true(is_open("withdrawal-unconfirmed--portal%2Fdoc-1"));
+        alarm_end(); /* another worker hears of the end */
+        trouble_start(&daemon_here);
+        attempt.step.verdict = (struct verdict) { .kind = VERDICT_DONE };
+        trouble_still(&attempt, false);
+        assert_false(is_open("withdrawal-unconfirmed--portal%2Fdoc-1"));
+}
+
 static void a_blocked_channel_is_an_alarm_until_it_goes_on(void **state) {
         (void) state;
         trouble_blocked(&daemon_here, "401 Unauthorized");
@@ -141,6 +195,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(an_endpoint_needs_a_person_after_five_minutes, begin, end),
                 cmocka_unit_test_setup_teardown(what_was_said_of_a_document_is_over_when_it_is_shown,
+                                                begin, end),
+                cmocka_unit_test_setup_teardown(players_that_have_not_confirmed_are_an_alarm_after_a_minute,
                                                 begin, end),
                 cmocka_unit_test_setup_teardown(a_blocked_channel_is_an_alarm_until_it_goes_on, begin,
                                                 end),

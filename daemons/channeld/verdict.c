@@ -230,8 +230,8 @@ void verdict_conclude(struct attempt *attempt) {
         outcome->hold_ms = hold_of(attempt, verdict);
         if (*outcome->health)
                 daemon->n_in_a_row = *outcome->health == '0' ? daemon->n_in_a_row + 1 : 0;
-        /* Of one that shows by itself nothing is left half done. */
-        if (!driver->local && (attempt->step.memo || attempt->memo_moved))
+        /* Of one that shows by itself nothing is left half done; but it may wait for what it showed to be seen. */
+        if ((!driver->local || verdict->kind == VERDICT_ASK) && (attempt->step.memo || attempt->memo_moved))
                 outcome->memo = json_dumps(attempt->step.memo ? attempt->step.memo : attempt->memo,
                                            JSON_COMPACT);
         if (verdict->kind == VERDICT_DONE) {
@@ -246,6 +246,7 @@ void verdict_conclude(struct attempt *attempt) {
                 remember_trouble(daemon, verdict);
                 trouble_deadline(attempt);
         }
+        trouble_still(attempt, strcmp(outcome->verdict, "ask") == 0);
         log_outcome(attempt, verdict, outcome);
         verdict_end(attempt, outcome);
 }

@@ -214,7 +214,7 @@ static void tell(struct batch *batch) {
                 }
                 if (strcmp(row->code, "bytes/gone") == 0)
                         tidy_want_bytes(daemon, record->region, row);
-                else if (*row->document)
+                else if (*row->document && strcmp(row->state, "seen") != 0)
                         tidy_touch(daemon, record->region, row->document);
         }
         receipts_flush(daemon);

@@ -23,6 +23,7 @@ struct tour {
         struct publisherd *daemon;
         struct client *client;
         size_t region; /* index of the one being asked */
+        size_t channel; /* and of its channel, where one after the other is */
         size_t most;   /* rows wanted of each region, 0 = all */
         size_t n_before; /* rows of the regions before this one */
         json_t *reply, *rows;
@@ -36,6 +37,8 @@ struct tour *tour_new(struct publisherd *daemon, struct client *client, const js
                       int (*ask)(struct tour *tour));
 void tour_next(struct tour *tour);
 void tour_fail(struct tour *tour, const char *reason);
+/* Ends it with a sentence of the channel (`value`) and the player (`what`). */
+void tour_refuse(struct tour *tour, enum message message);
 
 /* The region that the question names, or the only one; false when it was refused. */
 bool control_region(struct publisherd *daemon, struct client *client, const json_t *question,
@@ -62,6 +65,9 @@ extern const struct emitter_config control_rights;
 /* control_alarm.c */
 void control_alarm_publish(struct publisherd *daemon, struct client *client, json_t *question);
 void control_alarm_ack(struct publisherd *daemon, struct client *client, json_t *question);
+/* control_screen.c */
+void control_screen_list(struct publisherd *daemon, struct client *client, json_t *question);
+void control_screen_forget(struct publisherd *daemon, struct client *client, json_t *question);
 /* control_dead.c: dead.replay, dead.drop */
 void control_dead(struct publisherd *daemon, struct client *client, json_t *question);
 

@@ -404,6 +404,8 @@ void control_command(struct publisherd *daemon, struct client *client, json_t *q
                 { "start", command_switch },
                 { "dead.replay", control_dead },
                 { "dead.drop", control_dead },
+                { "screen.list", control_screen_list },
+                { "screen.forget", control_screen_forget },
                 { "alarm.ack", control_alarm_ack },
                 { "alarm.publish", control_alarm_publish },
                 { "store.adopt", command_adopt },

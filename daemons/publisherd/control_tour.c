@@ -31,6 +31,13 @@ void tour_fail(struct tour *tour, const char *reason) {
         control_fail(client, MESSAGE_CONTROL_STORE_FAILED, "reason", reason, NULL);
 }
 
+void tour_refuse(struct tour *tour, enum message message) {
+        struct client *client = tour->client;
+
+        control_fail(client, message, "channel", tour->value, "player", tour->what, NULL);
+        tour_free(tour);
+}
+
 void tour_next(struct tour *tour) {
         int r;
 

@@ -112,6 +112,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
+    def do_POST(self):
+        house = self.server.house
+        beat = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with house.lock:
+            house.asked.append(self.path)
+            house.beats.append(beat)
+        self.send_response(house.beat_status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def playlist(self, house):
         if house.hang.is_set():
             house.hung += 1
@@ -157,6 +167,8 @@ class House:
         self.hung = 0
         self.unchanged = 0
         self.asked = []
+        self.beats = []
+        self.beat_status = 204
         self.serial = 0
         self.port = 0
         self.server = None

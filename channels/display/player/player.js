@@ -22,11 +22,11 @@
         return value >= least && value <= most ? value : usual;
     };
 
-    const POLL_MS = number('poll', 15, 0.1, 3600) * 1000;
+    const POLL_MS = number('poll', 3, 0.1, 3600) * 1000;
     const TIMEOUT_MS = number('timeout', 10, 0.1, 60) * 1000;
     const SPEED = number('speed', 1, 0.1, 1000);
     const TICK_MS = 250;
-    const OFFLINE_POLLS = 3;
+    const OFFLINE_POLLS = 5;
 
     // Reading: five Han characters a second, and two seconds to find the first line.
     const CHARACTERS_PER_SECOND = 5;
@@ -54,15 +54,17 @@
     let firstPlayer = null;         // the version of this page's files that the server last named
 
     let current = null;             // {entry, page, pages, from, deadline, dirty}
-    let lastUrgent = null;          // what was shown last of each sort, for the turn
-    let lastPlain = null;
+    let lastUrgent = null;          // {document, position} shown last of each sort, for the turn: not a
+    let lastPlain = null;           // word more of what may be withdrawn by then
     let wasUrgent = false;
     let told = new Set();           // urgent entries shown at least once
+    let begun = new Set();          // others that were, perhaps not to their last page
     let resume = new Map();         // document -> page, of those that gave way
     let resized = false;
     let keptClockMono = 0;
 
     const key = entry => entry.document + '\n' + entry.revision;
+    const isNew = entry => !begun.has(key(entry)) && !gongkai.beat.isDrawn(entry);
 
     // ---- which entry ----
 
@@ -80,7 +82,7 @@
         return last && some.find(each => each.position >= last.position) || some[0];
     }
 
-    // Urgent ones first, each of them; then one of them between every two others.
+    // Urgent ones first, each; then one between every two others. Of these a new one is next.
     function choose(some) {
         const urgent = some.filter(each => each.urgent);
         const plain = some.filter(each => !each.urgent);
@@ -90,7 +92,7 @@
             return fresh;
         if (urgent.length > 0 && (plain.length === 0 || !wasUrgent))
             return after(urgent, lastUrgent);
-        return after(plain, lastPlain);
+        return plain.find(isNew) || after(plain, lastPlain);
     }
 
     function reading(page) {
@@ -104,6 +106,8 @@
         current.page = page;
         current.deadline = performance.now() + wait;
         screen.page(page, wait);
+        if (page === current.pages.length - 1)
+            gongkai.beat.drew(current.entry, clock.now());
     }
 
     function lay(entry) {
@@ -115,12 +119,16 @@
 
     function show(entry, page) {
         // Noted first: an entry that cannot be laid out must not be chosen again and again.
+        const last = {document: entry.document, position: entry.position};
+
         wasUrgent = entry.urgent;
         if (entry.urgent) {
-            lastUrgent = entry;
+            lastUrgent = last;
             told.add(key(entry));
         } else {
-            lastPlain = entry;
+            if (!isNew(entry))
+                lastPlain = last;
+            begun.add(key(entry));
         }
         current = lay(entry);
         current.from = Math.min(page, current.pages.length - 1);
@@ -139,6 +147,7 @@
         // Alone, and on one page: it just stays.
         if (current && current.entry === entry && current.pages.length === 1) {
             current.deadline = performance.now() + reading(current.pages[0]);
+            gongkai.beat.drew(entry, clock.now());
             return;
         }
         const page = resume.get(entry.document) || 0;
@@ -195,6 +204,9 @@
             turn(some);
         if (current && (current.dirty || resized))
             again();
+        // Not before the first fetch: what was kept from yesterday may be withdrawn.
+        if (goodMono >= 0 || failures > 0)
+            gongkai.beat.tick(list, some);
         debug();
     }
 
@@ -229,10 +241,14 @@
         const documents = new Set(playlist.entries.map(each => each.document));
         const words = list && list.language;
 
+        gongkai.playlist.inherit(playlist, list);
         list = playlist;
         screen.house(playlist);
         told.forEach(each => { if (!keys.has(each)) told.delete(each); });
+        begun.forEach(each => { if (!keys.has(each)) begun.delete(each); });
         resume.forEach((page, each) => { if (!documents.has(each)) resume.delete(each); });
+
+        gongkai.beat.keep(list.entries);
 
         if (!current)
             return;
@@ -338,7 +354,7 @@
                 pages: current.pages.length} : null,
             count: onShow().length,
             clockOffsetMs: clock.offset(),
-            polls: polls, failures: failures, problem: problem,
+            polls: polls, failures: failures, problem: problem, beats: gongkai.beat.state(),
             now: new Date(clock.now()).toISOString()
         };
     }
@@ -351,6 +367,13 @@
         element.textContent = JSON.stringify(state(), null, 1);
     }
 
+    // In sight again: a browser that is not slows everything down, and nothing drawn there counts.
+    function seen() {
+        if (current && current.page === current.pages.length - 1)
+            gongkai.beat.drew(current.entry, clock.now());
+        pollSoon();
+    }
+
     function begin() {
         const kept = gongkai.playlist.kept();
 
@@ -359,10 +382,12 @@
             etag = kept.etag;
             listText = kept.text;
             storedAt = kept.fetched;
+            gongkai.beat.restore(kept.playlist.entries);
             take(kept.playlist);
         }
         window.addEventListener('resize', () => { resized = true; });
         window.addEventListener('online', pollSoon);
+        document.addEventListener('visibilitychange', seen);
         window.addEventListener('contextmenu', event => event.preventDefault());
         if (window.isSecureContext && navigator.serviceWorker)
             navigator.serviceWorker.register('sw.js').catch(() => {});

@@ -56,8 +56,28 @@
             text: typeof raw.text === 'string' ? gongkai.plain(raw.text) : '',
             short: string(raw.short), url: string(raw.url),
             urgent: raw.urgent === true, start: start, end: end,
-            position: 0, same: JSON.stringify(raw)
+            position: 0, same: JSON.stringify(raw), digest: ''
         };
+    }
+
+    // What of an entry is drawn, in the order of ../README.md.
+    const DRAWN = ['document', 'revision', 'kind', 'title', 'number', 'publisher', 'date', 'html', 'text',
+        'short', 'urgent', 'url'];
+
+    // Made once, and only of what is drawn: it takes a while on an old box.
+    function digest(entry) {
+        if (!entry.digest) {
+            const raw = JSON.parse(entry.same);
+            entry.digest = gongkai.sha256(DRAWN.map(name => raw[name] === null ||
+                raw[name] === undefined ? '' : String(raw[name])).join('\n'));
+        }
+        return entry.digest;
+    }
+
+    // The digests of what did not change are known.
+    function inherit(list, before) {
+        const known = new Map(before ? before.entries.map(each => [each.same, each.digest]) : []);
+        list.entries.forEach(each => { each.digest = known.get(each.same) || ''; });
     }
 
     // The playlist of this text, or null: then the last good one stays.
@@ -93,6 +113,7 @@
         return {
             title: string(raw.title), county: string(raw.county), display: string(raw.display),
             language: string(raw.language), player: string(raw.player), serial: raw.serial,
+            beat: string(raw.beat), region: string(raw.region),
             entries: entries, skipped: skipped
         };
     }
@@ -156,5 +177,6 @@
                 fetched: raw.fetched} : null;
     }
 
-    gongkai.playlist = {parse: parse, keep: keep, touch: touch, kept: kept, read: read, write: write};
+    gongkai.playlist = {parse: parse, digest: digest, inherit: inherit, keep: keep, touch: touch,
+        kept: kept, read: read, write: write, forget: forget};
 }());

@@ -5,8 +5,8 @@
  * From the network first: a newer player on the server is used at the next load. */
 'use strict';
 
-const SHELL = ['./', 'index.html', 'player.css', 'words.js', 'clock.js', 'playlist.js', 'clean.js',
-    'tables.js', 'paginate.js', 'screen.js', 'player.js'];
+const SHELL = ['./', 'index.html', 'player.css', 'words.js', 'clock.js', 'sha256.js', 'playlist.js',
+    'clean.js', 'tables.js', 'paginate.js', 'screen.js', 'beat.js', 'player.js'];
 const CACHE = 'gongkai-player:' + self.registration.scope;
 const PATIENCE_MS = 5000;
 
