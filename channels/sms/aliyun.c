@@ -77,6 +77,7 @@ static int aliyun_send(const struct delivery *delivery, const struct sms_batch *
                                : batch->round == SMS_WITHDRAWAL ? options->template_withdraw
                                                                 : options->template;
         char *text freed_by(freep) = NULL;
+        struct buf salt freed_by(buf_done) = { 0 };
         json_t *values, *params;
         int error;
 
@@ -89,7 +90,8 @@ static int aliyun_send(const struct delivery *delivery, const struct sms_batch *
                                   options->signature, "TemplateCode", template, "TemplateParam", text, "OutId",
                                   batch->id)
                       : NULL;
-        return request(delivery, "SendSms", params, batch->id, ret);
+        buf_fmt(&salt, "%s%s", batch->id, batch->again ? " again" : "");
+        return request(delivery, "SendSms", params, buf_text(&salt), ret);
 }
 
 static int aliyun_ask(const struct delivery *delivery, const char *number, const char *day, unsigned page,
@@ -180,6 +182,7 @@ static json_t *judge(const struct delivery *delivery, const struct http_reply *r
                         ret->class = codes[i].class;
         if (strncmp(code, "Throttling.", 11) == 0)
                 ret->class = SMS_WAIT;
+        ret->of_number = strcmp(code, "isv.BUSINESS_LIMIT_CONTROL") == 0;
         if (ret->class == SMS_WAIT)
                 ret->at_ms = opens_ms(code, message ? message : "", delivery->now_ms);
         sms_words(code, strlen(code), &ret->words);

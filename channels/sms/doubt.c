@@ -12,7 +12,10 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { MOST_PUT = 60 }; /* notes in one step, beside the head */
+enum { MOST_PUT = 60 /* notes in one step, beside the head */ };
+
+/* Aliyun tells of the last 30 days; one less, for a second day that is asked about. */
+static const int64_t known_ms = INT64_C(29) * 86400000;
 
 static bool may_have_left(const struct round *round, int64_t k, const struct sms_note *note) {
         const json_t *sent = json_object_get(round->memo, "sent");
@@ -68,6 +71,8 @@ static int settle(struct round *round, json_t *put, int64_t k, const struct sms_
         /* Where one request was not answered the next may not be either: one number goes ahead. */
         r |= round_set(round->head, "limit", json_integer(1));
         if (round->options->in_doubt == SMS_REPEAT)
+                r |= round_set(round->head, "repeats", json_true());
+        if (round->options->in_doubt == SMS_REPEAT)
                 return r < 0 ? -ENOMEM : change(round, put, k, SMS_FREE, note, members_of_none);
         r |= round_add(round->head, "doubt", (int64_t) note->n);
         return r < 0 ? -ENOMEM : change(round, put, k, SMS_DOUBTFUL, note, note->members);
@@ -89,9 +94,10 @@ static int ask_one(struct round *round) {
 
                 if (i >= n)
                         return 0;
-                if (sms_account_number(round->delivery->account, hash, number))
+                if (round->delivery->now_ms - ms < known_ms &&
+                    sms_account_number(round->delivery->account, hash, number))
                         break;
-                /* Not on the lists any more: it cannot be asked about, nor is it sent to again. */
+                /* Not on the lists any more, or too old: it cannot be asked about, nor is it sent to again. */
                 buf_str(&lost, round_text(round->memo, "lost"));
                 buf_add(&lost, hash, SMS_HASH);
                 r = lost.error | round_set(round->memo, "lost", json_string(buf_text(&lost)));
@@ -109,31 +115,36 @@ static int ask_one(struct round *round) {
                        : 1;
 }
 
-/* All are asked: found is sent; lost is in doubt; the others are free once they can come no more. */
+/* All are asked, or all up to one that got no answer: found is sent; lost is in doubt; the others are
+ * free once they can come no more. What is left is asked about when the next attempt begins. */
 static int settle_asked(struct round *round) {
+        const char *rest = round_text(round->memo, "members") + round_number(round->memo, "i") * SMS_HASH;
         const char *found = round_text(round->memo, "found"), *missing = round_text(round->memo, "missing");
         const char *lost = round_text(round->memo, "lost");
         int64_t k = round_number(round->memo, "k"), n = round_number(round->head, "n");
         json_t *put freed_by(json_decrefp) = json_object();
         int64_t at = round_number(round->memo, "ms") + round->delivery->late_effect_ms;
         bool wait = *missing && round->delivery->now_ms < at;
+        struct buf left freed_by(buf_done) = { 0 };
         struct sms_note note;
         int r = put ? 0 : -ENOMEM;
 
         if (!note_of(round, k, &note))
                 return 0;
         note.members = NULL; /* the text that it is in is replaced below */
+        buf_fmt(&left, "%s%s", wait ? missing : "", rest);
+        r |= left.error;
         if (wait)
                 r |= round_set(round->memo, "not_yet", json_integer(at));
         r |= round_add(round->head, "sent", (int64_t) (strlen(found) / SMS_HASH));
         r |= round_add(round->head, "doubt", (int64_t) (strlen(lost) / SMS_HASH));
-        if (*found && wait)
+        if (*found && left.len > 0)
                 r |= change(round, put, n++, SMS_SENT, &note, found);
         if (*lost)
                 r |= change(round, put, n++, SMS_DOUBTFUL, &note, lost);
-        r |= wait     ? change(round, put, k, SMS_CLAIMED, &note, missing)
-             : *found ? change(round, put, k, SMS_SENT, &note, found)
-                      : change(round, put, k, SMS_FREE, &note, "");
+        r |= left.len > 0 ? change(round, put, k, SMS_CLAIMED, &note, buf_text(&left))
+             : *found     ? change(round, put, k, SMS_SENT, &note, found)
+                          : change(round, put, k, SMS_FREE, &note, "");
         r |= round_set(round->head, "n", json_integer(n));
         if (r < 0)
                 return -ENOMEM;
@@ -197,6 +208,22 @@ static int keep_answer(struct round *round, const char *key) {
         return r < 0 ? -ENOMEM : 0;
 }
 
+/* A question that got no answer ends the attempt, but what is known by then is kept. That the
+ * question is refused says nothing of the notice: somebody has to look. */
+static int no_answer(struct round *round, const struct sms_answer *answer) {
+        enum sms_class class = answer->class == SMS_UNSURE  ? SMS_BUSY
+                               : answer->class == SMS_CONTENT || answer->class == SMS_SPLIT ? SMS_ODD
+                                                                                            : answer->class;
+        int r = round_set(round->memo, "then", json_pack("{s:i, s:I, s:s}", "class", (int) class, "at",
+                                                         (json_int_t) answer->at_ms, "words",
+                                                         buf_text(&answer->words)));
+
+        if (r < 0)
+                return -ENOMEM;
+        r = settle_asked(round);
+        return r < 0 ? r : r > 0 ? 0 : sms_verdict(round->provider, class, answer->at_ms, buf_text(&answer->words), round->ret);
+}
+
 static bool has_second_day(const struct round *round) {
         int64_t ms = round_number(round->memo, "ms");
         char one[9], other[9];
@@ -215,10 +242,11 @@ int doubt_next_ask(struct round *round, const struct http_reply *reply) {
 
         sms_book_name(round->delivery, round_number(round->memo, "k"), id);
         round->provider->judge_ask(round->delivery, reply, id, page, &found, &more, &answer);
-        if (answer.class != SMS_OK)
-                return sms_verdict(round->provider, answer.class == SMS_UNSURE ? SMS_BUSY : answer.class,
-                                   answer.at_ms, buf_text(&answer.words), round->ret);
-        if (found)
+        if (answer.class == SMS_RECIPIENT) /* no such number, but it was on the lists when it was sent to */
+                r = keep_answer(round, "lost");
+        else if (answer.class != SMS_OK)
+                return no_answer(round, &answer);
+        else if (found)
                 r = keep_answer(round, "found");
         else if (more)
                 r = round_set(round->memo, "page", json_integer(page + 1));
@@ -235,7 +263,7 @@ int doubt_next_ask(struct round *round, const struct http_reply *reply) {
 }
 
 int doubt_next_fix(struct round *round) {
-        const json_t *told = json_object_get(round->memo, "tell");
+        const json_t *told = json_object_get(round->memo, "tell"), *then = json_object_get(round->memo, "then");
         int64_t now = round->delivery->now_ms, at = round_number(round->memo, "not_yet");
         char batch[24], count[24], minute[MOMENT_TEXT];
         bool repeat = round->options->in_doubt == SMS_REPEAT;
@@ -246,6 +274,9 @@ int doubt_next_fix(struct round *round) {
                                     "batch", round_text(told, "batch"), "count", round_text(told, "count"),
                                     "numbers", round_text(told, "numbers"), "carrier",
                                     round->provider->name, NULL);
+        if (then)
+                return sms_verdict(round->provider, (enum sms_class) round_number(then, "class"),
+                                   round_number(then, "at"), round_text(then, "words"), round->ret);
         if (at == 0)
                 return round_load(round);
         (void) snprintf(batch, sizeof(batch), "%lld", (long long) round_number(round->memo, "k") + 1);

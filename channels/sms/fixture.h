@@ -48,8 +48,12 @@ struct world {
         const char *bad_number; /* refused with `bad_answer`, and every batch that has it */
         const char *bad_answer;
         bool loses_replies, loses_requests; /* the next one only */
+        bool refuses_repeats;   /* what a number has had, with all others of the batch */
+        int questions_fail;     /* each so manyth question; 0: none */
+        const char *retry_after;
         int n_sendings, n_questions;
-        char *last_url, *last_body, *last_headers;
+        char *last_url, *last_body, *last_nonce;
+        bool nonce_twice;
         /* the next kill */
         int kill_at;     /* after so many steps of all attempts; NEVER */
         bool kill_after; /* the step's effect */
@@ -111,7 +115,7 @@ __attribute__((unused)) static struct world world_of(const struct driver *driver
 __attribute__((unused)) static void world_done(struct world *world) {
         json_t *parts[] = { world->event, world->memo, world->account, world->book, world->counts, world->files,
                             world->phones };
-        char *texts[] = { world->last_url, world->last_body, world->last_headers, world->code, world->sentence,
+        char *texts[] = { world->last_url, world->last_body, world->last_nonce, world->code, world->sentence,
                           world->reference, world->options.url, world->options.hours };
 
         for (size_t i = 0; i < ELEMENTS(parts); i++)
@@ -246,6 +250,18 @@ static void text_one(struct world *world, const char *number, const char *id, co
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "OutId", id, "day", day, "text", text));
 }
 
+static bool takes(const struct world *world, const char *numbers) {
+        const char *number;
+        json_t *texts;
+
+        if (world->bad_number && strstr(numbers, world->bad_number))
+                return false;
+        json_object_foreach(world->phones, number, texts)
+                if (world->refuses_repeats && strstr(numbers, number))
+                        return false;
+        return true;
+}
+
 /* What the carrier makes of a sending: all numbers or none. */
 static bool text_all(struct world *world, const struct http_request *http) {
         char *numbers = NULL, *id = NULL, *text = NULL;
@@ -264,7 +280,7 @@ static bool text_all(struct world *world, const struct http_request *http) {
                 text = strdup(buf_text(&http->body));
         }
         assert_non_null(numbers);
-        if (world->bad_number && strstr(numbers, world->bad_number)) {
+        if (!takes(world, numbers)) {
                 free(numbers), free(id), free(text), json_decref(body);
                 return false;
         }
@@ -275,9 +291,16 @@ static bool text_all(struct world *world, const struct http_request *http) {
 }
 
 static char *details_of(struct world *world, const char *url) {
-        char *number = parameter(url, "PhoneNumber"), *day = parameter(url, "SendDate"), *out;
+        char *number = parameter(url, "PhoneNumber"), *day = parameter(url, "SendDate"), *out, oldest[9];
         json_t *rows = json_array(), *row, *all;
         size_t i;
+
+        /* "the last 30 days" */
+        sms_day(world->delivery.now_ms - INT64_C(30) * 86400000, oldest);
+        if (strcmp(day, oldest) < 0) {
+                json_decref(rows), free(number), free(day);
+                return strdup("{\"Code\":\"isv.INVALID_PARAMETERS\",\"Message\":\"SendDate\"}");
+        }
 
         json_array_foreach(json_object_get(world->phones, number), i, row)
                 if (strcmp(json_string_value(json_object_get(row, "day")), day) == 0)
@@ -313,6 +336,12 @@ static char *http_do(struct world *world, const struct http_request *http, struc
         free(world->last_url), free(world->last_body);
         world->last_url = strdup(http->url);
         world->last_body = strdup(buf_text(&http->body));
+        if (header(http, "x-acs-signature-nonce")) {
+                world->nonce_twice = world->nonce_twice ||
+                                     (world->last_nonce && strcmp(world->last_nonce, header(http, "x-acs-signature-nonce")) == 0);
+                free(world->last_nonce);
+                world->last_nonce = strdup(header(http, "x-acs-signature-nonce"));
+        }
         if (world->loses_requests) {
                 world->loses_requests = false;
                 *reply = (struct http_reply) { .error = "connection refused" };
@@ -323,6 +352,11 @@ static char *http_do(struct world *world, const struct http_request *http, struc
                 world->n_questions++;
                 assert_true(http->harmless);
                 body = details_of(world, http->url);
+                if (world->questions_fail && world->n_questions % world->questions_fail == 0) {
+                        free(body);
+                        body = strdup("<html>");
+                        status = 500;
+                }
         } else {
                 world->n_sendings++;
                 assert_false(http->repeatable);
@@ -334,7 +368,8 @@ static char *http_do(struct world *world, const struct http_request *http, struc
                         answer = world->bad_answer;
                 body = strdup(answer);
         }
-        *reply = (struct http_reply) { .status = status, .body = body, .n_body = strlen(body), .sent = true };
+        *reply = (struct http_reply) { .status = status, .body = body, .n_body = strlen(body), .sent = true,
+                                       .retry_after = world->retry_after };
         if (world->loses_replies) {
                 world->loses_replies = false;
                 *reply = (struct http_reply) { .sent = true, .error = "timed out" };

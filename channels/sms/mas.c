@@ -132,6 +132,8 @@ static void mas_judge(const struct delivery *delivery, const struct http_reply *
                 { "IllegalMac", SMS_LOGIN },      { "IllegalSignId", SMS_LOGIN }, { "NoSignId", SMS_LOGIN },
                 { "InvalidUsrOrPwd", SMS_LOGIN }, { "NOT_WHITE_IP", SMS_LOGIN },  { "InvalidMessage", SMS_CONTENT },
                 { "TooManyMobiles", SMS_SPLIT },  { "InvalidMobile", SMS_RECIPIENT },
+                { "DupMobile", SMS_ODD }, /* we name none twice */
+                { "SameNumberAndContent", SMS_REPEATED },
                 { "IllegalTemplateId", SMS_LOGIN }, { "ParamsAndTemplateDoesNotMatch", SMS_CONTENT },
         };
         json_t *json freed_by(json_decrefp) = NULL;

@@ -120,7 +120,7 @@ void sms_check(const struct sms_options *options, const char *path, struct probl
                 problems_add(problems, path, 0, MESSAGE_SMS_BAD_SIGNATURE, "value", options->signature, NULL);
         if (options->hours && !sms_hours_read(options->hours, &from, &to))
                 problems_add(problems, path, 0, MESSAGE_SMS_BAD_HOURS, "value", options->hours, NULL);
-        if (options->day_limit > 0 && options->day_reserve > options->day_limit)
+        if (options->day_limit > 0 && options->day_reserve >= options->day_limit)
                 problems_add(problems, path, 0, MESSAGE_SMS_BAD_RESERVE, NULL);
         if (options->test_number && !sms_number_read(options->test_number, number)) {
                 struct buf mask freed_by(buf_done) = { 0 };

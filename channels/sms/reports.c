@@ -48,7 +48,7 @@ int reports_begin(struct round *round) {
         size_t i;
 
         if (round->delivery->now_ms < at)
-                return step_verdict(round->ret, VERDICT_ASK, "sms/reports", at, MESSAGE_SMS_REPORTS, "at",
+                return step_verdict(round->ret, VERDICT_ASK, "sms/reports", at, MESSAGE_SMS_QUIET, "at",
                                     moment_write_minute(at, minute), NULL);
         if (!notes)
                 return round_load(round);

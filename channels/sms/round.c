@@ -164,6 +164,7 @@ int sms_verdict(const struct sms_provider *provider, enum sms_class class, int64
                 [SMS_LOGIN] = { VERDICT_BLOCKED, "sms/login", MESSAGE_SMS_LOGIN },
                 [SMS_RESIGN] = { VERDICT_BLOCKED, "sms/clock", MESSAGE_SMS_CLOCK },
                 [SMS_ODD] = { VERDICT_BLOCKED, "sms/odd", MESSAGE_SMS_ODD },
+                [SMS_REPEATED] = { VERDICT_REFUSED, "sms/content", MESSAGE_SMS_CONTENT },
         };
         char *none freed_by(freep) = say(MESSAGE_SMS_NO_WORDS, NULL);
         char minute[MOMENT_TEXT];
@@ -336,6 +337,9 @@ int round_finish(struct round *round) {
 
         if (json_is_true(json_object_get(round->memo, "capped")))
                 return round_load(round);
+        if (json_object_get(round->memo, "postponed"))
+                return sms_verdict(round->provider, SMS_WAIT, round_number(round->memo, "postponed"),
+                                   round_text(round->memo, "postponed_words"), round->ret);
         more = json_is_true(json_object_get(round->memo, "more"));
         if (first)
                 r |= round_set(round->head, "complete", json_true());
@@ -362,7 +366,7 @@ static int check_key(const struct delivery *delivery, const struct sms_provider 
         int r = sms_secret(delivery, "hmac_key", &key, ret);
 
         if (r == 0 && strlen(key) < KEY_LEAST) {
-                r = step_verdict(ret, VERDICT_BLOCKED, "sms/secret", 0, MESSAGE_SMS_SHORT_KEY, NULL);
+                r = step_verdict(ret, VERDICT_BLOCKED, "sms/secret", 0, MESSAGE_SMS_SHORT_KEY, "part", "hmac_key", NULL);
                 return r < 0 ? r : -ENODATA;
         }
         for (size_t i = 0; provider->secrets[i] && r == 0; i++) {

@@ -9,11 +9,14 @@
  *         cursor  the last hash that is done; all behind it on the lists are still to go
  *         capped  `low` took not all           more    corrections come after this round
  *         k, members, next_low, next_cursor    the batch in hand, and what they are when it is done
- *         then    the verdict behind the record
+ *         then    the verdict behind the record      resigned  this batch was signed anew
+ *         postponed   when those that have had too many can be sent to; n_postponed, postponed_words
+ *         paid    how many of the batch in hand the day's count knows from before
  *
  * The head, a JSON object in the book: n batches; complete: everybody got the first message; done: the
  * last rank done; sent, failed, doubt: numbers; limit: the size of the next batch; title, ms: of the
- * first message; reports_ms, delivered, undelivered. */
+ * first message; credit, day: numbers that this day's count knows and that were not taken; repeats: a batch
+ * in doubt was sent again. */
 #ifndef CHANNELS_SMS_ROUND_H
 #define CHANNELS_SMS_ROUND_H
 

@@ -234,7 +234,7 @@ static void the_days_ceiling_holds_and_leaves_its_reserve(void **state) {
         assert_int_equal(world.last, VERDICT_WAIT);
         assert_string_equal(world.code, "sms/ceiling");
         assert_int_equal(texted(&world, &twice), 10); /* 4, 4, and the 2 that were left */
-        assert_int_equal(world.at_ms, NOON + INT64_C(12) * 3600000);
+        assert_int_equal(world.at_ms, NOON + INT64_C(20) * 3600000); /* the next day, and not at night */
         world.delivery.urgent = true;
         assert_true(attempt(&world));
         assert_int_equal(texted(&world, &twice), 12);

@@ -172,11 +172,13 @@ enum sms_class {
         SMS_LOGIN,
         SMS_RESIGN, /* sign anew, once */
         SMS_ODD,    /* an answer that nobody told us of */
+        SMS_REPEATED, /* one of these numbers had this very text already */
 };
 
 struct sms_answer {
         enum sms_class class;
         int64_t at_ms;
+        bool of_number;   /* WAIT: a number has had too many, not the account */
         struct buf words; /* for people; masked */
 };
 
@@ -189,6 +191,7 @@ struct sms_batch {
         const char *title; /* of what was sent first */
         const char *id;    /* of the batch: "m.<24 hex>.<k>" */
         int64_t k;
+        bool again; /* the very request of before, to be signed anew */
 };
 
 struct sms_provider {
