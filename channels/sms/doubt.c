@@ -56,9 +56,32 @@ static int tell_later(struct round *round, int64_t k, const struct sms_note *not
         (void) snprintf(batch, sizeof(batch), "%lld", (long long) k + 1);
         (void) snprintf(count, sizeof(count), "%zu", note->n);
         round_sample(round, note->members, &sample);
-        return round_set(round->memo, "tell",
-                         json_pack("{s:s, s:s, s:s}", "batch", batch, "count", count, "numbers",
-                                   buf_text(&sample)));
+        return round_set(round->head, "tell",
+                         json_pack("{s:I, s:s, s:s, s:s}", "k", (json_int_t) k, "batch", batch, "count", count,
+                                   "numbers", buf_text(&sample)));
+}
+
+/* It stands in the head until the memo, which is kept together with the verdict, says that it was told: who
+ * dies in between tells it again. */
+static int tell(struct round *round, const json_t *told) {
+        bool repeat = round->options->in_doubt == SMS_REPEAT;
+
+        if (round_set(round->memo, "told", json_integer(round_number(told, "k"))) < 0)
+                return -ENOMEM;
+        return step_verdict(round->ret, VERDICT_ASK, "sms/doubt", round->delivery->now_ms,
+                            repeat ? MESSAGE_SMS_DOUBT_REPEATED : MESSAGE_SMS_DOUBT_SKIPPED, "batch",
+                            round_text(told, "batch"), "count", round_text(told, "count"), "numbers",
+                            round_text(told, "numbers"), "carrier", round->provider->name, NULL);
+}
+
+/* 1 with a verdict, or 0. */
+static int tell_anew(struct round *round) {
+        const json_t *untold = json_object_get(round->head, "tell"), *told = json_object_get(round->memo, "told");
+
+        if (untold && !(told && json_integer_value(told) == round_number(untold, "k")))
+                return tell(round, untold) < 0 ? -ENOMEM : 1;
+        (void) json_object_del(round->head, "tell");
+        return 0;
 }
 
 static int settle(struct round *round, json_t *put, int64_t k, const struct sms_note *note) {
@@ -172,8 +195,10 @@ int doubt_begin(struct round *round) {
         json_t *put freed_by(json_decrefp) = json_object();
         int64_t n = round_number(round->head, "n");
         struct sms_note note;
-        int r = put ? 0 : -ENOMEM;
+        int r = put ? tell_anew(round) : -ENOMEM;
 
+        if (r != 0)
+                return r;
         for (int64_t k = 0; k < n && r == 0; k++) {
                 if (!note_of(round, k, &note) || note.state != SMS_CLAIMED)
                         continue;
@@ -183,7 +208,7 @@ int doubt_begin(struct round *round) {
                         break; /* first what needs no asking */
                 }
                 r = settle(round, put, k, &note);
-                if (json_object_get(round->memo, "tell") || json_object_size(put) >= MOST_PUT)
+                if (json_object_get(round->head, "tell") || json_object_size(put) >= MOST_PUT)
                         break; /* what is in doubt one at a time, each with a sentence of its own */
         }
         if (r < 0 || json_object_size(put) == 0)
@@ -263,17 +288,12 @@ int doubt_next_ask(struct round *round, const struct http_reply *reply) {
 }
 
 int doubt_next_fix(struct round *round) {
-        const json_t *told = json_object_get(round->memo, "tell"), *then = json_object_get(round->memo, "then");
-        int64_t now = round->delivery->now_ms, at = round_number(round->memo, "not_yet");
+        const json_t *untold = json_object_get(round->head, "tell"), *then = json_object_get(round->memo, "then");
+        int64_t at = round_number(round->memo, "not_yet");
         char batch[24], count[24], minute[MOMENT_TEXT];
-        bool repeat = round->options->in_doubt == SMS_REPEAT;
 
-        if (told)
-                return step_verdict(round->ret, VERDICT_ASK, "sms/doubt", now,
-                                    repeat ? MESSAGE_SMS_DOUBT_REPEATED : MESSAGE_SMS_DOUBT_SKIPPED,
-                                    "batch", round_text(told, "batch"), "count", round_text(told, "count"),
-                                    "numbers", round_text(told, "numbers"), "carrier",
-                                    round->provider->name, NULL);
+        if (untold)
+                return tell(round, untold);
         if (then)
                 return sms_verdict(round->provider, (enum sms_class) round_number(then, "class"),
                                    round_number(then, "at"), round_text(then, "words"), round->ret);

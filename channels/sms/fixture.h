@@ -59,6 +59,10 @@ struct world {
         bool kill_after; /* the step's effect */
         int n_steps, n_attempts;
         bool killed;
+        /* Whether it dies at this step, before or after its effect; in place of kill_at. */
+        bool (*kills)(struct world *world, const struct step *step, bool after);
+        void *killer;           /* of the test's own */
+        json_t *read_before;    /* the account that each new process has read: spares reading it again */
         /* Another worker, which does all while this one stands before its n-th step. */
         struct world *intruder;
         int intrudes_at;
@@ -391,7 +395,11 @@ static void note_memo(struct world *world, json_t *memo) {
 }
 
 /* Whether the process dies here. */
-static bool dies(struct world *world) {
+static bool dies(struct world *world, const struct step *step, bool after) {
+        if (world->kills)
+                return world->kills(world, step, after);
+        if (world->killed || world->kill_after != after)
+                return false;
         if (world->kill_at == NEVER || world->n_steps++ != world->kill_at)
                 return false;
         world->killed = true;
@@ -449,7 +457,7 @@ __attribute__((unused)) static bool attempt(struct world *world) {
                         json_decref(values), json_decref(memo), step_done(&step);
                         return false;
                 }
-                if (!world->killed && !world->kill_after && dies(world)) {
+                if (dies(world, &step, false)) {
                         json_decref(values), json_decref(memo), step_done(&step);
                         return false;
                 }
@@ -471,7 +479,7 @@ __attribute__((unused)) static bool attempt(struct world *world) {
                         }
                         delivery->account = world->account;
                 }
-                if (!world->killed && world->kill_after && dies(world)) {
+                if (dies(world, &step, true)) {
                         json_decref(values), json_decref(memo), free(body), step_done(&step);
                         return false;
                 }
@@ -503,6 +511,11 @@ static bool make_account(struct world *world, struct step *verdict) {
         struct delivery *delivery = &world->delivery;
         struct step step = { 0 };
 
+        if (world->read_before) {
+                json_decref(world->account);
+                world->account = json_copy(world->read_before);
+                return json_object_set_new(world->account, "at", json_integer(delivery->now_ms)) == 0;
+        }
         delivery->account = world->account;
         assert_int_equal(world->driver->account_begin(delivery, &step), 0);
         while (step.kind != STEP_VERDICT) {
@@ -569,6 +582,13 @@ __attribute__((unused)) static int texted(const struct world *world, bool *ret_t
                 *ret_twice = *ret_twice || json_array_size(list) > 1;
         }
         return n;
+}
+
+/* The "doubt=" of the reference. */
+__attribute__((unused)) static int doubt_of(const struct world *world) {
+        const char *at = strstr(world->reference, "doubt=");
+
+        return at ? (int) strtol(at + 6, NULL, 10) : -1;
 }
 
 /* No number stands anywhere but in the requests and the process's memory. */

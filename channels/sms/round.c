@@ -46,7 +46,7 @@ static struct sms_rank rank_read(const char *text) {
 /* A copy of what the steps before left; of an earlier attempt, only what was last about to leave. */
 static int round_init(struct round *round, const struct delivery *delivery,
                       const struct sms_provider *provider, bool anew, struct step *ret) {
-        json_t *sent = NULL;
+        json_t *sent = NULL, *told = NULL;
         char rank[40];
         int r = 0;
 
@@ -54,12 +54,16 @@ static int round_init(struct round *round, const struct delivery *delivery,
                                   .rank = { delivery->revision, delivery->level }, .ret = ret };
         rank_write(round->rank, rank);
         *ret = (struct step) { .kind = STEP_VERDICT };
-        if (strcmp(round_text(delivery->memo, "rank"), rank) == 0)
+        if (strcmp(round_text(delivery->memo, "rank"), rank) == 0) {
                 sent = json_object_get(delivery->memo, "sent");
+                told = json_object_get(delivery->memo, "told");
+        }
         round->memo = anew ? json_object() : json_copy((json_t *) delivery->memo);
         r |= round_set(round->memo, "rank", json_string(rank));
         if (sent)
                 r |= round_set(round->memo, "sent", json_incref(sent));
+        if (told)
+                r |= round_set(round->memo, "told", json_incref(told));
         if (anew)
                 r |= round_set(round->memo, "since", json_integer(delivery->now_ms)) |
                      round_set(round->memo, "head", json_object()) |
@@ -76,9 +80,9 @@ static void round_release(struct round *round) {
         json_decref(round->memo);
 }
 
-/* With a verdict only what was last about to leave goes. */
+/* With a verdict only what was last about to leave goes, and what was told. */
 int round_keep(struct round *round) {
-        json_t *sent = json_object_get(round->memo, "sent");
+        json_t *sent = json_object_get(round->memo, "sent"), *told = json_object_get(round->memo, "told");
 
         if (round->ret->kind != STEP_VERDICT) {
                 round->ret->memo = json_incref(round->memo);
@@ -87,7 +91,8 @@ int round_keep(struct round *round) {
         round->ret->memo = json_object();
         if (!round->ret->memo ||
             round_set(round->ret->memo, "rank", json_incref(json_object_get(round->memo, "rank"))) < 0 ||
-            (sent && round_set(round->ret->memo, "sent", json_incref(sent)) < 0))
+            (sent && round_set(round->ret->memo, "sent", json_incref(sent)) < 0) ||
+            (told && round_set(round->ret->memo, "told", json_incref(told)) < 0))
                 return -ENOMEM;
         return 0;
 }

@@ -1,8 +1,9 @@
 /* Inside round.c, claim.c, plan.c, doubt.c and reports.c: one delivery between two steps.
  *
- * The memo (kept only until the verdict but for its first two):
+ * The memo (kept only until the verdict but for its first three):
  *
  *         rank    "7.0"                        sent    the batch whose request was last about to leave
+ *         told    the batch in doubt that a verdict has named
  *         stage   what the next reply is to    since   when this attempt began
  *         head    the document's head          notes   its batches, until the plan is made
  *         round   enum sms_round               low     hashes still to go, before those behind
@@ -16,7 +17,7 @@
  * The head, a JSON object in the book: n batches; complete: everybody got the first message; done: the
  * last rank done; sent, failed, doubt: numbers; limit: the size of the next batch; title, ms: of the
  * first message; credit, day: numbers that this day's count knows and that were not taken; repeats: a batch
- * in doubt was sent again. */
+ * in doubt was sent again; tell: the batch in doubt that is to be named. */
 #ifndef CHANNELS_SMS_ROUND_H
 #define CHANNELS_SMS_ROUND_H
 

@@ -4,12 +4,6 @@
 
 static const struct driver *const all[] = { &mas_driver, &aliyun_driver, &kannel_driver };
 
-static int doubt_of(const struct world *world) {
-        const char *at = strstr(world->reference, "doubt=");
-
-        return at ? (int) strtol(at + 6, NULL, 10) : -1;
-}
-
 static void one_notice_reaches_everybody_once(void **state) {
         (void) state;
         for (size_t i = 0; i < ELEMENTS(all); i++) {
@@ -67,30 +61,6 @@ static void a_kill_anywhere_texts_nobody_twice_and_skips_nobody(void **state) {
                                 if (!killed)
                                         break; /* there are no more steps */
                         }
-}
-
-static void ten_thousand_survive_a_kill_in_the_middle(void **state) {
-        (void) state;
-        for (size_t i = 0; i < 2; i++)
-                for (int at = 3; at < 66; at += 21) {
-                        struct world world = world_of(all[i]);
-                        bool twice;
-                        int n;
-
-                        world.options.batch = 500;
-                        world.kill_at = at;
-                        world.kill_after = at % 2;
-                        put_people(&world, 0, 10000);
-                        deliver(&world);
-                        n = texted(&world, &twice);
-                        print_message("%s killed at step %d: %s\n", all[i]->name, at, world.reference);
-                        assert_true(world.killed);
-                        assert_false(twice);
-                        assert_in_range(n, 10000 - doubt_of(&world), 10000);
-                        assert_in_range(doubt_of(&world), 0, all[i] == &aliyun_driver ? 0 : 500);
-                        assert_masked(&world);
-                        world_done(&world);
-                }
 }
 
 static void a_lost_reply_is_looked_up_or_named(void **state) {
@@ -482,7 +452,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_notice_reaches_everybody_once),
                 cmocka_unit_test(a_kill_anywhere_texts_nobody_twice_and_skips_nobody),
-                cmocka_unit_test(ten_thousand_survive_a_kill_in_the_middle),
                 cmocka_unit_test(a_lost_reply_is_looked_up_or_named),
                 cmocka_unit_test(what_never_left_is_no_doubt),
                 cmocka_unit_test(behind_a_doubt_one_number_goes_ahead),
