@@ -82,7 +82,7 @@ static int put_claim(struct round *round, int64_t k, int64_t n) {
         sms_book_name(round->delivery, k, name);
         get = json_pack("[s]", name);
         r = round_set(round->memo, "k", json_integer(k)) | round_set(round->head, "n", json_integer(k + 1));
-        r |= round_put_note(round, put, k, sms_note_write(SMS_CLAIMED, round->rank, round->delivery->now_ms,
+        r |= round_put_note(round, put, k, sms_note_write(SMS_CLAIMED, round->rank, round->delivery->now_ms, "",
                                                           round_text(round->memo, "members")), true);
         if (round->options->day_limit > 0) {
                 spend = json_pack("[{s:s, s:I, s:I}]", "name", "day", "amount", (json_int_t) (n - paid), "limit",
@@ -209,6 +209,7 @@ static int record(struct round *round, enum sms_state state, json_t *then) {
 
         r |= round_put_note(round, put, round_number(round->memo, "k"),
                             sms_note_write(state, round->rank, round->delivery->now_ms,
+                                           state == SMS_SENT ? round_text(round->memo, "of") : "",
                                            state == SMS_FREE ? "" : round_text(round->memo, "members")), false);
         if (state == SMS_SENT && limit > 0)
                 r |= round_set(round->head, "limit", json_integer(2 * limit < round->options->batch ? 2 * limit : 0));
@@ -268,7 +269,7 @@ int round_next_send(struct round *round, const struct http_reply *reply) {
 
         round->provider->judge(round->delivery, reply, &answer);
         if (answer.class == SMS_OK || (was_repeated(round, &answer) && n == 1))
-                return record(round, SMS_SENT, NULL);
+                return round_set(round->memo, "of", json_string(answer.of)) < 0 ? -ENOMEM : record(round, SMS_SENT, NULL);
         if (answer.class == SMS_UNSURE)
                 return unclear(round);
         if (answer.class == SMS_RECIPIENT && n == 1)

@@ -32,7 +32,7 @@ static bool note_of(const struct round *round, int64_t k, struct sms_note *ret) 
 /* The note as it is from now on, in the memo and in what is put. */
 static int change(struct round *round, json_t *put, int64_t k, enum sms_state state,
                   const struct sms_note *note, const char *members) {
-        char *text = sms_note_write(state, note->rank, note->ms, members);
+        char *text = sms_note_write(state, note->rank, note->ms, "", members);
         json_t *notes = json_object_get(round->memo, "notes");
         int r = text ? 0 : -ENOMEM;
 

@@ -59,10 +59,9 @@ struct world {
         bool kill_after; /* the step's effect */
         int n_steps, n_attempts;
         bool killed;
-        /* Whether it dies at this step, before or after its effect; in place of kill_at. */
-        bool (*kills)(struct world *world, const struct step *step, bool after);
-        void *killer;           /* of the test's own */
-        json_t *read_before;    /* the account that each new process has read: spares reading it again */
+        bool (*kills)(struct world *world, const struct step *step, bool after); /* in place of kill_at */
+        void *killer;
+        json_t *read_before; /* the account of each new process, which need not read it */
         /* Another worker, which does all while this one stands before its n-th step. */
         struct world *intruder;
         int intrudes_at;
@@ -174,7 +173,6 @@ static void store_do(struct world *world, const struct book *book, struct book_r
         json_array_foreach(book->spend, i, value)
                 if (reply->spent) {
                         const char *what = json_string_value(json_object_get(value, "name"));
-
                         json_object_set_new(world->counts, what,
                                             json_integer(json_integer_value(json_object_get(world->counts, what)) +
                                                          json_integer_value(json_object_get(value, "amount"))));
@@ -184,7 +182,7 @@ static void store_do(struct world *world, const struct book *book, struct book_r
                         assert_true(json_string_length(json_object_get(value, "value")) <= 65536);
                         json_object_set(world->book, name, json_object_get(value, "value"));
                 }
-        assert_true(json_object_size(book->put) + json_array_size(book->get) <= 64 + 1);
+        assert_true(json_object_size(book->put) + json_array_size(book->get) <= 1024);
         json_array_foreach(book->get, i, value)
                 if (json_object_get(world->book, json_string_value(value)))
                         json_object_set(values, json_string_value(value),
@@ -324,8 +322,7 @@ static const char *good_answer(const struct world *world, long *ret_status) {
 }
 
 static char *http_do(struct world *world, const struct http_request *http, struct http_reply *reply) {
-        const char *action = header(http, "x-acs-action");
-        const char *answer;
+        const char *action = header(http, "x-acs-action"), *answer;
         char *body = NULL;
         long status;
 
@@ -357,9 +354,7 @@ static char *http_do(struct world *world, const struct http_request *http, struc
                 assert_true(http->harmless);
                 body = details_of(world, http->url);
                 if (world->questions_fail && world->n_questions % world->questions_fail == 0) {
-                        free(body);
-                        body = strdup("<html>");
-                        status = 500;
+                        free(body), body = strdup("<html>"), status = 500;
                 }
         } else {
                 world->n_sendings++;

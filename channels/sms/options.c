@@ -57,6 +57,8 @@ void sms_address(const void *pointer, struct buf *ret) {
 
 /* Only where a list is fetched from somebody who asks for it. */
 const char *const sms_secret_more[] = { "list_token", NULL };
+/* And of a provider that pushes reports. */
+const char *const sms_secret_push[] = { "list_token", "report_key", NULL };
 
 int sms_secret(const struct delivery *delivery, const char *part, char **ret, struct step *ret_step) {
         char *value = secret_part(delivery->secret, part, 0);

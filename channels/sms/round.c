@@ -185,13 +185,17 @@ int round_done(struct round *round) {
 
         buf_fmt(&reference, "sent=%lld,failed=%lld,doubt=%lld", (long long) round_number(round->head, "sent"),
                 (long long) round_number(round->head, "failed"), (long long) round_number(round->head, "doubt"));
-        if (json_object_get(round->head, "delivered"))
-                buf_fmt(&reference, ",delivered=%lld,undelivered=%lld",
-                        (long long) round_number(round->head, "delivered"),
-                        (long long) round_number(round->head, "undelivered"));
+        reports_reference(round, &reference);
         if (bad > 0)
                 buf_fmt(&reference, ",bad-lines=%lld", (long long) bad);
-        return step_done_verdict(round->ret, buf_text(&reference), NULL);
+        if (step_done_verdict(round->ret, buf_text(&reference), NULL) < 0)
+                return -ENOMEM;
+        if (round_number(round->head, "reports_ms") > round->delivery->now_ms)
+                round->ret->verdict.at_ms = round_number(round->head, "reports_ms");
+        if (!json_object_get(round->memo, "counted"))
+                return 0;
+        round->ret->verdict.sentence = reports_sentence(round);
+        return round->ret->verdict.sentence ? 0 : -ENOMEM;
 }
 
 /* -- load: how far are we? -- */
@@ -238,9 +242,9 @@ static int decide(struct round *round) {
                 return round_book(round, "forget", json_object(), NULL, NULL);
         }
         if (*done && sms_rank_compare(round->rank, rank_read(done)) <= 0)
-                return round_number(round->head, "reports_ms") ? reports_begin(round) : round_done(round);
+                return reports_or_done(round);
         if ((publish && complete && !follows(round)) || (!publish && (!follows(round) || round_number(round->head, "n") == 0)))
-                return round_done(round);
+                return reports_or_done(round);
         *round->ret = (struct step) { .kind = STEP_ACCOUNT };
         round->ret->need.version = round->delivery->account_version;
         return round_set(round->memo, "stage", json_string("list"));
@@ -350,7 +354,7 @@ int round_finish(struct round *round) {
                 r |= round_set(round->head, "complete", json_true());
         if (!more)
                 r |= round_set(round->head, "done", json_incref(json_object_get(round->memo, "rank")));
-        if (!more && first && round->provider->reports && round->options->report_url &&
+        if (!more && first && round->provider->reports && round->provider->reports(round->options) &&
             round->options->reports_ms > 0 && round_number(round->head, "sent") > 0)
                 r |= round_set(round->head, "reports_ms", json_integer(round->delivery->now_ms + round->options->reports_ms));
         return r < 0 ? -ENOMEM : round_book(round, "finish", json_object(), NULL, NULL);
@@ -361,7 +365,7 @@ static int next_finish(struct round *round, const struct book_reply *reply) {
                 return round_store_failed(round, reply->error, VERDICT_LATER);
         if (json_is_true(json_object_get(round->memo, "more")))
                 return round_load(round);
-        return round_number(round->head, "reports_ms") ? reports_begin(round) : round_done(round);
+        return round_done(round);
 }
 
 /* -- the driver -- */
