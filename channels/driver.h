@@ -194,7 +194,7 @@ struct account_need {
 
 /* The book: notes and counts that belong to a channel and not to one document, shared by all its
  * workers, all regions of it, and kept in the store. On disk before the reply. Not for secrets. A name is
- * [A-Za-z0-9_.:-]{1,120}; a note at most 64 KiB; at most 64 names in one step.
+ * [A-Za-z0-9_.:-]{1,120}; a note at most 64 KiB; at most 1024 names in one step.
  *
  * First `spend`: each {"name","amount","limit"} adds to a count that begins anew at 00:00
  * Asia/Shanghai by the store's clock, all of them or none: none where one of them would pass its

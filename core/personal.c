@@ -43,28 +43,25 @@ static bool luhn_is_right(const char *digits, size_t n) {
         return sum % 10 == 0;
 }
 
-/* Issuers' first digits with the lengths that they use. UnionPay 62, and the cards that Chinese banks gave
- * out before it; of the 4s with 19 digits only these banks'. */
+/* By ISO/IEC 7812-1 a card's number has at most 19 digits, and its first one names the kind of issuer: 4 and 5
+ * banks, 6 banks and trade, 9 national numbers. Chinese banks' cards begin with 62 (UnionPay), those of
+ * before it with 4, 60 or 95; nobody publishes which, so the first digit alone counts where the lengths are those
+ * that banks here use. Where it would take in too much (5 begins the codes of regions and
+ * of associations, 2 and 3 what offices number) it is the schemes' own ranges. */
 static bool is_issued(const char *digits, size_t n) {
         static const struct {
                 const char *from, *to; /* of as many digits, both included */
                 unsigned lengths;      /* bit n: n digits */
         } issuers[] = {
 #define N(n) (1u << (n))
-                { "62", "62", N(16) | N(17) | N(18) | N(19) }, /* UnionPay */
-                { "4", "4", N(13) | N(16) },                   /* Visa */
+                { "6", "6", N(16) | N(17) | N(18) | N(19) },
+                { "4", "4", N(13) | N(16) | N(19) },
+                { "9", "9", N(16) | N(19) }, /* not 18: social credit codes */
                 { "51", "55", N(16) },                         /* Mastercard */
                 { "2221", "2720", N(16) },
                 { "34", "34", N(15) }, /* American Express */
                 { "37", "37", N(15) },
-                { "3528", "3589", N(16) },     /* JCB */
-                { "436742", "436742", N(19) }, /* China Construction Bank */
-                { "434061", "434062", N(19) },
-                { "456351", "456351", N(19) },         /* Bank of China */
-                { "601382", "601382", N(19) },
-                { "601428", "601428", N(17) },         /* Bank of Communications */
-                { "955880", "955889", N(16) | N(19) }, /* ICBC */
-                { "95595", "95599", N(16) | N(19) },   /* Agricultural Bank of China */
+                { "3528", "3589", N(16) }, /* JCB */
 #undef N
         };
 

@@ -180,6 +180,17 @@ static void mobile_numbers_are_found_however_they_are_written(void **state) {
                 "1\u200d3800\u200b138000",
                 "138\u00ad00138000",
                 "138\ufe0f00138000",
+                "138\u206000138000", /* word joiner */
+                "138\u200e00138000", /* left-to-right mark */
+                "138\u034f00138000", /* combining grapheme joiner */
+                "138\u061c00138000",
+                "138\u206300138000", /* invisible separator */
+                "138\u180e00138000",
+                "138\U000e010000138000",
+                "1\ufe0f\u20e33\ufe0f\u20e38\ufe0f\u20e30\ufe0f\u20e30\ufe0f\u20e31\ufe0f\u20e33\ufe0f\u20e38\ufe0f\u20e30\ufe0f\u20e30\ufe0f\u20e30\ufe0f\u20e3", /* keycaps */
+                "138\u20090013\u20098000",
+                "138\u202f0013\u202f8000",
+                "138\u20070013\u20078000",
                 "电话：1380013\n8000",
                 "电话：1380013\r\n8000",
                 "电话：138-0013-\n8000",
@@ -277,6 +288,13 @@ static void cards_are_found_however_they_are_written(void **state) {
                 "4222222222222",
                 "6 2 2 2 0 2 0 0 0 0 0 0 0 0 0 0 0 1 8",
                 "6222\u200b020000000000018",
+                /* by ISO/IEC 7812's first digit: banks' cards of before UnionPay, and national ones */
+                "4367421234567890129",
+                "60142812345678909",
+                "9558801234567890128",
+                "9559912345678901234",
+                "6033671234567890122",
+                "9400123456789012",
         };
 
         (void) state;
@@ -288,7 +306,12 @@ static void what_is_no_card_is_left_alone(void **state) {
         static const char *const rows[] = {
                 "6222020000000000019", /* Luhn */
                 "622202000000000001",
-                "7222020000000000017", /* no such issuer */
+                "7222020000000000017", /* no bank's first digit */
+                "7123456789012342",
+                "915305810123456785", /* credit codes of digits alone have 18 */
+                "515305810123456783",
+                "412345678901233", /* 15 digits */
+                "912345678901234560",   /* 18 */
                 "8222020000000000016",
                 "6222 **** **** 0018",
                 "6222************018",
@@ -329,6 +352,12 @@ static void numbers_of_before_1999_are_found(void **state) {
         assert_one("５３０６９０６００１０１００１", PERSONAL_RESIDENT, NULL);
         assert_int_equal(looked("注册号：530690600101001").of[PERSONAL_RESIDENT].n, 0);
         assert_int_equal(looked("530690601301001").of[PERSONAL_RESIDENT].n, 0);
+        assert_int_equal(looked("530690610229001").of[PERSONAL_RESIDENT].n, 0); /* 1961 was no leap year */
+        assert_int_equal(looked("530690600229001").of[PERSONAL_RESIDENT].n, 1);
+        assert_int_equal(looked("530690600230001").of[PERSONAL_RESIDENT].n, 0);
+        assert_int_equal(looked("530690600001001").of[PERSONAL_RESIDENT].n, 0);
+        assert_int_equal(looked("53069\u200b0600101001").of[PERSONAL_RESIDENT].n, 1);
+        assert_int_equal(looked("5306*********01").of[PERSONAL_RESIDENT].n, 0);
         assert_int_equal(looked("5306906001010011").of[PERSONAL_RESIDENT].n, 0);
         assert_int_equal(looked("SC530690600101001").of[PERSONAL_RESIDENT].n, 0);
         assert_int_equal(looked("530690 600101 001").of[PERSONAL_RESIDENT].n, 0);

@@ -229,16 +229,17 @@ bool unicode_check(const char *text, size_t n_bytes, enum unicode_rule rule, siz
 
 enum unicode_between unicode_between(uint32_t code) {
         if (code == ' ' || code == '\t' || code == 0xa0 || (code >= 0x2000 && code <= 0x200a) ||
-            code == 0x202f || code == 0x205f || code == 0x3000)
+            code == 0x202f || code == 0x205f || code == 0x2800 || code == 0x3000)
                 return BETWEEN_BLANK;
         if ((code >= '\n' && code <= '\r') || code == 0x85 || code == 0x2028 || code == 0x2029)
                 return BETWEEN_LINE;
         if (code == '-' || (code >= 0x2010 && code <= 0x2015) || code == 0x2212 || code == 0xfe58 ||
             code == 0xfe63 || code == 0xff0d)
                 return BETWEEN_HYPHEN;
-        if (code == 0xad || code == 0x034f || code == 0x061c || code == 0x180e ||
+        /* Marks over or around what stands before them (keycaps, strokes) say nothing of their own. */
+        if (code == 0xad || (code >= 0x0300 && code <= 0x036f) || code == 0x061c || code == 0x180e ||
             (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
-            (code >= 0x2060 && code <= 0x206f) || (code >= 0xfe00 && code <= 0xfe0f) ||
+            (code >= 0x2060 && code <= 0x206f) || (code >= 0x20d0 && code <= 0x20ff) || (code >= 0xfe00 && code <= 0xfe0f) ||
             code == 0xfeff || (code >= 0xe0000 && code <= 0xe0fff))
                 return BETWEEN_UNSEEN;
         return BETWEEN_NOT;

@@ -77,6 +77,7 @@ static int aliyun_send(const struct delivery *delivery, const struct sms_batch *
                                : batch->round == SMS_WITHDRAWAL ? options->template_withdraw
                                                                 : options->template;
         char *text freed_by(freep) = NULL;
+        struct buf salt freed_by(buf_done) = { 0 };
         json_t *values, *params;
         int error;
 
@@ -89,7 +90,8 @@ static int aliyun_send(const struct delivery *delivery, const struct sms_batch *
                                   options->signature, "TemplateCode", template, "TemplateParam", text, "OutId",
                                   batch->id)
                       : NULL;
-        return request(delivery, "SendSms", params, batch->id, ret);
+        buf_fmt(&salt, "%s%s", batch->id, batch->again ? " again" : "");
+        return request(delivery, "SendSms", params, buf_text(&salt), ret);
 }
 
 static int aliyun_ask(const struct delivery *delivery, const char *number, const char *day, unsigned page,
@@ -180,6 +182,7 @@ static json_t *judge(const struct delivery *delivery, const struct http_reply *r
                         ret->class = codes[i].class;
         if (strncmp(code, "Throttling.", 11) == 0)
                 ret->class = SMS_WAIT;
+        ret->of_number = strcmp(code, "isv.BUSINESS_LIMIT_CONTROL") == 0;
         if (ret->class == SMS_WAIT)
                 ret->at_ms = opens_ms(code, message ? message : "", delivery->now_ms);
         sms_words(code, strlen(code), &ret->words);
@@ -215,6 +218,54 @@ static void aliyun_judge_ask(const struct delivery *delivery, const struct http_
         *ret_more = json_array_size(rows) > 0 && whole(json_object_get(json, "TotalCount")) > (int64_t) page * PAGE;
 }
 
+/* -- delivery reports: SmsReport, help.aliyun.com/document_detail/101867.html, read 2026-11 -- */
+
+/* Codes of reports, from the page of the codes. */
+static enum sms_fate fate_of(const char *code) {
+        static const struct {
+                const char *code;
+                enum sms_fate fate;
+        } rows[] = {
+                { "MOBILE_NOT_ON_SERVICE", SMS_BAD_NUMBER }, { "INVALID_NUMBER", SMS_BAD_NUMBER },
+                { "isv.MOBILE_NUMBER_ILLEGAL", SMS_BAD_NUMBER }, { "MOBILE_IN_BLACK", SMS_BLOCKED },
+                { "isv.CUSTOMER_REFUSED", SMS_BLOCKED }, { "CONTENT_KEYWORD", SMS_BAD_CONTENT },
+                { "MOBILE_SEND_LIMIT", SMS_TOO_MANY }, { "isv.BUSINESS_LIMIT_CONTROL", SMS_TOO_MANY },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                if (code && strcmp(rows[i].code, code) == 0)
+                        return rows[i].fate;
+        return SMS_UNDELIVERED;
+}
+
+/* By out_id, "m.<24 hex>.<k>", it is known whose it is; what others sent by this account has another. */
+static bool aliyun_report(const json_t *json, struct sms_report *ret) {
+        const char *id = json_string_value(json_object_get(json, "out_id"));
+        const char *number = json_string_value(json_object_get(json, "phone_number"));
+        const json_t *success = json_object_get(json, "success");
+
+        if (!id || strncmp(id, "m.", 2) != 0 || strspn(id + 2, "0123456789abcdef") != SMS_OF || !number ||
+            !sms_number_read(number, ret->number))
+                return false;
+        memcpy(ret->of, id + 2, SMS_OF);
+        if (json_is_true(success) || (json_is_string(success) && strcmp(json_string_value(success), "true") == 0))
+                ret->fate = SMS_DELIVERED;
+        else
+                ret->fate = fate_of(json_string_value(json_object_get(json, "err_code")));
+        return true;
+}
+
+static int aliyun_call(const struct call *call, const void *options, const char *secret, int64_t now_ms,
+                       struct call_answer *ret) {
+        (void) options;
+        (void) now_ms;
+        return sms_push(call, secret, aliyun_report, "{\"code\":0,\"msg\":\"OK\"}", ret);
+}
+
+static bool aliyun_reports(const struct sms_options *options) {
+        return options->reports_ms > 0;
+}
+
 static bool aliyun_looks(const void *options) {
         (void) options;
         return true;
@@ -224,6 +275,7 @@ static const char *const aliyun_secrets[] = { "key_id", "key_secret", NULL };
 
 static const struct sms_provider aliyun_provider = {
         .name = "阿里云短信",
+        .reports = aliyun_reports,
         .send = aliyun_send,
         .judge = aliyun_judge,
         .ask = aliyun_ask,
@@ -270,6 +322,7 @@ static const struct setting aliyun_settings[] = {
         { "", "params", SETTING_LIST, SMS_AT(params), .fallback = "title=text",
           .chinese = "模板变量各是哪个字段，写“变量=字段”；字段有 title text number publisher date summary note reason",
           .english = "VARIABLE=FIELD for each of the template's variables" },
+        SMS_REPORTS_ROW,
 };
 
 extern const struct driver aliyun_driver;
@@ -294,10 +347,11 @@ const struct driver aliyun_driver = {
         .check = aliyun_check,
         .address = sms_address,
         .secret_parts = aliyun_parts,
-        .secret_more = sms_secret_more,
+        .secret_more = sms_secret_push,
         .rehearse = aliyun_rehearse,
         .begin = aliyun_begin,
         .next = aliyun_next,
         .account_begin = sms_account_begin,
         .account_next = sms_account_next,
+        .call = aliyun_call,
 };

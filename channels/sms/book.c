@@ -1,4 +1,4 @@
-/* The notes of a document, see sms.h. A batch's is "STATE REVISION.LEVEL MS HASHES"; what is no
+/* The notes of a document, see sms.h. A batch's is "STATE REVISION.LEVEL MS [@HEX ]HASHES"; what is no
  * note, or has gone with time, is read as one without numbers. */
 #include "channels/sms/sms.h"
 
@@ -21,11 +21,11 @@ void sms_book_name(const struct delivery *delivery, int64_t k, char ret[static 6
                 (void) snprintf(ret, 64, "m.%.*s.%lld", NAME_HEX, hex, (long long) k);
 }
 
-char *sms_note_write(enum sms_state state, struct sms_rank rank, int64_t ms, const char *members) {
+char *sms_note_write(enum sms_state state, struct sms_rank rank, int64_t ms, const char *of, const char *members) {
         struct buf out = { 0 };
 
-        buf_fmt(&out, "%c %lld.%u %lld %s", (char) state, (long long) rank.revision, rank.level,
-                (long long) ms, members);
+        buf_fmt(&out, "%c %lld.%u %lld %s%s%s%s", (char) state, (long long) rank.revision, rank.level,
+                (long long) ms, *of ? "@" : "", of, *of ? " " : "", members);
         return buf_take(&out);
 }
 
@@ -39,6 +39,11 @@ bool sms_note_read(const char *text, struct sms_note *ret) {
                 return false;
         *ret = (struct sms_note) { .state = (enum sms_state) state, .rank = { revision, level }, .ms = ms,
                                    .members = text + n, .n = strlen(text + n) / SMS_HASH };
+        if (text[n] == '@' && strlen(text + n) > SMS_OF + 1 && text[n + SMS_OF + 1] == ' ') {
+                memcpy(ret->of, text + n + 1, SMS_OF);
+                ret->members += SMS_OF + 2;
+                ret->n = strlen(ret->members) / SMS_HASH;
+        }
         return true;
 }
 

@@ -12,7 +12,10 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { MOST_PUT = 60 }; /* notes in one step, beside the head */
+enum { MOST_PUT = 60 /* notes in one step, beside the head */ };
+
+/* Aliyun tells of the last 30 days; one less, for a second day that is asked about. */
+static const int64_t known_ms = INT64_C(29) * 86400000;
 
 static bool may_have_left(const struct round *round, int64_t k, const struct sms_note *note) {
         const json_t *sent = json_object_get(round->memo, "sent");
@@ -29,7 +32,7 @@ static bool note_of(const struct round *round, int64_t k, struct sms_note *ret) 
 /* The note as it is from now on, in the memo and in what is put. */
 static int change(struct round *round, json_t *put, int64_t k, enum sms_state state,
                   const struct sms_note *note, const char *members) {
-        char *text = sms_note_write(state, note->rank, note->ms, members);
+        char *text = sms_note_write(state, note->rank, note->ms, "", members);
         json_t *notes = json_object_get(round->memo, "notes");
         int r = text ? 0 : -ENOMEM;
 
@@ -53,9 +56,32 @@ static int tell_later(struct round *round, int64_t k, const struct sms_note *not
         (void) snprintf(batch, sizeof(batch), "%lld", (long long) k + 1);
         (void) snprintf(count, sizeof(count), "%zu", note->n);
         round_sample(round, note->members, &sample);
-        return round_set(round->memo, "tell",
-                         json_pack("{s:s, s:s, s:s}", "batch", batch, "count", count, "numbers",
-                                   buf_text(&sample)));
+        return round_set(round->head, "tell",
+                         json_pack("{s:I, s:s, s:s, s:s}", "k", (json_int_t) k, "batch", batch, "count", count,
+                                   "numbers", buf_text(&sample)));
+}
+
+/* It stands in the head until the memo, which is kept together with the verdict, says that it was told: who
+ * dies in between tells it again. */
+static int tell(struct round *round, const json_t *told) {
+        bool repeat = round->options->in_doubt == SMS_REPEAT;
+
+        if (round_set(round->memo, "told", json_integer(round_number(told, "k"))) < 0)
+                return -ENOMEM;
+        return step_verdict(round->ret, VERDICT_ASK, "sms/doubt", round->delivery->now_ms,
+                            repeat ? MESSAGE_SMS_DOUBT_REPEATED : MESSAGE_SMS_DOUBT_SKIPPED, "batch",
+                            round_text(told, "batch"), "count", round_text(told, "count"), "numbers",
+                            round_text(told, "numbers"), "carrier", round->provider->name, NULL);
+}
+
+/* 1 with a verdict, or 0. */
+static int tell_anew(struct round *round) {
+        const json_t *untold = json_object_get(round->head, "tell"), *told = json_object_get(round->memo, "told");
+
+        if (untold && !(told && json_integer_value(told) == round_number(untold, "k")))
+                return tell(round, untold) < 0 ? -ENOMEM : 1;
+        (void) json_object_del(round->head, "tell");
+        return 0;
 }
 
 static int settle(struct round *round, json_t *put, int64_t k, const struct sms_note *note) {
@@ -67,6 +93,8 @@ static int settle(struct round *round, json_t *put, int64_t k, const struct sms_
         r = tell_later(round, k, note);
         /* Where one request was not answered the next may not be either: one number goes ahead. */
         r |= round_set(round->head, "limit", json_integer(1));
+        if (round->options->in_doubt == SMS_REPEAT)
+                r |= round_set(round->head, "repeats", json_true());
         if (round->options->in_doubt == SMS_REPEAT)
                 return r < 0 ? -ENOMEM : change(round, put, k, SMS_FREE, note, members_of_none);
         r |= round_add(round->head, "doubt", (int64_t) note->n);
@@ -89,9 +117,10 @@ static int ask_one(struct round *round) {
 
                 if (i >= n)
                         return 0;
-                if (sms_account_number(round->delivery->account, hash, number))
+                if (round->delivery->now_ms - ms < known_ms &&
+                    sms_account_number(round->delivery->account, hash, number))
                         break;
-                /* Not on the lists any more: it cannot be asked about, nor is it sent to again. */
+                /* Not on the lists any more, or too old: it cannot be asked about, nor is it sent to again. */
                 buf_str(&lost, round_text(round->memo, "lost"));
                 buf_add(&lost, hash, SMS_HASH);
                 r = lost.error | round_set(round->memo, "lost", json_string(buf_text(&lost)));
@@ -109,31 +138,36 @@ static int ask_one(struct round *round) {
                        : 1;
 }
 
-/* All are asked: found is sent; lost is in doubt; the others are free once they can come no more. */
+/* All are asked, or all up to one that got no answer: found is sent; lost is in doubt; the others are
+ * free once they can come no more. What is left is asked about when the next attempt begins. */
 static int settle_asked(struct round *round) {
+        const char *rest = round_text(round->memo, "members") + round_number(round->memo, "i") * SMS_HASH;
         const char *found = round_text(round->memo, "found"), *missing = round_text(round->memo, "missing");
         const char *lost = round_text(round->memo, "lost");
         int64_t k = round_number(round->memo, "k"), n = round_number(round->head, "n");
         json_t *put freed_by(json_decrefp) = json_object();
         int64_t at = round_number(round->memo, "ms") + round->delivery->late_effect_ms;
         bool wait = *missing && round->delivery->now_ms < at;
+        struct buf left freed_by(buf_done) = { 0 };
         struct sms_note note;
         int r = put ? 0 : -ENOMEM;
 
         if (!note_of(round, k, &note))
                 return 0;
         note.members = NULL; /* the text that it is in is replaced below */
+        buf_fmt(&left, "%s%s", wait ? missing : "", rest);
+        r |= left.error;
         if (wait)
                 r |= round_set(round->memo, "not_yet", json_integer(at));
         r |= round_add(round->head, "sent", (int64_t) (strlen(found) / SMS_HASH));
         r |= round_add(round->head, "doubt", (int64_t) (strlen(lost) / SMS_HASH));
-        if (*found && wait)
+        if (*found && left.len > 0)
                 r |= change(round, put, n++, SMS_SENT, &note, found);
         if (*lost)
                 r |= change(round, put, n++, SMS_DOUBTFUL, &note, lost);
-        r |= wait     ? change(round, put, k, SMS_CLAIMED, &note, missing)
-             : *found ? change(round, put, k, SMS_SENT, &note, found)
-                      : change(round, put, k, SMS_FREE, &note, "");
+        r |= left.len > 0 ? change(round, put, k, SMS_CLAIMED, &note, buf_text(&left))
+             : *found     ? change(round, put, k, SMS_SENT, &note, found)
+                          : change(round, put, k, SMS_FREE, &note, "");
         r |= round_set(round->head, "n", json_integer(n));
         if (r < 0)
                 return -ENOMEM;
@@ -161,8 +195,10 @@ int doubt_begin(struct round *round) {
         json_t *put freed_by(json_decrefp) = json_object();
         int64_t n = round_number(round->head, "n");
         struct sms_note note;
-        int r = put ? 0 : -ENOMEM;
+        int r = put ? tell_anew(round) : -ENOMEM;
 
+        if (r != 0)
+                return r;
         for (int64_t k = 0; k < n && r == 0; k++) {
                 if (!note_of(round, k, &note) || note.state != SMS_CLAIMED)
                         continue;
@@ -172,7 +208,7 @@ int doubt_begin(struct round *round) {
                         break; /* first what needs no asking */
                 }
                 r = settle(round, put, k, &note);
-                if (json_object_get(round->memo, "tell") || json_object_size(put) >= MOST_PUT)
+                if (json_object_get(round->head, "tell") || json_object_size(put) >= MOST_PUT)
                         break; /* what is in doubt one at a time, each with a sentence of its own */
         }
         if (r < 0 || json_object_size(put) == 0)
@@ -197,6 +233,22 @@ static int keep_answer(struct round *round, const char *key) {
         return r < 0 ? -ENOMEM : 0;
 }
 
+/* A question that got no answer ends the attempt, but what is known by then is kept. That the
+ * question is refused says nothing of the notice: somebody has to look. */
+static int no_answer(struct round *round, const struct sms_answer *answer) {
+        enum sms_class class = answer->class == SMS_UNSURE  ? SMS_BUSY
+                               : answer->class == SMS_CONTENT || answer->class == SMS_SPLIT ? SMS_ODD
+                                                                                            : answer->class;
+        int r = round_set(round->memo, "then", json_pack("{s:i, s:I, s:s}", "class", (int) class, "at",
+                                                         (json_int_t) answer->at_ms, "words",
+                                                         buf_text(&answer->words)));
+
+        if (r < 0)
+                return -ENOMEM;
+        r = settle_asked(round);
+        return r < 0 ? r : r > 0 ? 0 : sms_verdict(round->provider, class, answer->at_ms, buf_text(&answer->words), round->ret);
+}
+
 static bool has_second_day(const struct round *round) {
         int64_t ms = round_number(round->memo, "ms");
         char one[9], other[9];
@@ -215,10 +267,11 @@ int doubt_next_ask(struct round *round, const struct http_reply *reply) {
 
         sms_book_name(round->delivery, round_number(round->memo, "k"), id);
         round->provider->judge_ask(round->delivery, reply, id, page, &found, &more, &answer);
-        if (answer.class != SMS_OK)
-                return sms_verdict(round->provider, answer.class == SMS_UNSURE ? SMS_BUSY : answer.class,
-                                   answer.at_ms, buf_text(&answer.words), round->ret);
-        if (found)
+        if (answer.class == SMS_RECIPIENT) /* no such number, but it was on the lists when it was sent to */
+                r = keep_answer(round, "lost");
+        else if (answer.class != SMS_OK)
+                return no_answer(round, &answer);
+        else if (found)
                 r = keep_answer(round, "found");
         else if (more)
                 r = round_set(round->memo, "page", json_integer(page + 1));
@@ -235,17 +288,15 @@ int doubt_next_ask(struct round *round, const struct http_reply *reply) {
 }
 
 int doubt_next_fix(struct round *round) {
-        const json_t *told = json_object_get(round->memo, "tell");
-        int64_t now = round->delivery->now_ms, at = round_number(round->memo, "not_yet");
+        const json_t *untold = json_object_get(round->head, "tell"), *then = json_object_get(round->memo, "then");
+        int64_t at = round_number(round->memo, "not_yet");
         char batch[24], count[24], minute[MOMENT_TEXT];
-        bool repeat = round->options->in_doubt == SMS_REPEAT;
 
-        if (told)
-                return step_verdict(round->ret, VERDICT_ASK, "sms/doubt", now,
-                                    repeat ? MESSAGE_SMS_DOUBT_REPEATED : MESSAGE_SMS_DOUBT_SKIPPED,
-                                    "batch", round_text(told, "batch"), "count", round_text(told, "count"),
-                                    "numbers", round_text(told, "numbers"), "carrier",
-                                    round->provider->name, NULL);
+        if (untold)
+                return tell(round, untold);
+        if (then)
+                return sms_verdict(round->provider, (enum sms_class) round_number(then, "class"),
+                                   round_number(then, "at"), round_text(then, "words"), round->ret);
         if (at == 0)
                 return round_load(round);
         (void) snprintf(batch, sizeof(batch), "%lld", (long long) round_number(round->memo, "k") + 1);

@@ -48,13 +48,20 @@ struct world {
         const char *bad_number; /* refused with `bad_answer`, and every batch that has it */
         const char *bad_answer;
         bool loses_replies, loses_requests; /* the next one only */
+        bool refuses_repeats;   /* what a number has had, with all others of the batch */
+        int questions_fail;     /* each so manyth question; 0: none */
+        const char *retry_after;
         int n_sendings, n_questions;
-        char *last_url, *last_body, *last_headers;
+        char *last_url, *last_body, *last_nonce;
+        bool nonce_twice;
         /* the next kill */
         int kill_at;     /* after so many steps of all attempts; NEVER */
         bool kill_after; /* the step's effect */
         int n_steps, n_attempts;
         bool killed;
+        bool (*kills)(struct world *world, const struct step *step, bool after); /* in place of kill_at */
+        void *killer;
+        json_t *read_before; /* the account of each new process, which need not read it */
         /* Another worker, which does all while this one stands before its n-th step. */
         struct world *intruder;
         int intrudes_at;
@@ -111,7 +118,7 @@ __attribute__((unused)) static struct world world_of(const struct driver *driver
 __attribute__((unused)) static void world_done(struct world *world) {
         json_t *parts[] = { world->event, world->memo, world->account, world->book, world->counts, world->files,
                             world->phones };
-        char *texts[] = { world->last_url, world->last_body, world->last_headers, world->code, world->sentence,
+        char *texts[] = { world->last_url, world->last_body, world->last_nonce, world->code, world->sentence,
                           world->reference, world->options.url, world->options.hours };
 
         for (size_t i = 0; i < ELEMENTS(parts); i++)
@@ -166,7 +173,6 @@ static void store_do(struct world *world, const struct book *book, struct book_r
         json_array_foreach(book->spend, i, value)
                 if (reply->spent) {
                         const char *what = json_string_value(json_object_get(value, "name"));
-
                         json_object_set_new(world->counts, what,
                                             json_integer(json_integer_value(json_object_get(world->counts, what)) +
                                                          json_integer_value(json_object_get(value, "amount"))));
@@ -176,7 +182,7 @@ static void store_do(struct world *world, const struct book *book, struct book_r
                         assert_true(json_string_length(json_object_get(value, "value")) <= 65536);
                         json_object_set(world->book, name, json_object_get(value, "value"));
                 }
-        assert_true(json_object_size(book->put) + json_array_size(book->get) <= 64 + 1);
+        assert_true(json_object_size(book->put) + json_array_size(book->get) <= 1024);
         json_array_foreach(book->get, i, value)
                 if (json_object_get(world->book, json_string_value(value)))
                         json_object_set(values, json_string_value(value),
@@ -246,6 +252,18 @@ static void text_one(struct world *world, const char *number, const char *id, co
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "OutId", id, "day", day, "text", text));
 }
 
+static bool takes(const struct world *world, const char *numbers) {
+        const char *number;
+        json_t *texts;
+
+        if (world->bad_number && strstr(numbers, world->bad_number))
+                return false;
+        json_object_foreach(world->phones, number, texts)
+                if (world->refuses_repeats && strstr(numbers, number))
+                        return false;
+        return true;
+}
+
 /* What the carrier makes of a sending: all numbers or none. */
 static bool text_all(struct world *world, const struct http_request *http) {
         char *numbers = NULL, *id = NULL, *text = NULL;
@@ -264,7 +282,7 @@ static bool text_all(struct world *world, const struct http_request *http) {
                 text = strdup(buf_text(&http->body));
         }
         assert_non_null(numbers);
-        if (world->bad_number && strstr(numbers, world->bad_number)) {
+        if (!takes(world, numbers)) {
                 free(numbers), free(id), free(text), json_decref(body);
                 return false;
         }
@@ -275,9 +293,16 @@ static bool text_all(struct world *world, const struct http_request *http) {
 }
 
 static char *details_of(struct world *world, const char *url) {
-        char *number = parameter(url, "PhoneNumber"), *day = parameter(url, "SendDate"), *out;
+        char *number = parameter(url, "PhoneNumber"), *day = parameter(url, "SendDate"), *out, oldest[9];
         json_t *rows = json_array(), *row, *all;
         size_t i;
+
+        /* "the last 30 days" */
+        sms_day(world->delivery.now_ms - INT64_C(30) * 86400000, oldest);
+        if (strcmp(day, oldest) < 0) {
+                json_decref(rows), free(number), free(day);
+                return strdup("{\"Code\":\"isv.INVALID_PARAMETERS\",\"Message\":\"SendDate\"}");
+        }
 
         json_array_foreach(json_object_get(world->phones, number), i, row)
                 if (strcmp(json_string_value(json_object_get(row, "day")), day) == 0)
@@ -297,8 +322,7 @@ static const char *good_answer(const struct world *world, long *ret_status) {
 }
 
 static char *http_do(struct world *world, const struct http_request *http, struct http_reply *reply) {
-        const char *action = header(http, "x-acs-action");
-        const char *answer;
+        const char *action = header(http, "x-acs-action"), *answer;
         char *body = NULL;
         long status;
 
@@ -313,6 +337,12 @@ static char *http_do(struct world *world, const struct http_request *http, struc
         free(world->last_url), free(world->last_body);
         world->last_url = strdup(http->url);
         world->last_body = strdup(buf_text(&http->body));
+        if (header(http, "x-acs-signature-nonce")) {
+                world->nonce_twice = world->nonce_twice ||
+                                     (world->last_nonce && strcmp(world->last_nonce, header(http, "x-acs-signature-nonce")) == 0);
+                free(world->last_nonce);
+                world->last_nonce = strdup(header(http, "x-acs-signature-nonce"));
+        }
         if (world->loses_requests) {
                 world->loses_requests = false;
                 *reply = (struct http_reply) { .error = "connection refused" };
@@ -323,6 +353,9 @@ static char *http_do(struct world *world, const struct http_request *http, struc
                 world->n_questions++;
                 assert_true(http->harmless);
                 body = details_of(world, http->url);
+                if (world->questions_fail && world->n_questions % world->questions_fail == 0) {
+                        free(body), body = strdup("<html>"), status = 500;
+                }
         } else {
                 world->n_sendings++;
                 assert_false(http->repeatable);
@@ -334,7 +367,8 @@ static char *http_do(struct world *world, const struct http_request *http, struc
                         answer = world->bad_answer;
                 body = strdup(answer);
         }
-        *reply = (struct http_reply) { .status = status, .body = body, .n_body = strlen(body), .sent = true };
+        *reply = (struct http_reply) { .status = status, .body = body, .n_body = strlen(body), .sent = true,
+                                       .retry_after = world->retry_after };
         if (world->loses_replies) {
                 world->loses_replies = false;
                 *reply = (struct http_reply) { .sent = true, .error = "timed out" };
@@ -356,7 +390,11 @@ static void note_memo(struct world *world, json_t *memo) {
 }
 
 /* Whether the process dies here. */
-static bool dies(struct world *world) {
+static bool dies(struct world *world, const struct step *step, bool after) {
+        if (world->kills)
+                return world->kills(world, step, after);
+        if (world->killed || world->kill_after != after)
+                return false;
         if (world->kill_at == NEVER || world->n_steps++ != world->kill_at)
                 return false;
         world->killed = true;
@@ -414,7 +452,7 @@ __attribute__((unused)) static bool attempt(struct world *world) {
                         json_decref(values), json_decref(memo), step_done(&step);
                         return false;
                 }
-                if (!world->killed && !world->kill_after && dies(world)) {
+                if (dies(world, &step, false)) {
                         json_decref(values), json_decref(memo), step_done(&step);
                         return false;
                 }
@@ -436,7 +474,7 @@ __attribute__((unused)) static bool attempt(struct world *world) {
                         }
                         delivery->account = world->account;
                 }
-                if (!world->killed && world->kill_after && dies(world)) {
+                if (dies(world, &step, true)) {
                         json_decref(values), json_decref(memo), free(body), step_done(&step);
                         return false;
                 }
@@ -468,6 +506,11 @@ static bool make_account(struct world *world, struct step *verdict) {
         struct delivery *delivery = &world->delivery;
         struct step step = { 0 };
 
+        if (world->read_before) {
+                json_decref(world->account);
+                world->account = json_copy(world->read_before);
+                return json_object_set_new(world->account, "at", json_integer(delivery->now_ms)) == 0;
+        }
         delivery->account = world->account;
         assert_int_equal(world->driver->account_begin(delivery, &step), 0);
         while (step.kind != STEP_VERDICT) {
@@ -534,6 +577,13 @@ __attribute__((unused)) static int texted(const struct world *world, bool *ret_t
                 *ret_twice = *ret_twice || json_array_size(list) > 1;
         }
         return n;
+}
+
+/* The "doubt=" of the reference. */
+__attribute__((unused)) static int doubt_of(const struct world *world) {
+        const char *at = strstr(world->reference, "doubt=");
+
+        return at ? (int) strtol(at + 6, NULL, 10) : -1;
 }
 
 /* No number stands anywhere but in the requests and the process's memory. */

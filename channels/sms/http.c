@@ -4,6 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DAY_S = 86400 };
+
+/* Retry-After in seconds, at most a day; 0: it does not say so. */
+static int64_t retry_at(const struct delivery *delivery, const char *retry_after) {
+        int64_t seconds = 0;
+
+        if (!retry_after || !*retry_after || retry_after[strspn(retry_after, "0123456789")])
+                return 0;
+        for (const char *at = retry_after; *at && seconds < DAY_S; at++)
+                seconds = 10 * seconds + (*at - '0');
+        return delivery->now_ms + (seconds < DAY_S ? seconds : DAY_S) * 1000;
+}
+
 bool sms_judge_http(const struct delivery *delivery, const struct http_reply *reply,
                     struct sms_answer *ret) {
         char status[32];
@@ -20,8 +33,9 @@ bool sms_judge_http(const struct delivery *delivery, const struct http_reply *re
                 (void) snprintf(status, sizeof(status), "HTTP %ld", reply->status);
                 buf_str(&ret->words, status);
         }
-        if (reply->status == 429 || reply->status == 503) {
+        if (reply->status == 408 || reply->status == 425 || reply->status == 429 || reply->status == 503) {
                 ret->class = SMS_BUSY; /* it was not let in */
+                ret->at_ms = retry_at(delivery, reply->retry_after);
                 return true;
         }
         if (reply->status >= 500) {
@@ -32,6 +46,5 @@ bool sms_judge_http(const struct delivery *delivery, const struct http_reply *re
                 ret->class = SMS_LOGIN; /* another address, or not for us */
                 return true;
         }
-        (void) delivery;
         return false;
 }

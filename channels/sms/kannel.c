@@ -13,9 +13,7 @@
 #include "channels/secret.h"
 #include "core/memory.h"
 
-enum { BATCH_MOST = 100, HEX = 24 };
-
-static const int64_t report_kept_ms = INT64_C(14) * 86400000;
+enum { BATCH_MOST = 100, HEX = SMS_OF };
 
 /* -- requests -- */
 
@@ -141,8 +139,8 @@ static bool is_ours(const struct call *call, const char *key) {
 static int kannel_call(const struct call *call, const void *options, const char *secret, int64_t now_ms,
                        struct call_answer *ret) {
         char *key freed_by(secret_part_freep) = secret_part(secret, "hmac_key", 0);
-        const char *type = query(call, "t"), *value;
-        char number[SMS_NUMBER], hash[SMS_HASH + 1], name[64];
+        const char *type = query(call, "t");
+        struct sms_report report = { .fate = SMS_UNDELIVERED };
 
         (void) options;
         (void) now_ms;
@@ -151,22 +149,28 @@ static int kannel_call(const struct call *call, const void *options, const char 
                 ret->status = 403;
                 return 0;
         }
-        value = strcmp(type, "1") == 0 ? "1" : strcmp(type, "2") == 0 || strcmp(type, "16") == 0 ? "2" : NULL;
-        if (!value || !sms_number_read(query(call, "p"), number))
-                return 0; /* on its way; or of nobody whom we texted */
-        sms_number_hash(key, number, hash);
-        (void) snprintf(name, sizeof(name), "r.%s.%s", query(call, "d"), hash);
-        ret->put = json_pack("{s:{s:s, s:I}}", name, "value", value, "ms", (json_int_t) report_kept_ms);
-        return ret->put ? 0 : -ENOMEM;
+        if (strcmp(type, "1") == 0)
+                report.fate = SMS_DELIVERED;
+        else if (strcmp(type, "2") != 0 && strcmp(type, "16") != 0)
+                return 0; /* on its way */
+        if (!sms_number_read(query(call, "p"), report.number))
+                return 0; /* of nobody whom we texted */
+        (void) snprintf(report.of, sizeof(report.of), "%s", query(call, "d"));
+        ret->put = json_object();
+        return ret->put ? sms_report_put(&report, key, ret->put) : -ENOMEM;
 }
 
 /* -- the driver -- */
 
 static const char *const kannel_secrets[] = { "username", "password", NULL };
 
+static bool kannel_reports(const struct sms_options *options) {
+        return options->report_url != NULL;
+}
+
 static const struct sms_provider kannel_provider = {
         .name = "Kannel",
-        .reports = true,
+        .reports = kannel_reports,
         .send = kannel_send,
         .judge = kannel_judge,
         .test = kannel_test,

@@ -124,6 +124,16 @@ static bool is_true(const json_t *value) {
         return json_is_true(value) || (json_is_string(value) && strcasecmp(json_string_value(value), "true") == 0);
 }
 
+/* Some platforms spell it mgsGroup. */
+static void group_of(const json_t *json, char ret[static SMS_OF + 1]) {
+        const char *group = json_string_value(json_object_get(json, "msgGroup"));
+
+        if (!group)
+                group = json_string_value(json_object_get(json, "mgsGroup"));
+        if (group && *group)
+                sms_report_of("mas", group, ret);
+}
+
 static void mas_judge(const struct delivery *delivery, const struct http_reply *reply, struct sms_answer *ret) {
         static const struct {
                 const char *word;
@@ -132,6 +142,8 @@ static void mas_judge(const struct delivery *delivery, const struct http_reply *
                 { "IllegalMac", SMS_LOGIN },      { "IllegalSignId", SMS_LOGIN }, { "NoSignId", SMS_LOGIN },
                 { "InvalidUsrOrPwd", SMS_LOGIN }, { "NOT_WHITE_IP", SMS_LOGIN },  { "InvalidMessage", SMS_CONTENT },
                 { "TooManyMobiles", SMS_SPLIT },  { "InvalidMobile", SMS_RECIPIENT },
+                { "DupMobile", SMS_ODD }, /* we name none twice */
+                { "SameNumberAndContent", SMS_REPEATED },
                 { "IllegalTemplateId", SMS_LOGIN }, { "ParamsAndTemplateDoesNotMatch", SMS_CONTENT },
         };
         json_t *json freed_by(json_decrefp) = NULL;
@@ -146,8 +158,10 @@ static void mas_judge(const struct delivery *delivery, const struct http_reply *
                 return;
         buf_reset(&ret->words);
         sms_words(word, strlen(word), &ret->words);
-        if (is_true(json_object_get(json, "success")) && strcmp(word, "success") == 0)
+        if (is_true(json_object_get(json, "success")) && strcmp(word, "success") == 0) {
                 ret->class = SMS_OK;
+                group_of(json, ret->of);
+        }
         for (size_t i = 0; i < ELEMENTS(rows); i++)
                 if (strcmp(word, rows[i].word) == 0)
                         ret->class = rows[i].class;
@@ -170,10 +184,39 @@ static void mas_judge_test(const struct delivery *delivery, const struct http_re
                 ret->class = SMS_UNREACHABLE;
 }
 
+/* -- delivery reports: fields from github wswh520/mas MasStatusBean.java, read 2026-11; the states are CMPP's -- */
+
+static bool mas_report(const json_t *json, struct sms_report *ret) {
+        const char *state = json_string_value(json_object_get(json, "reportStatus"));
+        const char *number = json_string_value(json_object_get(json, "mobile"));
+        const char *error = json_string_value(json_object_get(json, "errorCode"));
+
+        group_of(json, ret->of);
+        if (!*ret->of || !state || strcmp(state, "ACCEPTD") == 0 || !number || !sms_number_read(number, ret->number))
+                return false;
+        if (strcmp(state, "DELIVRD") == 0)
+                ret->fate = SMS_DELIVERED;
+        else if (error && strcmp(error, "DB:0140") == 0) /* on the organisation's black list */
+                ret->fate = SMS_BLOCKED;
+        return true;
+}
+
+static int mas_call(const struct call *call, const void *options, const char *secret, int64_t now_ms,
+                    struct call_answer *ret) {
+        (void) options;
+        (void) now_ms;
+        return sms_push(call, secret, mas_report, "{\"success\":true}", ret);
+}
+
+static bool mas_reports(const struct sms_options *options) {
+        return options->reports_ms > 0;
+}
+
 static const char *const mas_secrets[] = { "secret_key", NULL };
 
 static const struct sms_provider mas_provider = {
         .name = "云MAS",
+        .reports = mas_reports,
         .send = mas_send,
         .judge = mas_judge,
         .test = mas_test,
@@ -227,6 +270,7 @@ static const struct setting mas_settings[] = {
         { "", "params", SETTING_LIST, SMS_AT(params), .fallback = "text",
           .chinese = "模板变量依次是哪些字段：title text number publisher date summary note reason",
           .english = "the fields of the template's variables, in their order" },
+        SMS_REPORTS_ROW,
 };
 
 extern const struct driver mas_driver;
@@ -250,10 +294,11 @@ const struct driver mas_driver = {
         .check = mas_check,
         .address = sms_address,
         .secret_parts = mas_parts,
-        .secret_more = sms_secret_more,
+        .secret_more = sms_secret_push,
         .rehearse = mas_rehearse,
         .begin = mas_begin,
         .next = mas_next,
         .account_begin = sms_account_begin,
         .account_next = sms_account_next,
+        .call = mas_call,
 };

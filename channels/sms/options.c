@@ -57,6 +57,8 @@ void sms_address(const void *pointer, struct buf *ret) {
 
 /* Only where a list is fetched from somebody who asks for it. */
 const char *const sms_secret_more[] = { "list_token", NULL };
+/* And of a provider that pushes reports. */
+const char *const sms_secret_push[] = { "list_token", "report_key", NULL };
 
 int sms_secret(const struct delivery *delivery, const char *part, char **ret, struct step *ret_step) {
         char *value = secret_part(delivery->secret, part, 0);
@@ -120,7 +122,7 @@ void sms_check(const struct sms_options *options, const char *path, struct probl
                 problems_add(problems, path, 0, MESSAGE_SMS_BAD_SIGNATURE, "value", options->signature, NULL);
         if (options->hours && !sms_hours_read(options->hours, &from, &to))
                 problems_add(problems, path, 0, MESSAGE_SMS_BAD_HOURS, "value", options->hours, NULL);
-        if (options->day_limit > 0 && options->day_reserve > options->day_limit)
+        if (options->day_limit > 0 && options->day_reserve >= options->day_limit)
                 problems_add(problems, path, 0, MESSAGE_SMS_BAD_RESERVE, NULL);
         if (options->test_number && !sms_number_read(options->test_number, number)) {
                 struct buf mask freed_by(buf_done) = { 0 };

@@ -340,7 +340,7 @@ static void what_is_wrong_with_options_is_said(void **state) {
         world.options.params = (struct string_list) { params, 3 };
         world.options.on_revise = SMS_CORRECT;
         world.options.day_limit = 5;
-        world.options.day_reserve = 6;
+        world.options.day_reserve = 5;
         world.options.test_number = (char *) "138001380001";
         aliyun_driver.check(&world.options, "sms.conf", &problems);
         assert_int_equal(problems.n, 7);

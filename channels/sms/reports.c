@@ -1,4 +1,6 @@
-/* Delivery reports, as `call` has put them into the book: looked at once, when they had time to come. */
+/* Delivery reports, as `call` has put them into the book. The document is shown when all is handed over;
+ * the engine looks again when reports had time to come, and they are counted: once, and once more a
+ * day later where some were missing. */
 #include "channels/sms/round.h"
 
 #include <errno.h>
@@ -6,74 +8,129 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/moment.h"
 
-enum { NAMES = 64 };
+enum { NAMES = 500 };
 
-static void report_name(const struct round *round, const char *hash, char ret[static 64]) {
-        char head[64];
+static const int64_t again_ms = INT64_C(86400000);
 
-        sms_book_name(round->delivery, -1, head);
-        (void) snprintf(ret, 64, "r.%.24s.%.*s", head + 2, SMS_HASH, hash);
-}
+static const struct {
+        enum sms_fate fate;
+        const char *key; /* in the head and the reference */
+} fates[] = {
+        { SMS_BAD_NUMBER, "bad-number" }, { SMS_BLOCKED, "blocked" },
+        { SMS_BAD_CONTENT, "bad-content" }, { SMS_TOO_MANY, "too-many" },
+};
 
-static int ask(struct round *round) {
-        const char *all = round_text(round->memo, "all");
-        size_t at = (size_t) round_number(round->memo, "at"), n = strlen(all) / SMS_HASH;
-        json_t *get = json_array();
-        char name[64];
-        int r = get ? 0 : -ENOMEM;
-
-        for (size_t i = at; i < n && i < at + NAMES; i++) {
-                report_name(round, all + i * SMS_HASH, name);
-                r |= json_array_append_new(get, json_string(name));
-        }
-        return round_book(round, "reports", NULL, NULL, get) | r ? -ENOMEM : 0;
+static const char *key_of(const char *value) {
+        for (size_t i = 0; i < ELEMENTS(fates); i++)
+                if (*value == (char) fates[i].fate)
+                        return fates[i].key;
+        return NULL;
 }
 
 static int finish(struct round *round) {
-        int r = json_object_del(round->head, "reports_ms");
+        int64_t known = round_number(round->memo, "delivered") + round_number(round->memo, "undelivered");
+        bool again = known < round_number(round->head, "sent") && !json_object_get(round->head, "reports_again");
+        int r = 0;
 
-        r |= round_set(round->head, "delivered", json_integer(round_number(round->memo, "good")));
-        r |= round_set(round->head, "undelivered", json_integer(round_number(round->memo, "bad")));
+        r |= round_set(round->head, "delivered", json_integer(round_number(round->memo, "delivered")));
+        r |= round_set(round->head, "undelivered", json_integer(round_number(round->memo, "undelivered")));
+        for (size_t i = 0; i < ELEMENTS(fates); i++)
+                r |= round_set(round->head, fates[i].key, json_integer(round_number(round->memo, fates[i].key)));
+        (void) json_object_del(round->head, "reports_ms");
+        if (again)
+                r |= round_set(round->head, "reports_ms", json_integer(round->delivery->now_ms + again_ms)) |
+                     round_set(round->head, "reports_again", json_true());
+        r |= round_set(round->memo, "counted", json_true());
         return r < 0 ? -ENOMEM : round_book(round, "finish", json_object(), NULL, NULL);
 }
 
-int reports_begin(struct round *round) {
-        int64_t at = round_number(round->head, "reports_ms");
-        const json_t *notes = json_object_get(round->memo, "notes"), *text;
-        struct buf all freed_by(buf_done) = { 0 };
-        char minute[MOMENT_TEXT];
+/* The next names, from the memo's batch "k" and number "i" on. */
+static int ask(struct round *round) {
+        const json_t *notes = json_object_get(round->memo, "notes");
+        size_t k = (size_t) round_number(round->memo, "k"), i = (size_t) round_number(round->memo, "i");
+        json_t *get freed_by(json_decrefp) = json_array();
+        char head[64], name[64];
         struct sms_note note;
-        size_t i;
+        int r = get ? 0 : -ENOMEM;
 
-        if (round->delivery->now_ms < at)
-                return step_verdict(round->ret, VERDICT_ASK, "sms/reports", at, MESSAGE_SMS_REPORTS, "at",
-                                    moment_write_minute(at, minute), NULL);
-        if (!notes)
-                return round_load(round);
-        json_array_foreach(notes, i, text)
-                if (sms_note_read(json_string_value(text), &note) && note.state == SMS_SENT)
-                        buf_add(&all, note.members, note.n * SMS_HASH);
-        if (all.error || round_set(round->memo, "all", json_string(buf_text(&all))) < 0 ||
-            round_set(round->memo, "at", json_integer(0)) < 0)
+        sms_book_name(round->delivery, -1, head);
+        for (; k < json_array_size(notes) && json_array_size(get) < NAMES && r == 0; k++, i = 0) {
+                if (!sms_note_read(json_string_value(json_array_get(notes, k)), &note) || note.state != SMS_SENT)
+                        continue;
+                for (; i < note.n && json_array_size(get) < NAMES; i++) {
+                        (void) snprintf(name, sizeof(name), "r.%.*s.%.*s", SMS_OF, *note.of ? note.of : head + 2,
+                                        SMS_HASH, note.members + i * SMS_HASH);
+                        r |= json_array_append_new(get, json_string(name));
+                }
+                if (i < note.n)
+                        break;
+        }
+        r |= round_set(round->memo, "k", json_integer((json_int_t) k)) | round_set(round->memo, "i", json_integer((json_int_t) i));
+        if (r < 0)
                 return -ENOMEM;
-        (void) json_object_del(round->memo, "notes");
-        return all.len > 0 ? ask(round) : finish(round);
+        return json_array_size(get) == 0 ? finish(round) : round_book(round, "reports", NULL, NULL, give_away(get));
+}
+
+int reports_or_done(struct round *round) {
+        int64_t at = round_number(round->head, "reports_ms");
+        int r = 0;
+
+        if (at == 0 || round->delivery->now_ms < at)
+                return round_done(round);
+        r |= round_set(round->memo, "k", json_integer(0)) | round_set(round->memo, "i", json_integer(0));
+        return r < 0 ? -ENOMEM : ask(round);
 }
 
 int reports_next(struct round *round, const struct book_reply *reply) {
-        size_t n = strlen(round_text(round->memo, "all")) / SMS_HASH;
-        const char *name;
+        const char *name, *key;
         json_t *value;
         int r = 0;
 
         if (reply->error)
                 return round_store_failed(round, reply->error, VERDICT_LATER);
-        json_object_foreach((json_t *) reply->values, name, value)
-                r |= round_add(round->memo, *json_string_value(value) == '1' ? "good" : "bad", 1);
-        r |= round_add(round->memo, "at", NAMES);
-        if (r < 0)
-                return -ENOMEM;
-        return (size_t) round_number(round->memo, "at") < n ? ask(round) : finish(round);
+        json_object_foreach((json_t *) reply->values, name, value) {
+                const char *fate = json_string_value(value);
+
+                r |= round_add(round->memo, *fate == (char) SMS_DELIVERED ? "delivered" : "undelivered", 1);
+                key = key_of(fate);
+                if (key)
+                        r |= round_add(round->memo, key, 1);
+        }
+        return r < 0 ? -ENOMEM : ask(round);
+}
+
+void reports_reference(const struct round *round, struct buf *ret) {
+        if (!json_object_get(round->head, "delivered"))
+                return;
+        buf_fmt(ret, ",delivered=%lld,undelivered=%lld", (long long) round_number(round->head, "delivered"),
+                (long long) round_number(round->head, "undelivered"));
+        for (size_t i = 0; i < ELEMENTS(fates); i++)
+                if (round_number(round->head, fates[i].key) > 0)
+                        buf_fmt(ret, ",%s=%lld", fates[i].key, (long long) round_number(round->head, fates[i].key));
+}
+
+static char *number_text(int64_t number, char ret[static 24]) {
+        (void) snprintf(ret, 24, "%lld", (long long) number);
+        return ret;
+}
+
+char *reports_sentence(const struct round *round) {
+        int64_t good = round_number(round->head, "delivered"), bad = round_number(round->head, "undelivered");
+        int64_t none = round_number(round->head, "sent") - good - bad, known = 0, of[ELEMENTS(fates)];
+        char texts[8][24];
+        char *sum, *all;
+
+        for (size_t i = 0; i < ELEMENTS(fates); i++)
+                known += of[i] = round_number(round->head, fates[i].key);
+        sum = say(MESSAGE_SMS_REPORTED, "carrier", round->provider->name, "good", number_text(good, texts[0]), "bad",
+                  number_text(bad, texts[1]), "number", number_text(of[0], texts[2]), "blocked",
+                  number_text(of[1], texts[3]), "content", number_text(of[2], texts[4]), "limit",
+                  number_text(of[3], texts[5]), "other", number_text(bad - known, texts[6]), "none",
+                  number_text(none > 0 ? none : 0, texts[7]), NULL);
+        if (!sum || bad <= good)
+                return sum;
+        all = say(MESSAGE_SMS_REPORTED_BAD, "sum", sum, NULL);
+        free(sum);
+        return all;
 }

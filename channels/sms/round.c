@@ -46,7 +46,7 @@ static struct sms_rank rank_read(const char *text) {
 /* A copy of what the steps before left; of an earlier attempt, only what was last about to leave. */
 static int round_init(struct round *round, const struct delivery *delivery,
                       const struct sms_provider *provider, bool anew, struct step *ret) {
-        json_t *sent = NULL;
+        json_t *sent = NULL, *told = NULL;
         char rank[40];
         int r = 0;
 
@@ -54,12 +54,16 @@ static int round_init(struct round *round, const struct delivery *delivery,
                                   .rank = { delivery->revision, delivery->level }, .ret = ret };
         rank_write(round->rank, rank);
         *ret = (struct step) { .kind = STEP_VERDICT };
-        if (strcmp(round_text(delivery->memo, "rank"), rank) == 0)
+        if (strcmp(round_text(delivery->memo, "rank"), rank) == 0) {
                 sent = json_object_get(delivery->memo, "sent");
+                told = json_object_get(delivery->memo, "told");
+        }
         round->memo = anew ? json_object() : json_copy((json_t *) delivery->memo);
         r |= round_set(round->memo, "rank", json_string(rank));
         if (sent)
                 r |= round_set(round->memo, "sent", json_incref(sent));
+        if (told)
+                r |= round_set(round->memo, "told", json_incref(told));
         if (anew)
                 r |= round_set(round->memo, "since", json_integer(delivery->now_ms)) |
                      round_set(round->memo, "head", json_object()) |
@@ -76,9 +80,9 @@ static void round_release(struct round *round) {
         json_decref(round->memo);
 }
 
-/* With a verdict only what was last about to leave goes. */
+/* With a verdict only what was last about to leave goes, and what was told. */
 int round_keep(struct round *round) {
-        json_t *sent = json_object_get(round->memo, "sent");
+        json_t *sent = json_object_get(round->memo, "sent"), *told = json_object_get(round->memo, "told");
 
         if (round->ret->kind != STEP_VERDICT) {
                 round->ret->memo = json_incref(round->memo);
@@ -87,7 +91,8 @@ int round_keep(struct round *round) {
         round->ret->memo = json_object();
         if (!round->ret->memo ||
             round_set(round->ret->memo, "rank", json_incref(json_object_get(round->memo, "rank"))) < 0 ||
-            (sent && round_set(round->ret->memo, "sent", json_incref(sent)) < 0))
+            (sent && round_set(round->ret->memo, "sent", json_incref(sent)) < 0) ||
+            (told && round_set(round->ret->memo, "told", json_incref(told)) < 0))
                 return -ENOMEM;
         return 0;
 }
@@ -164,6 +169,7 @@ int sms_verdict(const struct sms_provider *provider, enum sms_class class, int64
                 [SMS_LOGIN] = { VERDICT_BLOCKED, "sms/login", MESSAGE_SMS_LOGIN },
                 [SMS_RESIGN] = { VERDICT_BLOCKED, "sms/clock", MESSAGE_SMS_CLOCK },
                 [SMS_ODD] = { VERDICT_BLOCKED, "sms/odd", MESSAGE_SMS_ODD },
+                [SMS_REPEATED] = { VERDICT_REFUSED, "sms/content", MESSAGE_SMS_CONTENT },
         };
         char *none freed_by(freep) = say(MESSAGE_SMS_NO_WORDS, NULL);
         char minute[MOMENT_TEXT];
@@ -179,13 +185,17 @@ int round_done(struct round *round) {
 
         buf_fmt(&reference, "sent=%lld,failed=%lld,doubt=%lld", (long long) round_number(round->head, "sent"),
                 (long long) round_number(round->head, "failed"), (long long) round_number(round->head, "doubt"));
-        if (json_object_get(round->head, "delivered"))
-                buf_fmt(&reference, ",delivered=%lld,undelivered=%lld",
-                        (long long) round_number(round->head, "delivered"),
-                        (long long) round_number(round->head, "undelivered"));
+        reports_reference(round, &reference);
         if (bad > 0)
                 buf_fmt(&reference, ",bad-lines=%lld", (long long) bad);
-        return step_done_verdict(round->ret, buf_text(&reference), NULL);
+        if (step_done_verdict(round->ret, buf_text(&reference), NULL) < 0)
+                return -ENOMEM;
+        if (round_number(round->head, "reports_ms") > round->delivery->now_ms)
+                round->ret->verdict.at_ms = round_number(round->head, "reports_ms");
+        if (!json_object_get(round->memo, "counted"))
+                return 0;
+        round->ret->verdict.sentence = reports_sentence(round);
+        return round->ret->verdict.sentence ? 0 : -ENOMEM;
 }
 
 /* -- load: how far are we? -- */
@@ -232,9 +242,9 @@ static int decide(struct round *round) {
                 return round_book(round, "forget", json_object(), NULL, NULL);
         }
         if (*done && sms_rank_compare(round->rank, rank_read(done)) <= 0)
-                return round_number(round->head, "reports_ms") ? reports_begin(round) : round_done(round);
+                return reports_or_done(round);
         if ((publish && complete && !follows(round)) || (!publish && (!follows(round) || round_number(round->head, "n") == 0)))
-                return round_done(round);
+                return reports_or_done(round);
         *round->ret = (struct step) { .kind = STEP_ACCOUNT };
         round->ret->need.version = round->delivery->account_version;
         return round_set(round->memo, "stage", json_string("list"));
@@ -336,12 +346,15 @@ int round_finish(struct round *round) {
 
         if (json_is_true(json_object_get(round->memo, "capped")))
                 return round_load(round);
+        if (json_object_get(round->memo, "postponed"))
+                return sms_verdict(round->provider, SMS_WAIT, round_number(round->memo, "postponed"),
+                                   round_text(round->memo, "postponed_words"), round->ret);
         more = json_is_true(json_object_get(round->memo, "more"));
         if (first)
                 r |= round_set(round->head, "complete", json_true());
         if (!more)
                 r |= round_set(round->head, "done", json_incref(json_object_get(round->memo, "rank")));
-        if (!more && first && round->provider->reports && round->options->report_url &&
+        if (!more && first && round->provider->reports && round->provider->reports(round->options) &&
             round->options->reports_ms > 0 && round_number(round->head, "sent") > 0)
                 r |= round_set(round->head, "reports_ms", json_integer(round->delivery->now_ms + round->options->reports_ms));
         return r < 0 ? -ENOMEM : round_book(round, "finish", json_object(), NULL, NULL);
@@ -352,7 +365,7 @@ static int next_finish(struct round *round, const struct book_reply *reply) {
                 return round_store_failed(round, reply->error, VERDICT_LATER);
         if (json_is_true(json_object_get(round->memo, "more")))
                 return round_load(round);
-        return round_number(round->head, "reports_ms") ? reports_begin(round) : round_done(round);
+        return round_done(round);
 }
 
 /* -- the driver -- */
@@ -362,7 +375,7 @@ static int check_key(const struct delivery *delivery, const struct sms_provider 
         int r = sms_secret(delivery, "hmac_key", &key, ret);
 
         if (r == 0 && strlen(key) < KEY_LEAST) {
-                r = step_verdict(ret, VERDICT_BLOCKED, "sms/secret", 0, MESSAGE_SMS_SHORT_KEY, NULL);
+                r = step_verdict(ret, VERDICT_BLOCKED, "sms/secret", 0, MESSAGE_SMS_SHORT_KEY, "part", "hmac_key", NULL);
                 return r < 0 ? r : -ENODATA;
         }
         for (size_t i = 0; provider->secrets[i] && r == 0; i++) {

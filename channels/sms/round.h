@@ -1,19 +1,25 @@
 /* Inside round.c, claim.c, plan.c, doubt.c and reports.c: one delivery between two steps.
  *
- * The memo (kept only until the verdict but for its first two):
+ * The memo (kept only until the verdict but for its first three):
  *
  *         rank    "7.0"                        sent    the batch whose request was last about to leave
+ *         told    the batch in doubt that a verdict has named
  *         stage   what the next reply is to    since   when this attempt began
  *         head    the document's head          notes   its batches, until the plan is made
  *         round   enum sms_round               low     hashes still to go, before those behind
  *         cursor  the last hash that is done; all behind it on the lists are still to go
  *         capped  `low` took not all           more    corrections come after this round
  *         k, members, next_low, next_cursor    the batch in hand, and what they are when it is done
- *         then    the verdict behind the record
+ *         then    the verdict behind the record      resigned  this batch was signed anew
+ *         of      what the batch's reports are named by      counted   they were, in this attempt
+ *         postponed   when those that have had too many can be sent to; n_postponed, postponed_words
+ *         paid    how many of the batch in hand the day's count knows from before
  *
  * The head, a JSON object in the book: n batches; complete: everybody got the first message; done: the
  * last rank done; sent, failed, doubt: numbers; limit: the size of the next batch; title, ms: of the
- * first message; reports_ms, delivered, undelivered. */
+ * first message; credit, day: numbers that this day's count knows and that were not taken; repeats: a batch
+ * in doubt was sent again; tell: the batch in doubt that is to be named; reports_ms: when reports
+ * are counted; delivered, undelivered, and of these the kinds that reports.c knows. */
 #ifndef CHANNELS_SMS_ROUND_H
 #define CHANNELS_SMS_ROUND_H
 
@@ -60,8 +66,12 @@ int doubt_next_ask(struct round *round, const struct http_reply *reply);
 int doubt_next_fix(struct round *round);
 
 /* -- reports.c -- */
-int reports_begin(struct round *round);
+/* The verdict DONE, with a later look where reports are to be counted; or what counts them now. */
+int reports_or_done(struct round *round);
 int reports_next(struct round *round, const struct book_reply *reply);
+/* ",delivered=90,undelivered=10", once they were counted. */
+void reports_reference(const struct round *round, struct buf *ret);
+char *reports_sentence(const struct round *round);
 
 /* -- claim.c -- */
 

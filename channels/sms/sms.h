@@ -11,7 +11,8 @@
  *
  *         m.<24 hex of the document>         the head, kept for good (book.c)
  *         m.<24 hex of the document>.<k>     batch k: state, rank, time, the numbers' hashes
- *         r.<24 hex of the document>.<hash>  a delivery report (Kannel)
+ *         r.<24 hex>.<hash>                  a delivery report (reports.c); hex of the document, or what the
+ *                                            batch's note names
  *
  * A batch is claimed by a note that must be new, so that of two workers one gets it; only then, with
  * "sent": k in the memo on disk, does the request leave. A batch that is claimed and not settled is
@@ -25,6 +26,7 @@
 enum {
         SMS_NUMBER = 12,      /* 13800138000 and NUL */
         SMS_HASH = 11,        /* base64url of 8 bytes; without NUL */
+        SMS_OF = 24,          /* hex digits of what a report belongs to; without NUL */
         SMS_MOST_PEOPLE = 200000,
         SMS_MOST_LISTS = 32,
         SMS_ATTEMPT_MS = 10000, /* an attempt that has gone on so long lets others look at the document */
@@ -47,7 +49,7 @@ struct sms_options {
         char *ec_name, *ap_id, *sign, *serial;   /* mas */
         char *region_id;                         /* aliyun */
         char *from, *smsc, *prefix, *report_url; /* kannel */
-        int64_t reports_ms;
+        int64_t reports_ms;                      /* 0: none are waited for */
 };
 
 /* -- number.c -- */
@@ -135,12 +137,13 @@ struct sms_note {
         enum sms_state state;
         struct sms_rank rank;
         int64_t ms;
+        char of[SMS_OF + 1]; /* what its reports are named by, where that is not the document; or "" */
         const char *members; /* SMS_HASH characters each */
         size_t n;
 };
 
 void sms_book_name(const struct delivery *delivery, int64_t k, char ret[static 64]); /* k < 0: the head */
-char *sms_note_write(enum sms_state state, struct sms_rank rank, int64_t ms, const char *members);
+char *sms_note_write(enum sms_state state, struct sms_rank rank, int64_t ms, const char *of, const char *members);
 bool sms_note_read(const char *text, struct sms_note *ret);
 int sms_rank_compare(struct sms_rank one, struct sms_rank other);
 
@@ -172,12 +175,15 @@ enum sms_class {
         SMS_LOGIN,
         SMS_RESIGN, /* sign anew, once */
         SMS_ODD,    /* an answer that nobody told us of */
+        SMS_REPEATED, /* one of these numbers had this very text already */
 };
 
 struct sms_answer {
         enum sms_class class;
         int64_t at_ms;
+        bool of_number;   /* WAIT: a number has had too many, not the account */
         struct buf words; /* for people; masked */
+        char of[SMS_OF + 1]; /* OK: what the batch's reports are named by, or "" */
 };
 
 /* What a provider is asked to send. */
@@ -189,11 +195,12 @@ struct sms_batch {
         const char *title; /* of what was sent first */
         const char *id;    /* of the batch: "m.<24 hex>.<k>" */
         int64_t k;
+        bool again; /* the very request of before, to be signed anew */
 };
 
 struct sms_provider {
         const char *name; /* for people: 云MAS */
-        bool reports;     /* tells of deliveries by `call` */
+        bool (*reports)(const struct sms_options *options); /* whether it tells of deliveries by `call` */
         /* Fills a request. -EINVAL: it cannot be built, and *ret is a verdict. */
         int (*send)(const struct delivery *delivery, const struct sms_batch *batch, struct step *ret);
         void (*judge)(const struct delivery *delivery, const struct http_reply *reply,
@@ -224,6 +231,31 @@ bool sms_judge_http(const struct delivery *delivery, const struct http_reply *re
                     struct sms_answer *ret);
 void sms_answer_done(struct sms_answer *answer);
 
+/* -- push.c: delivery reports, as the providers' calls bring them -- */
+
+/* What became of a message: the value of its note. */
+enum sms_fate {
+        SMS_DELIVERED = '1',
+        SMS_UNDELIVERED = '2', /* nobody says why */
+        SMS_BAD_NUMBER = 'n',
+        SMS_BLOCKED = 'b', /* opted out, or on a list of the carrier's */
+        SMS_BAD_CONTENT = 'c',
+        SMS_TOO_MANY = 'q',
+};
+struct sms_report {
+        char of[SMS_OF + 1], number[SMS_NUMBER];
+        enum sms_fate fate;
+};
+
+/* A note of it, to be put; -ENOMEM. */
+int sms_report_put(const struct sms_report *report, const char *key, json_t *put);
+/* What reports of a batch are named by that a provider calls so. */
+void sms_report_of(const char *provider, const char *batch, char ret[static SMS_OF + 1]);
+/* A POST of JSON, one report or an array of them, to an address that ends in /KEY or has ?key=KEY, where KEY is
+ * the secret's report_key. `read` is false for what is none of ours, or not final. `says`: the answer. */
+int sms_push(const struct call *call, const char *secret, bool (*read)(const json_t *json, struct sms_report *ret),
+             const char *says, struct call_answer *ret);
+
 /* -- probe.c -- */
 int sms_test_begin(const struct delivery *delivery, const struct sms_provider *provider, struct step *ret);
 int sms_test_next(const struct delivery *delivery, const struct sms_provider *provider,
@@ -239,7 +271,7 @@ void sms_check_templates(const struct sms_options *options, bool named, const ch
 bool sms_url_is_sound(const char *url);
 /* The provider's, and of the lists those that are fetched. */
 void sms_address(const void *options, struct buf *ret);
-extern const char *const sms_secret_more[];
+extern const char *const sms_secret_more[], *const sms_secret_push[];
 /* "dysmsapi.aliyuncs.com", with a port that is not the usual one: as it stands in the Host header. */
 void sms_url_host(const char *url, struct buf *ret);
 /* The secret's part, or -ENODATA with the verdict filled. */
@@ -285,6 +317,11 @@ int sms_secret(const struct delivery *delivery, const char *part, char **ret, st
         { "", "test_number", SETTING_STRING, SMS_AT(test_number),                                             \
           .chinese = "channel test 用的手机号码",                                                             \
           .english = "the number that `channel test` uses" }
+
+#define SMS_REPORTS_ROW                                                                                      \
+        { "", "reports", SETTING_DURATION, SMS_AT(reports_ms), .fallback = "0s", .least = 0, .most = 604800000,\
+          .chinese = "发完后多久看回执，0 是不看；要写 listen，密钥文件里要有 report_key",                    \
+          .english = "how long after the last message reports are counted; 0: not. Needs listen, and report_key in the secret" }
 
 #define SMS_DOUBT_ROW                                                                                        \
         { "", "in_doubt", SETTING_CHOICE, SMS_AT(in_doubt), .choices = sms_in_doubts, .fallback = "skip",     \

@@ -156,8 +156,26 @@ bool sms_field_is_known(const char *field) {
         return false;
 }
 
+static bool is_name_byte(char byte) {
+        return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+/* A name under one of the domains that people here write, with or without what goes before it. */
 bool sms_has_address(const char *text) {
-        return strstr(text, "://") || strcasestr(text, "www.");
+        static const char *const tops[] = { "cn", "com", "net", "org", "gov", "top", "info" };
+
+        if (strstr(text, "://") || strcasestr(text, "www."))
+                return true;
+        for (const char *dot = text; (dot = strchr(dot, '.')) != NULL; dot++) {
+                size_t n = 0;
+
+                while (is_name_byte(dot[1 + n]))
+                        n++;
+                for (size_t i = 0; dot > text && is_name_byte(dot[-1]) && i < ELEMENTS(tops); i++)
+                        if (strlen(tops[i]) == n && strncasecmp(dot + 1, tops[i], n) == 0)
+                                return true;
+        }
+        return false;
 }
 
 /* All of them, as the other carriers say. */

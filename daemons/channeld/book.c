@@ -7,7 +7,7 @@
 
 #include "core/memory.h"
 
-enum { MOST_NAMES = 64, MOST_NAME = 120, MOST_NOTE = 64 << 10 };
+enum { MOST_NAMES = 1024, MOST_NAME = 120, MOST_NOTE = 64 << 10 };
 
 static bool name_is_sound(const char *name) {
         size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-");

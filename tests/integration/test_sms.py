@@ -1,7 +1,11 @@
 """Short messages from the door to the phones: everybody once, whatever dies or gets lost in between."""
 import datetime
+import json
 import pathlib
+import socket
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -17,7 +21,8 @@ QUICK = {"timeout": "2s", "retry": "50ms, 100ms, 200ms*100", "breaker": "0", "ho
 MAS = {"driver": "mas", "ec_name": "腾冲市人民政府办公室", "ap_id": "tczfb", "sign": "wHwvfNuH5", "signature": "腾冲市人民政府"}
 ALIYUN = {"driver": "aliyun", "signature": "腾冲市人民政府", "template": "SMS_100001", "params": "title=text"}
 SECRETS = ("hmac_key = 5f2b1c0d9e8f7a6b5c4d\nsecret_key = simulator-secret\n"
-           "key_id = LTAI5tSimulator\nkey_secret = simulator-secret\n")
+           "key_id = LTAI5tSimulator\nkey_secret = simulator-secret\nreport_key = 00112233445566778899aabb\n")
+REPORT_PATH = "sms/00112233445566778899aabb"
 
 
 def phones(n, first=FIRST):
@@ -184,6 +189,69 @@ def test_a_mas_cannot_be_asked_so_one_batch_is_in_doubt_and_named(office, mas, h
     assert "第 2 批 10 个号码没有等到答复" in county.log("channeld-sms")
 
 
+# ---- what the carrier tells later ----
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def reporting(office):
+    """An office that waits for reports, and a carrier that has been told where to."""
+    def make(carrier, numbers, **settings):
+        listen = f"127.0.0.1:{free_port()}"
+        carrier.report_url = f"http://{listen}/{REPORT_PATH}"
+        return office(carrier, numbers, listen=listen, **{"reports": "2s", **settings})
+    return make
+
+
+def reference_of(county):
+    return (state_of(county, channel="sms") or {}).get("reference", "")
+
+
+def test_aliyuns_reports_are_counted_by_kind(reporting, aliyun):
+    county = reporting(aliyun, phones(250), batch="100")
+    aliyun.receipt_after, aliyun.report_repeats = 0.1, 1
+    aliyun.fates = {"13800138003": "MOBILE_NOT_ON_SERVICE", "13800138004": "CONTENT_KEYWORD", "13800138005": "WHO_KNOWS", "13800138006": ""}
+    aliyun.opted_out = {"13800138007"}
+    county.ask(publish())
+    assert county.shown("doc-1", "sms")["reference"] == "sent=250,failed=0,doubt=0"  # shown at once
+    wait_until(lambda: "delivered=" in reference_of(county))
+    assert reference_of(county) == "sent=250,failed=0,doubt=0,delivered=245,undelivered=4,bad-number=1,blocked=1,bad-content=1"
+    assert all(push["taken"] for push in aliyun.pushes) and len(aliyun.pushes) >= 6
+    assert ("attempted", "confirmed") in [(state, code) for state, code, _ in records(county)]
+    assert "送达 245，没有送达 4（号码不能用 1，退订或黑名单 1，内容 1，太频繁 0，其他 1），还没有回执 1" in county.log("channeld-sms")
+    assert got(aliyun) == once(phones(250))
+
+
+def test_the_reports_of_a_mas_are_counted(reporting, mas):
+    county = reporting(mas, phones(12), batch="5")
+    mas.receipt_after, mas.opted_out, mas.fates = 0.1, {"13800138002"}, {"13800138003": "MK:0001"}
+    county.ask(publish())
+    county.shown("doc-1", "sms")
+    wait_until(lambda: "delivered=" in reference_of(county))
+    assert reference_of(county) == "sent=12,failed=0,doubt=0,delivered=10,undelivered=2,blocked=1"
+    assert {push["status"] for push in mas.pushes} == {200}
+
+
+def test_a_stranger_reports_nothing(reporting, aliyun):
+    county = reporting(aliyun, phones(3), reports="1s")
+    aliyun.report_url, where = "", aliyun.report_url
+    county.ask(publish())
+    county.shown("doc-1", "sms")
+    lie = json.dumps([{"phone_number": "13800138000", "success": False, "err_code": "MOBILE_IN_BLACK", "out_id": aliyun.messages[0].own}])
+    for path in ("", "sms/", "sms/00112233445566778899aabc"):
+        with pytest.raises(urllib.error.HTTPError) as no:
+            urllib.request.urlopen(urllib.request.Request(where.replace(REPORT_PATH, path), lie.encode()), timeout=5)
+        assert no.value.code == 403
+    wait_until(lambda: "delivered=" in reference_of(county))
+    assert reference_of(county) == "sent=3,failed=0,doubt=0,delivered=0,undelivered=0"
+    assert "没有带对 report_key" in county.log("channeld-sms")
+    assert "00112233445566778899aabb" not in county.log("channeld-sms")
+
+
 # ---- when, and how many ----
 
 def test_outside_the_hours_it_waits(office, mas):
@@ -197,10 +265,14 @@ def test_outside_the_hours_it_waits(office, mas):
 
 
 def test_the_ceiling_of_a_day_holds(office, mas):
-    county = office(mas, phones(25), batch="10", day_limit="15", day_reserve="3")
+    county = office(mas, phones(25), start=False, batch="10", day_limit="15", day_reserve="3")
+    county.environment["TZ"] = "America/New_York"
+    county.start_all(["sms"])
     county.ask(publish())
     parked = wait_until(lambda: (s := state_of(county, channel="sms")) and s["state"] == "parked" and s)
     assert "12 条" in parked["error"]
+    tomorrow = datetime.datetime.now(SHANGHAI).date() + datetime.timedelta(days=1)
+    assert f"{tomorrow} 00:00" in parked["error"]  # wherever the machine's clock thinks that it is
     assert len(mas.messages) == 12
 
 

@@ -12,6 +12,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("GONGKAI_PROGRAMS", str(TREE / "build" / "release"))
 sys.path.insert(0, str(TREE / "tests" / "integration"))
 from county import County, publish, wait_until  # noqa: E402
+from hookkit import state_of  # noqa: E402
 
 FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 NUMBERS = [str(13800138000 + i) for i in range(25)]
@@ -114,9 +115,10 @@ def office(kannel):
 def test_everybody_gets_one_message_and_reports_are_counted(kannel, office):
     office.start_all(["sms"])
     office.ask(publish(texts={"short": "明日8时至18时停水，请提前储水"}))
-    shown = office.shown("doc-1", "sms", timeout=60)
+    assert office.shown("doc-1", "sms", timeout=60)["reference"] == "sent=25,failed=0,doubt=0"
     assert sorted(kannel.messages()) == [(number, "【腾冲发布】明日8时至18时停水，请提前储水") for number in NUMBERS]
-    assert shown["reference"] == "sent=25,failed=0,doubt=0,delivered=25,undelivered=0"
+    wait_until(lambda: "delivered=" in state_of(office, channel="sms")["reference"], 20)
+    assert state_of(office, channel="sms")["reference"] == "sent=25,failed=0,doubt=0,delivered=25,undelivered=0"
 
 
 def test_a_test_tells_a_wrong_password_and_texts_nobody(kannel, office):
