@@ -77,7 +77,7 @@ static void each_field_comes_from_where_it_is_written_by_hand_first(void **state
         world_init(&world, "{\"number\":\"腾政发〔2026〕12号\",\"summary\":\"摘要\",\"texts\":{"
                            "\"short\":\"短文\"},"
                            "\"dates\":{\"formed\":\"2026-11-20\"},\"correction\":{\"note\":"
-                           "\"金额改为12.50万元\"},"
+                           "\"更正：金额改为12.50万元\"},"
                            "\"validity\":{\"status\":\"abolished\"}}");
         world.delivery.after_url = "https://www.example.gov.cn/a/1.html";
         article = article_with(&world, urls, NULL);

@@ -101,6 +101,12 @@ int wechat_submit(struct work *work, json_t *flight);
 int wechat_made(struct work *work, const char *at, const struct reply *reply);
 void wechat_media_names(const struct work *work, json_t *names);
 
+int wechat_read_file(struct work *work, const char *at, const char *path);
+/* The default cover, and the template; *ret_type NULL and *ret_good false: it cannot be used, and the
+ * verdict says why. */
+int wechat_check_cover(struct work *work, const struct file_reply *file, const char **ret_type);
+int wechat_check_template(struct work *work, const struct file_reply *file, bool *ret_good);
+
 /* -- follow.c: what became of a flight -- */
 
 /* Own: what is shown of this delivery. Foreign: what an older one may have left in the air. */

@@ -75,6 +75,15 @@ static void a_post_says_the_most_important_first(void **state) {
                   "{'title':'x','correction':{'note':'时间改为后日'},'texts':{'short':'"
                   "城区后日停水'}}",
                   "【更正】城区后日停水 时间改为后日 " URL, false },
+                { "a note that begins with the word itself",
+                  "{'title':'停水通告','correction':{'note':'更正：时间改为后日'},'summary':'停水。'}",
+                  "【更正：停水通告】时间改为后日 停水。 " URL, false },
+                { "a short text that does",
+                  "{'title':'x','correction':{'note':'更正说明：时间改为后日'},"
+                  "'texts':{'short':'更正：城区后日停水'}}",
+                  "更正：城区后日停水 时间改为后日 " URL, false },
+                { "a title that does", "{'title':'【更正】停水通告','correction':{'note':'时间有误'}}",
+                  "【更正】停水通告 时间有误 " URL, false },
                 { "over", "{'title':'公示','summary':'名单'}", "【公示已结束：公示】名单 " URL,
                   true },
                 { "not in force", "{'title':'办法','validity':{'status':'abolished'}}",
