@@ -90,6 +90,40 @@ static void every_code_of_the_table_has_its_class_and_its_verdict(void **state) 
                 }
 }
 
+/* Their verdicts: the tests of tokens below, of pushes, of media (media_test.c), of deletions. */
+static void what_is_answered_by_a_step_has_its_class_too(void **state) {
+        static const struct {
+                enum wechat_class class;
+                int codes[4];
+        } rows[] = { { CLASS_REFRESH, { 40001, 40014, 42001 } },
+                     { CLASS_DUP, { 45065 } },
+                     { CLASS_MEDIA, { 40007, 46001 } },
+                     { CLASS_GONE, { 53600, 40059 } },
+                     { CLASS_CONTENT, { 45110, 45166 } } };
+        static const int refused[] = { 40001, 40014, 42001 };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                for (const int *code = rows[i].codes; *code; code++)
+                        assert_int_equal(wechat_class_of(*code, false), rows[i].class);
+        assert_int_equal(wechat_class_of(0, false), CLASS_OK);
+        assert_int_equal(wechat_class_of(40001, true), CLASS_AUTH);
+        for (size_t i = 0; i < ELEMENTS(refused); i++) {
+                struct world world;
+                char body[60];
+
+                (void) snprintf(body, sizeof(body), "{\"errcode\":%d}", refused[i]);
+                world_init(&world, "{}");
+                assert_int_equal(
+                        RUN(&world, TOKENS, { "draft/add", 0, body },
+                            { "stable_token", 0, "{\"access_token\":\"T2\",\"expires_in\":7200}" },
+                            { "draft/add?access_token=T2", NOT_SENT, NULL })
+                                ->kind,
+                        VERDICT_LATER);
+                world_done(&world);
+        }
+}
+
 static void an_answer_that_is_none_leaves_doubt_only_where_a_citizen_would_see_it(void **state) {
         static const struct {
                 long status;
@@ -357,6 +391,7 @@ static void a_test_says_what_the_account_may_use(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_code_of_the_table_has_its_class_and_its_verdict),
+                cmocka_unit_test(what_is_answered_by_a_step_has_its_class_too),
                 cmocka_unit_test(
                         an_answer_that_is_none_leaves_doubt_only_where_a_citizen_would_see_it),
                 cmocka_unit_test(a_refused_token_is_renewed_the_normal_way_first),

@@ -132,7 +132,7 @@ def test_at_the_end_of_its_time_an_article_is_marked_or_taken_down(office, accou
     wait_until(lambda: is_quiet(county, "wechat"), 20, "nothing is left to do")
     assert len(account.calls(DELETE)) == 1
     if on_end == "mark":
-        assert standing(account)[0].url == county.shown("doc-1", "wechat")["url"] != first["url"]
+        assert standing(account)[0].url == county.shown("doc-1", "wechat", state="ended")["url"] != first["url"]
         county.ask(withdraw())
         county.shown("doc-1", "wechat", state="withdrawn")
         assert standing(account) == []

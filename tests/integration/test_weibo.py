@@ -124,6 +124,15 @@ def test_a_withdrawn_notice_is_deleted(place):
     assert here.seen() == [] and here.n(DESTROY) == 1
 
 
+def test_at_the_end_of_its_time_a_post_is_marked(place):
+    here = place(on_end="mark")
+    here.one.ask(publish(title="拟表彰名单", show_until=now(seconds=3)))
+    here.one.shown("doc-1", "weibo")
+    wait_until(lambda: len(here.seen()) == 1 and here.seen()[0].startswith("【公示已结束：拟表彰名单】"), 20)
+    here.quiet()
+    assert (here.n(SHARE), here.n(DESTROY)) == (2, 1)
+
+
 def test_one_that_was_deleted_by_hand_is_withdrawn(place):
     here = place()
     here.one.ask(publish())
