@@ -326,7 +326,7 @@ static void look_at_figures(const struct channel *channel, const json_t *event, 
 
 /* -- fields -- */
 
-/* Without blanks and what joins the parts of an emoji, which drivers take out as invisible. */
+/* Without blanks. */
 static char *bare(const char *text) {
         struct buf out = { 0 };
 
@@ -334,7 +334,7 @@ static char *bare(const char *text) {
                 uint32_t code;
                 const char *next = unicode_next(text, &code);
 
-                if (code > 0x20 && code != 0xa0 && code != 0x3000 && code != 0x200d)
+                if (code > 0x20 && code != 0xa0 && code != 0x3000)
                         buf_add(&out, text, (size_t) (next - text));
                 text = next;
         }

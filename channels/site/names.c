@@ -127,15 +127,33 @@ static bool is_mischief(uint32_t c) {
                (c >= 0xE0000 && c <= 0xE007F);
 }
 
+/* Emoji and their signs, and scripts from Arabic to Mongolian, whose letters join. */
+static bool is_joined(uint32_t c) {
+        return (c >= 0x600 && c <= 0x1CFF) || (c >= 0x2190 && c <= 0x2BFF) || c == 0xFE0F ||
+               (c >= 0x1F000 && c <= 0x1FAFF);
+}
+
+/* A joiner, or its opposite, between two of them: without it a family falls apart, and words of some
+ * scripts are spelled wrongly. Between others it only hides a word. */
+static bool is_needed_joiner(uint32_t c, uint32_t before, const char *after) {
+        uint32_t next = 0;
+
+        if (c != 0x200C && c != 0x200D)
+                return false;
+        (void) code_point(after, &next);
+        return is_joined(before) && is_joined(next);
+}
+
 char *one_line(const char *text) {
         struct buf line = { 0 };
         bool space = false;
-        uint32_t c;
+        uint32_t c, before = 0;
 
         for (size_t n; *text; text += n) {
                 n = code_point(text, &c);
-                if (is_mischief(c))
+                if (is_mischief(c) && !is_needed_joiner(c, before, text + n))
                         continue;
+                before = c;
                 if (is_space(c)) {
                         space = line.len > 0;
                         continue;

@@ -73,8 +73,37 @@ static void only_web_addresses_are_linked(void **state) {
         }
 }
 
+static void joiners_stay_where_something_is_joined(void **state) {
+        static const struct {
+                const char *story, *text, *wanted;
+        } rows[] = {
+                { "a family", "\U0001f468\u200d\U0001f469\u200d\U0001f467补贴",
+                  "\U0001f468\u200d\U0001f469\u200d\U0001f467补贴" },
+                { "a sign upon a person", "\U0001f469\u200d\u2695\ufe0f", "\U0001f469\u200d\u2695\ufe0f" },
+                { "a flag with a selector", "\U0001f3f3\ufe0f\u200d\U0001f308",
+                  "\U0001f3f3\ufe0f\u200d\U0001f308" },
+                { "Uyghur", "\u0645\u200c\u06be", "\u0645\u200c\u06be" },
+                { "Mongolian", "\u182d\u200d\u1820", "\u182d\u200d\u1820" },
+                { "within a Chinese word", "法\u200d轮\u200c公告", "法轮公告" },
+                { "within a number", "1\u200d3\u200c8", "138" },
+                { "at the beginning and the end", "\u200d\U0001f468\u200d", "\U0001f468" },
+                { "two of them", "\U0001f468\u200d\u200d\U0001f469", "\U0001f468\u200d\U0001f469" },
+                { "another that nobody sees", "\U0001f468\u200b\U0001f469", "\U0001f468\U0001f469" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                char *line = one_line(rows[i].text);
+
+                print_message("%s\n", rows[i].story);
+                assert_string_equal(line, rows[i].wanted);
+                free(line);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(joiners_stay_where_something_is_joined),
                 cmocka_unit_test(file_names_are_tame),
                 cmocka_unit_test(a_very_long_file_name_fits_and_keeps_its_kind),
                 cmocka_unit_test(only_web_addresses_are_linked),

@@ -40,7 +40,7 @@ const char *stage_label(const char *stage); /* 决策公开; NULL for none of th
 extern const char *const stage_names[];     /* NULL-terminated */
 
 /* These give strings to be freed, NULL only when memory is short. */
-char *one_line(const char *text); /* no control, bidi or invisible characters, single spaces */
+char *one_line(const char *text); /* no control, bidi or invisible characters but joiners, single spaces */
 char *file_name_safe(const char *name, const char *sha256);
 char *size_text(uint64_t n_bytes);
 char *host_of(const char *address);

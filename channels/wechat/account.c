@@ -12,7 +12,7 @@
 #include "core/memory.h"
 #include "core/moment.h"
 
-enum { APART_MS = 30 * 1000, EARLY_MS = 4 * 60 * 1000, TOKEN_BYTES = 4096 };
+enum { APART_MS = 30 * 1000, EARLY_MS = 4 * 60 * 1000, TOKEN_BYTES = 4096, DAY_S = 24 * 3600 };
 
 static bool by_force(const struct delivery *delivery) {
         return json_is_true(json_object_get(delivery->account, "same")) &&
@@ -65,7 +65,8 @@ int wechat_account_begin(const struct delivery *delivery, struct step *ret) {
 static int keep(const struct delivery *delivery, const json_t *json, struct step *ret) {
         const char *token = wechat_text(json, "access_token"),
                    *old = wechat_text(delivery->account, "token");
-        int64_t seconds = wechat_number(json, "expires_in"), life_ms = seconds * 1000 - EARLY_MS;
+        int64_t seconds = wechat_number(json, "expires_in");
+        int64_t life_ms = seconds > 0 && seconds <= DAY_S ? seconds * 1000 - EARLY_MS : 0;
         bool forced = by_force(delivery);
         json_t *account;
 
@@ -73,7 +74,7 @@ static int keep(const struct delivery *delivery, const json_t *json, struct step
         bool same = !forced && strcmp(token, old) == 0 &&
                     delivery->now_ms < wechat_number(delivery->account, "until");
 
-        if (life_ms < 60 * 1000 || life_ms > 24 * 3600 * 1000)
+        if (life_ms < 60 * 1000)
                 life_ms = 60 * 1000;
         account = json_pack("{s:s, s:I, s:b, s:I}", "token", token, "until",
                             (json_int_t) (delivery->now_ms + life_ms), "same", same, "forced",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "channels/wechat/wechat.h"
+#include "channels/correction.h"
 #include "core/content.h"
 #include "core/fit.h"
 #include "core/memory.h"
@@ -253,8 +254,7 @@ static int put_marks(const struct delivery *delivery, json_t *context) {
                       { "lapsed", MESSAGE_WECHAT_BODY_LAPSED } };
         const json_t *data = data_of(delivery);
         const char *status = wechat_text(json_object_get(data, "validity"), "status");
-        const char *note = wechat_text(json_object_get(data, "correction"), "note");
-        char *line freed_by(freep) = line_of(note, 10 * LINE_UNITS);
+        char *line freed_by(freep) = line_of(correction_note(data), 10 * LINE_UNITS);
         int r = line ? 0 : -ENOMEM;
 
         if (r == 0 && *line)

@@ -11,7 +11,7 @@
 #include "core/digest.h"
 #include "core/memory.h"
 
-enum { WINDOW_MS = 5 * 60 * 1000, BODY_MOST = 64 << 10, DONE_DAYS = 7, HOUR_MS = 3600 * 1000 };
+enum { WINDOW_S = 5 * 60, BODY_MOST = 64 << 10, DONE_DAYS = 7, HOUR_MS = 3600 * 1000 };
 
 struct caller {
         const struct call *call;
@@ -49,9 +49,9 @@ static bool is_signed(const struct caller *caller, const char *key, const char *
 }
 
 static bool is_now(const struct caller *caller) {
-        int64_t at_ms = wechat_number(caller->call->query, "timestamp") * 1000;
+        int64_t at_s = wechat_number(caller->call->query, "timestamp"), now_s = caller->now_ms / 1000;
 
-        return at_ms > caller->now_ms - WINDOW_MS && at_ms < caller->now_ms + WINDOW_MS;
+        return at_s > now_s - WINDOW_S && at_s < now_s + WINDOW_S;
 }
 
 /* -- what is noted -- */

@@ -112,6 +112,7 @@ static void an_address_is_verified_by_its_echo(void **state) {
                 { "1409735669", "token = other\n", AT, 403 },
                 { "1409735669", "appsecret = s\n", AT, 503 },
                 { "x", SECRET, AT, 403 },
+                { "999999999999999999", SECRET, AT, 403 },
         };
 
         (void) state;

@@ -322,7 +322,8 @@ int wechat_judge(struct work *work, const struct answer *answer, bool harmless, 
         address_of(answer->words, address, sizeof(address));
         r = wechat_verdict(work, ruling.kind, ruling.code, at_ms, ruling.message, "code", code,
                            "reason", answer->words, "status", status, "what", doing, "field", field,
-                           "when", moment_write_minute(at_ms, when), "ip", address, NULL);
+                           "when", moment_write_minute(at_ms, when), "ip", address, "channel",
+                           work->delivery->channel, NULL);
         if (r == 0)
                 work->ret->verdict.ill = ruling.ill;
         return r;

@@ -70,6 +70,8 @@ static void every_code_of_the_table_has_its_class_and_its_verdict(void **state) 
                         assert_int_equal(verdict->ill, meanings[i].class == CLASS_BUSY);
                         assert_non_null(verdict->sentence);
                         assert_null(strchr(verdict->sentence, '{'));
+                        if (strstr(verdict->sentence, "channel resume"))
+                                assert_non_null(strstr(verdict->sentence, "channel resume wechat"));
                         if (*code == 40164)
                                 assert_non_null(strstr(verdict->sentence, "IP白名单"));
                         if (*code == 40164 || *code == 89503)
@@ -86,6 +88,40 @@ static void every_code_of_the_table_has_its_class_and_its_verdict(void **state) 
                                                                 : meanings[i].kind);
                         world_done(&world);
                 }
+}
+
+/* Their verdicts: the tests of tokens below, of pushes, of media (media_test.c), of deletions. */
+static void what_is_answered_by_a_step_has_its_class_too(void **state) {
+        static const struct {
+                enum wechat_class class;
+                int codes[4];
+        } rows[] = { { CLASS_REFRESH, { 40001, 40014, 42001 } },
+                     { CLASS_DUP, { 45065 } },
+                     { CLASS_MEDIA, { 40007, 46001 } },
+                     { CLASS_GONE, { 53600, 40059 } },
+                     { CLASS_CONTENT, { 45110, 45166 } } };
+        static const int refused[] = { 40001, 40014, 42001 };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                for (const int *code = rows[i].codes; *code; code++)
+                        assert_int_equal(wechat_class_of(*code, false), rows[i].class);
+        assert_int_equal(wechat_class_of(0, false), CLASS_OK);
+        assert_int_equal(wechat_class_of(40001, true), CLASS_AUTH);
+        for (size_t i = 0; i < ELEMENTS(refused); i++) {
+                struct world world;
+                char body[60];
+
+                (void) snprintf(body, sizeof(body), "{\"errcode\":%d}", refused[i]);
+                world_init(&world, "{}");
+                assert_int_equal(
+                        RUN(&world, TOKENS, { "draft/add", 0, body },
+                            { "stable_token", 0, "{\"access_token\":\"T2\",\"expires_in\":7200}" },
+                            { "draft/add?access_token=T2", NOT_SENT, NULL })
+                                ->kind,
+                        VERDICT_LATER);
+                world_done(&world);
+        }
 }
 
 static void an_answer_that_is_none_leaves_doubt_only_where_a_citizen_would_see_it(void **state) {
@@ -214,6 +250,7 @@ static void force_is_used_twenty_times_a_day_and_half_a_minute_apart(void **stat
 
 static void a_token_that_grows_old_is_asked_for_again_and_a_wrong_secret_stops_all(void **state) {
         static const int codes[] = { 40001, 40125, 40164, 40013 };
+        static const char *const lives[] = { "0", "-1", "86401", "9223372036854775807", "\"x\"" };
         struct world world;
 
         (void) state;
@@ -224,6 +261,16 @@ static void a_token_that_grows_old_is_asked_for_again_and_a_wrong_secret_stops_a
         assert_true(json_is_false(json_object_get(world.account, "same")));
         world_done(&world);
 
+        /* What is no time to live is not believed for long. */
+        for (size_t i = 0; i < ELEMENTS(lives); i++) {
+                char body[100];
+
+                (void) snprintf(body, sizeof(body), "{\"access_token\":\"T1\",\"expires_in\":%s}", lives[i]);
+                world_init(&world, "{}");
+                (void) RUN(&world, { "stable_token", 0, body }, { "draft/add", NOT_SENT, NULL });
+                assert_int_equal(wechat_number(world.account, "until"), NOON + MINUTES(1));
+                world_done(&world);
+        }
         for (size_t i = 0; i < ELEMENTS(codes); i++) {
                 char body[80];
 
@@ -328,6 +375,7 @@ static void a_test_says_what_the_account_may_use(void **state) {
         assert_int_equal(verdict->kind, VERDICT_DONE);
         assert_non_null(strstr(verdict->sentence, "发布：可以用"));
         assert_non_null(strstr(verdict->sentence, "群发：不能用（48001"));
+        assert_null(strstr(verdict->sentence, "完成认证"));
         world.options.push = true;
         verdict = RUN(&world, { "draft/batchget", 0, "{\"total_count\":3}" },
                       { "freepublish/batchget", 0, OK }, { "mass/speed/get", 0, none });
@@ -335,12 +383,15 @@ static void a_test_says_what_the_account_may_use(void **state) {
         verdict = RUN(&world, { "draft/batchget", 0, "{\"total_count\":3}" },
                       { "freepublish/batchget", 0, none }, { "mass/speed/get", 0, OK });
         assert_int_equal(verdict->kind, VERDICT_BLOCKED);
+        assert_non_null(strstr(verdict->sentence, "发布：不能用（48001"));
+        assert_non_null(strstr(verdict->sentence, "完成认证"));
         world_done(&world);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_code_of_the_table_has_its_class_and_its_verdict),
+                cmocka_unit_test(what_is_answered_by_a_step_has_its_class_too),
                 cmocka_unit_test(
                         an_answer_that_is_none_leaves_doubt_only_where_a_citizen_would_see_it),
                 cmocka_unit_test(a_refused_token_is_renewed_the_normal_way_first),

@@ -49,6 +49,7 @@ struct world {
         int64_t limit; /* of the counts, in place of what is asked for; 0: as asked */
         const char *file;
         size_t n_file;
+        int file_error;
         /* In place of the script: fills the reply, or false: the process dies there. */
         bool (*play)(struct world *world, const struct http_request *http, struct http_reply *ret);
         void *platform;
@@ -259,7 +260,9 @@ __attribute__((unused)) static const struct verdict *world_run(struct world *wor
                 } else if (step->kind == STEP_FILE) {
                         reply.file = (struct file_reply) { .bytes = world->file,
                                                           .n_bytes = world->n_file,
-                                                          .error = world->file ? 0 : ENOENT };
+                                                          .error = world->file         ? 0
+                                                                   : world->file_error ? world->file_error
+                                                                                       : ENOENT };
                 } else {
                         assert_int_equal(step->kind, STEP_HTTP);
                         note_request(world, step);

@@ -233,8 +233,10 @@ static const char *own_article(const struct work *work, const char *edition) {
         json_object_foreach (json_object_get(note, "articles"), id, article)
                 if (strcmp(wechat_text(article, "edition"), edition) == 0)
                         return id;
-        /* The note is gone after a while; the store knows. */
-        if (delivery->shown && delivery->reference && !json_object_get(work->state, "missing"))
+        /* The note is gone after a while; the store knows. What is over needs one that says so, and what
+         * the store knows may be the one without. */
+        if (delivery->shown && delivery->reference && !delivery->ended &&
+            !json_object_get(work->state, "missing"))
                 return delivery->reference;
         return NULL;
 }

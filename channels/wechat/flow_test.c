@@ -178,6 +178,33 @@ static void a_revision_is_shown_before_the_old_one_goes(void **state) {
         world_done(&world);
 }
 
+static void what_is_over_is_marked_by_an_article_of_its_own(void **state) {
+        (void) state;
+        for (int note_gone = 0; note_gone < 2; note_gone++) {
+                struct world world;
+
+                world_init(&world, "{}");
+                publish(&world);
+                if (note_gone)
+                        (void) json_object_clear(world.book);
+                world_part(&world, DELIVER_PUBLISH, "7e", 7);
+                world.delivery.shown = true; /* the revision is, without the mark */
+                world.delivery.ended = true;
+                assert_verdict(RUN(&world, { "draft/add", 0, "{\"media_id\":\"M2\"}" },
+                                   { "freepublish/submit", 0, "{\"errcode\":0,\"publish_id\":\"101\"}" }),
+                               VERDICT_ASK, "wechat/publishing", NOON + MINUTES(10));
+                (void) json_object_set_new(
+                        world.book, "done.publish.101",
+                        json_string("{\"status\":0,\"article\":\"A7E\",\"url\":\"http://7e\"}"));
+                assert_verdict(RUN(&world, { "freepublish/delete", 0, OK }), VERDICT_DONE, NULL, 0);
+                assert_string_equal(world.step.verdict.reference, "A7E");
+                assert_string_equal(world.step.verdict.url, "http://7e");
+                assert_verdict(world_run(&world, nothing), VERDICT_DONE, NULL, 0); /* once more */
+                assert_string_equal(world.step.verdict.reference, "A7E");
+                world_done(&world);
+        }
+}
+
 static void a_revision_leaves_three_deletions_for_withdrawals(void **state) {
         struct world world;
         const struct verdict *verdict;
@@ -439,6 +466,7 @@ int main(void) {
                 cmocka_unit_test(what_a_call_told_needs_no_look),
                 cmocka_unit_test(every_result_of_the_platform_has_its_end),
                 cmocka_unit_test(a_revision_is_shown_before_the_old_one_goes),
+                cmocka_unit_test(what_is_over_is_marked_by_an_article_of_its_own),
                 cmocka_unit_test(a_revision_leaves_three_deletions_for_withdrawals),
                 cmocka_unit_test(a_withdrawal_takes_all_that_stands),
                 cmocka_unit_test(what_was_never_shown_is_withdrawn_without_a_request),

@@ -144,13 +144,16 @@ static void a_file_that_is_none_stops_the_channel(void **state) {
         static const struct {
                 bool is_template;
                 const char *file;
-                const char *code;
+                int error;
+                const char *code, *says;
         } rows[] = {
-                { false, NULL, "wechat/file" },
-                { false, "this is no picture at all", "wechat/file" },
-                { true, NULL, "wechat/file" },
-                { true, "\xb9\xab\xbf\xaa", "wechat/file" },
-                { true, "{{#body}}", "wechat/template" },
+                { false, NULL, ENOENT, "wechat/file", "读不了" },
+                { false, NULL, E2BIG, "wechat/file", "不超过 10 MB" },
+                { false, "this is no picture at all", 0, "wechat/file", "要 jpg" },
+                { true, NULL, ENOENT, "wechat/file", "读不了" },
+                { true, NULL, E2BIG, "wechat/template", "太长" },
+                { true, "\xb9\xab\xbf\xaa", 0, "wechat/file", "读不了" },
+                { true, "{{#body}}", 0, "wechat/template", "第 1 行" },
         };
 
         (void) state;
@@ -166,11 +169,18 @@ static void a_file_that_is_none_stops_the_channel(void **state) {
                 }
                 world.file = rows[i].file;
                 world.n_file = rows[i].file ? strlen(rows[i].file) : 0;
-                assert_int_equal(world_run(&world, (const struct line[]) { END })->kind,
-                                 VERDICT_BLOCKED);
-                assert_string_equal(world.step.verdict.code, rows[i].code);
-                assert_non_null(strstr(world.step.verdict.sentence,
-                                       rows[i].is_template ? "body.mustache" : "cover.png"));
+                world.file_error = rows[i].error;
+                /* At the first publication, and at `channel test` already. */
+                for (int test = 0; test < 2; test++) {
+                        if (test)
+                                world.delivery.kind = DELIVER_TEST;
+                        assert_int_equal(world_run(&world, (const struct line[]) { END })->kind,
+                                         VERDICT_BLOCKED);
+                        assert_string_equal(world.step.verdict.code, rows[i].code);
+                        assert_non_null(strstr(world.step.verdict.sentence, rows[i].says));
+                        assert_non_null(strstr(world.step.verdict.sentence,
+                                               rows[i].is_template ? "body.mustache" : "cover.png"));
+                }
                 world_done(&world);
         }
 }

@@ -87,7 +87,7 @@ static int upload(struct work *work, const struct attachment *attachment, bool c
         return wechat_upload(work, cover ? "cover" : "picture", &up);
 }
 
-static int read_file(struct work *work, const char *at, const char *path) {
+int wechat_read_file(struct work *work, const char *at, const char *path) {
         if (set(work->state, "at", json_string(at)) < 0)
                 return -ENOMEM;
         *work->ret = (struct step) { .kind = STEP_FILE, .memo = json_incref(work->state) };
@@ -99,6 +99,8 @@ static int bad_file(struct work *work, const char *path, const char *reason) {
         return wechat_verdict(work, VERDICT_BLOCKED, "wechat/file", 0, MESSAGE_WECHAT_BAD_FILE,
                               "path", path, "reason", reason, NULL);
 }
+
+/* -- the files that the options name -- */
 
 static const char *picture_type(const struct file_reply *file) {
         static const struct {
@@ -115,18 +117,61 @@ static const char *picture_type(const struct file_reply *file) {
         return NULL;
 }
 
+int wechat_check_cover(struct work *work, const struct file_reply *file, const char **ret_type) {
+        const char *path = work->options->cover;
+
+        *ret_type = file->bytes ? picture_type(file) : NULL;
+        if (*ret_type)
+                return 0;
+        if (!file->bytes && file->error != E2BIG)
+                return bad_file(work, path, strerror(file->error));
+        return wechat_verdict(work, VERDICT_BLOCKED, "wechat/file", 0, MESSAGE_WECHAT_BAD_PICTURE,
+                              "path", path, NULL);
+}
+
+static int bad_template(struct work *work, int error, const struct template_error *wrong) {
+        const char *path = work->options->template ? work->options->template : "-";
+        char line[24];
+
+        if (error == -E2BIG)
+                return wechat_verdict(work, VERDICT_BLOCKED, "wechat/template", 0,
+                                      MESSAGE_WECHAT_LONG_TEMPLATE, "path", path, NULL);
+        if (error != -EINVAL)
+                return error;
+        (void) snprintf(line, sizeof(line), "%u", wrong->line);
+        return wechat_verdict(work, VERDICT_BLOCKED, "wechat/template", 0,
+                              MESSAGE_WECHAT_BAD_TEMPLATE, "path", path, "line", line, "reason",
+                              wrong->sentence ? wrong->sentence : "", NULL);
+}
+
+int wechat_check_template(struct work *work, const struct file_reply *file, bool *ret_good) {
+        struct template_error wrong freed_by(template_error_done) = { 0 };
+        const char *path = work->options->template;
+        int r;
+
+        *ret_good = false;
+        if (!file->bytes && file->error == E2BIG)
+                return bad_template(work, -E2BIG, NULL);
+        if (!file->bytes)
+                return bad_file(work, path, strerror(file->error));
+        if (unicode_valid(file->bytes, file->n_bytes) < file->n_bytes ||
+            strlen(file->bytes) < file->n_bytes)
+                return bad_file(work, path, strerror(EILSEQ));
+        r = template_check(&(struct template) { .text = file->bytes, .escape = ESCAPE_HTML },
+                           &wrong);
+        *ret_good = r == 0;
+        return r < 0 ? bad_template(work, r, &wrong) : 0;
+}
+
 /* The default cover: known by its digest, so that another file under the same name is another one.
  */
 static int have_cover_file(struct work *work, const struct file_reply *file) {
-        const char *path = work->options->cover, *type;
         char digest[DIGEST_TEXT], name[80];
+        const char *type;
+        int r = wechat_check_cover(work, file, &type);
 
-        if (!file->bytes)
-                return bad_file(work, path, strerror(file->error));
-        type = picture_type(file);
-        if (!type)
-                return wechat_verdict(work, VERDICT_BLOCKED, "wechat/file", 0,
-                                      MESSAGE_WECHAT_BAD_PICTURE, "path", path, NULL);
+        if (r < 0 || !type)
+                return r;
         digest_bytes(file->bytes, file->n_bytes, digest);
         picture_name(digest, true, name);
         if (set(work->state, "cover", json_string(name)) < 0)
@@ -193,7 +238,7 @@ static int need_cover(struct work *work, const char **ret) {
                 return 0;
         }
         *ret = known(work, wechat_text(work->state, "cover"));
-        return **ret ? 0 : read_file(work, "coverfile", work->options->cover);
+        return **ret ? 0 : wechat_read_file(work, "coverfile", work->options->cover);
 }
 
 /* Digest -> address of the pictures, or a step that uploads the next one (*ret NULL then). */
@@ -223,21 +268,6 @@ static int need_pictures(struct work *work, json_t **ret) {
 
 /* -- the draft -- */
 
-static int bad_template(struct work *work, int error, const struct template_error *wrong) {
-        const char *path = work->options->template ? work->options->template : "-";
-        char line[24];
-
-        if (error == -E2BIG)
-                return wechat_verdict(work, VERDICT_BLOCKED, "wechat/template", 0,
-                                      MESSAGE_WECHAT_LONG_TEMPLATE, "path", path, NULL);
-        if (error != -EINVAL)
-                return error;
-        (void) snprintf(line, sizeof(line), "%u", wrong->line);
-        return wechat_verdict(work, VERDICT_BLOCKED, "wechat/template", 0,
-                              MESSAGE_WECHAT_BAD_TEMPLATE, "path", path, "line", line, "reason",
-                              wrong->sentence ? wrong->sentence : "", NULL);
-}
-
 static int add_draft(struct work *work, const char *template) {
         struct template_error wrong freed_by(template_error_done) = { 0 };
         json_t *urls freed_by(json_decrefp) = NULL, *body = NULL;
@@ -256,14 +286,10 @@ static int add_draft(struct work *work, const char *template) {
 }
 
 static int have_template(struct work *work, const struct file_reply *file) {
-        const char *path = work->options->template;
+        bool good;
+        int r = wechat_check_template(work, file, &good);
 
-        if (!file->bytes)
-                return bad_file(work, path, strerror(file->error));
-        if (unicode_valid(file->bytes, file->n_bytes) < file->n_bytes ||
-            strlen(file->bytes) < file->n_bytes)
-                return bad_file(work, path, strerror(EILSEQ));
-        return add_draft(work, file->bytes);
+        return r < 0 || !good ? r : add_draft(work, file->bytes);
 }
 
 /* A picture or the cover is not there any more: all are uploaded anew, once. */
@@ -359,7 +385,7 @@ int wechat_make(struct work *work) {
         r = need_cover(work, &thumb);
         if (r < 0 || !*thumb)
                 return r;
-        return work->options->template ? read_file(work, "template", work->options->template)
+        return work->options->template ? wechat_read_file(work, "template", work->options->template)
                                        : add_draft(work, NULL);
 }
 

@@ -12,9 +12,14 @@
  * An article stands in the account, as far as we know, "mass:<msg_id>" where it was pushed. A
  * flight is a draft that may have been submitted and of which nothing better is known: it is
  * written down before the request leaves. `gone` is what was deleted, `twice` the mark of a draft
- * that had to be submitted twice. The memo has what one attempt found out; of it `draft`, `clean`
- * and `again` outlive the attempt. wechat_go() looks at both and says what is to be done next, so
- * that it makes no difference where the attempt before was cut off.
+ * that had to be submitted twice. The note is read at the begin of an attempt and
+ * written whole: who has the lease is alone with it. (A process that is frozen just between the
+ * engine's look at its lease and the write, for more than a third of the lease, undoes what another
+ * wrote since; what is published is in the store then, but a flight can be forgotten.)
+ *
+ * The memo has what one attempt found out; of it `draft`, `clean` and `again` outlive the attempt.
+ * wechat_go() looks at both and says what is to be done next, so that it makes no difference where the
+ * attempt before was cut off.
  *
  * Limits, endpoints and codes are those of the pages named in README.md, read in November 2026. */
 #ifndef CHANNELS_WECHAT_WECHAT_H
@@ -100,6 +105,12 @@ int wechat_make(struct work *work);
 int wechat_submit(struct work *work, json_t *flight);
 int wechat_made(struct work *work, const char *at, const struct reply *reply);
 void wechat_media_names(const struct work *work, json_t *names);
+
+int wechat_read_file(struct work *work, const char *at, const char *path);
+/* The default cover, and the template; *ret_type NULL and *ret_good false: it cannot be used, and the
+ * verdict says why. */
+int wechat_check_cover(struct work *work, const struct file_reply *file, const char **ret_type);
+int wechat_check_template(struct work *work, const struct file_reply *file, bool *ret_good);
 
 /* -- follow.c: what became of a flight -- */
 

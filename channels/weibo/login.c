@@ -29,17 +29,16 @@ int64_t weibo_expires(const void *options, const char *secret) {
         return ms;
 }
 
-/* A number that may come as a string. */
-static int64_t number_in(const json_t *json, const char *key) {
+/* Seconds, which may come as a string; at most a thousand years of them. */
+static int64_t seconds_in(const json_t *json, const char *key) {
+        static const int64_t most = INT64_C(31557600000);
         const json_t *value = json_object_get(json, key);
         const char *text = json_string_value(value);
-        int64_t number = 0;
+        int64_t number = json_integer_value(value);
 
-        if (!text)
-                return json_integer_value(value);
-        for (; *text >= '0' && *text <= '9' && number < INT64_C(100000000000); text++)
+        for (; text && *text >= '0' && *text <= '9' && number < most; text++)
                 number = 10 * number + (*text - '0');
-        return number;
+        return number < 0 ? 0 : number < most ? number : most;
 }
 
 /* A word of Weibo's that is put into a file or a sentence: visible ASCII, or "". */
@@ -61,7 +60,7 @@ static const char *word_in(const json_t *json, const char *key, char *ret, size_
 
 static int judge_info(const struct delivery *delivery, const json_t *info, struct step *ret) {
         const struct weibo_options *options = delivery->options;
-        int64_t left_s = number_in(info, "expire_in"), days = left_s / (DAY_MS / 1000);
+        int64_t left_s = seconds_in(info, "expire_in"), days = left_s / (DAY_MS / 1000);
         char until[MOMENT_TEXT], number[24], scope[256], theirs[64];
 
         if (*word_in(info, "appkey", theirs, sizeof(theirs)) &&
@@ -83,7 +82,7 @@ int weibo_judge_token(const struct delivery *delivery, const struct http_reply *
         struct weibo_answer answer freed_by(weibo_answer_done) = { 0 };
 
         weibo_read(reply, &answer);
-        if (answer.meaning == WEIBO_FINE && number_in(answer.json, "expire_in") <= 0) {
+        if (answer.meaning == WEIBO_FINE && seconds_in(answer.json, "expire_in") <= 0) {
                 answer.meaning = WEIBO_TROUBLE;
                 answer.code = 21327; /* an expired token is told so, too */
         }
@@ -212,7 +211,7 @@ int weibo_login_next(const struct delivery *delivery, const struct reply *reply,
         int64_t ends_ms;
 
         weibo_read(&reply->http, &answer);
-        ends_ms = delivery->now_ms + number_in(answer.json, "expires_in") * 1000;
+        ends_ms = delivery->now_ms + seconds_in(answer.json, "expires_in") * 1000;
         if (answer.meaning != WEIBO_FINE ||
             !*word_in(answer.json, "access_token", token, sizeof(token)) ||
             ends_ms <= delivery->now_ms) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "channels/correction.h"
 #include "core/content.h"
 #include "core/fit.h"
 #include "core/memory.h"
@@ -244,7 +245,7 @@ static const char *mark_of(const json_t *data, bool ended, bool corrected) {
 
 static int parts_read(const json_t *data, const char *url, bool ended, struct parts *ret) {
         const char *words = text_of(json_object_get(data, "texts"), "short");
-        const char *note = text_of(json_object_get(data, "correction"), "note");
+        const char *note = correction_note(data);
         const char *number = text_of(data, "number");
         char *summary freed_by(freep) = *words ? strdup("") : summary_of(data);
         size_t hashes;
@@ -259,7 +260,7 @@ static int parts_read(const json_t *data, const char *url, bool ended, struct pa
                 free(give_away(summary));
         hashes = n_hashes(words) + n_hashes(note) + n_hashes(number) + n_hashes(url);
         wide = hashes + n_hashes(summary ? summary : "") > 1;
-        ret->mark = mark_of(data, ended, *note != '\0');
+        ret->mark = mark_of(data, ended, *note && !correction_is_said(words));
         ret->title = one_line(words, wide);
         ret->number = one_line(number, wide);
         ret->note = one_line(note, wide);

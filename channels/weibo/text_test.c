@@ -75,6 +75,15 @@ static void a_post_says_the_most_important_first(void **state) {
                   "{'title':'x','correction':{'note':'时间改为后日'},'texts':{'short':'"
                   "城区后日停水'}}",
                   "【更正】城区后日停水 时间改为后日 " URL, false },
+                { "a note that begins with the word itself",
+                  "{'title':'停水通告','correction':{'note':'更正：时间改为后日'},'summary':'停水。'}",
+                  "【更正：停水通告】时间改为后日 停水。 " URL, false },
+                { "a short text that does",
+                  "{'title':'x','correction':{'note':'更正说明：时间改为后日'},"
+                  "'texts':{'short':'更正：城区后日停水'}}",
+                  "更正：城区后日停水 时间改为后日 " URL, false },
+                { "a title that does", "{'title':'【更正】停水通告','correction':{'note':'时间有误'}}",
+                  "【更正】停水通告 时间有误 " URL, false },
                 { "over", "{'title':'公示','summary':'名单'}", "【公示已结束：公示】名单 " URL,
                   true },
                 { "not in force", "{'title':'办法','validity':{'status':'abolished'}}",
@@ -179,7 +188,7 @@ static void an_address_is_under_the_safe_domain_or_not(void **state) {
         }
 }
 
-/* -- 2,000 documents of any kind -- */
+/* -- 10,000 documents of any kind -- */
 
 static uint32_t random_state;
 
@@ -251,7 +260,48 @@ static json_t *document(bool wild) {
                 (void) json_object_set_new(data, "correction", json_pack("{s:s}", "note", text));
                 free(text);
         }
+        if (below(2) == 0) { /* one in a hundred is very long */
+                char *text = words(below(50) == 0 ? 30000 : 60, wild);
+
+                (void) json_object_set_new(data, "body", json_pack("{s:s, s:s}", "format",
+                                                                  below(2) ? "markdown" : "text",
+                                                                  "content", text));
+                free(text);
+        }
         return data;
+}
+
+/* Up to fifty pictures and other files of all sizes. */
+static void add_attachments(struct delivery *delivery) {
+        static const char *const types[] = { "image/jpeg", "image/png", "image/gif", "image/webp",
+                                             "application/pdf" };
+        static const char *const roles[] = { "cover", "inline", NULL };
+        static struct attachment attachments[50];
+
+        delivery->attachments = attachments;
+        delivery->n_attachments = below(4) > 0 ? 0 : below(10) == 0 ? 50 : below(3);
+        for (size_t i = 0; i < delivery->n_attachments; i++)
+                attachments[i] = (struct attachment) {
+                        .name = "a", .media_type = types[below(5)], .role = roles[below(3)],
+                        .sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                        .size = below(8000000), .here = below(8) > 0,
+                };
+}
+
+/* The picture is one that Weibo takes, and the form has the text. */
+static void assert_form(const struct step *step, const struct delivery *delivery, const char *text) {
+        const struct attachment *picture = weibo_picture(delivery);
+        char *status = picture ? NULL : field(step, "status");
+
+        if (picture) {
+                assert_true(picture->here && picture->size > 0 && picture->size < 5000000);
+                assert_int_equal(strncmp(picture->media_type, "image/", 6), 0);
+                assert_string_not_equal(picture->media_type, "image/webp");
+                assert_non_null(strstr(buf_text(&step->http.body), text));
+        } else
+                assert_string_equal(status, text);
+        assert_int_equal(step->http.upload != NULL, picture != NULL);
+        free(status);
 }
 
 static size_t n_hashes_outside(const char *text, const char *url) {
@@ -262,25 +312,28 @@ static size_t n_hashes_outside(const char *text, const char *url) {
         return n;
 }
 
-static void two_thousand_documents_keep_all_limits(void **state) {
+static void ten_thousand_documents_keep_all_limits(void **state) {
         (void) state;
-        for (unsigned i = 0; i < 2000; i++) {
+        for (unsigned i = 0; i < 10000; i++) {
                 json_t *data, *event;
                 struct delivery delivery;
                 struct step step = { 0 };
                 json_t *memo;
                 const char *title;
-                char *status, *full = NULL;
+                const char *status;
+                char *full = NULL;
                 bool wild = i % 2;
 
                 random_state = 77 + i;
                 data = document(wild);
                 event = json_pack("{s:O}", "data", data);
                 delivery = delivery_of(DELIVER_PUBLISH, event);
+                add_attachments(&delivery);
                 first_step(&delivery, &memo, &step);
                 assert_int_equal(step.kind, STEP_HTTP);
                 assert_true(step.checkpoint);
-                status = field(&step, "status");
+                status = weibo_memo_text(memo, "text");
+                assert_form(&step, &delivery, status);
                 assert_int_equal(unicode_valid(status, strlen(status)), strlen(status));
                 if (weibo_halves(status) > WEIBO_HALVES || n_hashes_outside(status, URL) > 1)
                         fail_msg("seed %u: %zu halves: %s", i, weibo_halves(status), status);
@@ -299,7 +352,6 @@ static void two_thousand_documents_keep_all_limits(void **state) {
                     !strstr(full, "【 "))
                         assert_null(strstr(status, "…"));
                 free(full);
-                free(status);
                 step_done(&step);
                 json_decref(memo);
                 json_decref(event);
@@ -313,7 +365,7 @@ int main(void) {
                 cmocka_unit_test(a_post_says_the_most_important_first),
                 cmocka_unit_test(a_post_is_known_again),
                 cmocka_unit_test(an_address_is_under_the_safe_domain_or_not),
-                cmocka_unit_test(two_thousand_documents_keep_all_limits),
+                cmocka_unit_test(ten_thousand_documents_keep_all_limits),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

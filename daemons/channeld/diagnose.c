@@ -67,7 +67,11 @@ static size_t count_lines(const char *text) {
 }
 
 static bool without_file(struct channeld *daemon, struct report *report) {
-        const char *const *parts = daemon->driver->secret_parts;
+        const struct driver *driver = daemon->driver;
+        /* What is granted by a login is kept there as well. */
+        const char *const *parts = driver->secret_parts    ? driver->secret_parts
+                                   : driver->login_address ? driver->secret_more
+                                                           : NULL;
         struct buf names freed_by(buf_done) = { 0 };
 
         list_words(parts, &names);

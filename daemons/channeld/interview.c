@@ -297,7 +297,20 @@ static void tell_rest(const struct interview *interview) {
                         settings_help(&channel_settings[i], 1, stderr);
 }
 
+/* What the answers together lack, as one of two settings that may both be left out; once. */
+static bool tell_problems(const struct interview *interview, bool *told) {
+        const struct string_list *known = &interview->draft.known;
+        bool any = known->n > 0 && !*told;
+
+        *told = any;
+        for (size_t i = 0; any && i < known->n; i++)
+                (void) fprintf(stderr, "  ! %s\n", known->items[i]);
+        return any;
+}
+
 static int ask_rest(struct interview *interview) {
+        bool told = false;
+
         (void) fputc('\n', stderr);
         for (;;) {
                 const char *answer = hear(interview, MESSAGE_ASK_REST, "", ""), *near = NULL;
@@ -307,8 +320,11 @@ static int ask_rest(struct interview *interview) {
 
                 if (!answer)
                         return -ENODATA;
+                if (!*answer && tell_problems(interview, &told))
+                        continue;
                 if (!*answer)
                         return 0;
+                told = false;
                 if (strcmp(answer, "?") == 0 || strcmp(answer, "？") == 0) {
                         tell_rest(interview);
                         continue;

@@ -76,6 +76,14 @@ def test_the_order_of_channels_is_asked_for_where_there_are_others(one):
     assert "portl" in done.stderr and settings(written(one))["after"] == "portal", done
 
 
+def test_what_the_answers_lack_together_is_told_while_it_can_be_answered(one):
+    """A cover is a file or an id in the library: both may be left out, but not both of them."""
+    begin = ["wechat", "", "", "wx5f0c3a1b2d4e6f70", "", "", "", "", ""]
+    done = asked(one, *begin, "cover", "cover.jpg", "", "y")
+    assert done.returncode == 0 and "都要有封面" in done.stderr, done
+    assert settings(written(one))["cover"] == "cover.jpg"
+
+
 def test_regions_are_asked_for_where_there_are_several(county):
     one = county(regions=("530581 腾冲市", "530626 绥江县"))
     done = asked(one, "discard", "", "", "530582", "530626", "", "y")

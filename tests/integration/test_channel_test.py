@@ -65,6 +65,12 @@ def test_a_good_way_is_told_step_by_step(one, authority):
     assert "[well] TCP: connected" in diagnose(one, root=authority.root, code=0, language="en_US.UTF-8")
 
 
+def test_a_driver_that_is_granted_by_a_login_needs_a_secret_as_well(one):
+    one.channel("hook", driver="weibo", app_key="1", safe_domain="www.example.gov.cn", rip="203.0.113.7", address="http://127.0.0.1:9")
+    told = diagnose(one, code=1)
+    assert "[不通] 密钥：没有写 secret_file，这种驱动要有 app_secret：用 gongkaictl channel secret hook 写入" in told
+
+
 CERTIFICATES = [
     ("soon", HERE, NOW - DAY, NOW + 10 * DAY, True, "warning", "还有 9 天：请提醒对方换证书"),
     ("expired", HERE, NOW - 90 * DAY, NOW - 3 * DAY, True, "failed", "已经过期：请对方换证书"),

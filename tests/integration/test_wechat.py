@@ -3,8 +3,9 @@ import socket
 
 import pytest
 
-from county import attachment, publish, query, wait_until, withdraw
+from county import attachment, now, publish, query, wait_until, withdraw
 from hookkit import is_quiet
+from test_reload import hup
 from socialkit import JPG, PNG, Wechat
 
 TOKEN, AES_KEY = "gongkaitoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -102,6 +103,41 @@ def test_pictures_go_up_once_and_the_cover_is_the_documents_own(office, account)
         assert f'<img src="{account.url}/mmbiz_png/' in article.fields["content"]
 
 
+def test_pictures_that_an_endpoint_does_not_take_are_named_and_the_rest_goes_out(office, account):
+    """In a text less than 1 MB, as a cover up to 10 MB."""
+    def picture(n):
+        return PNG + b"x" * (n - len(PNG))
+    files = [("小.png", picture((1 << 20) - 1), "inline"), ("大.png", picture(1 << 20), "inline"), ("封面.png", picture(3 << 20), "cover")]
+    county = office()
+    county.ask(publish(title="规划公示", attachments=[attachment(name, data, "image/png", role=role) for name, data, role in files],
+                       **{"body": ""}) | {"data": publish(title="规划公示")["data"] | {
+                           "body": {"format": "markdown", "content": "".join(f"![{name}](attachment:{name})\n\n" for name, _, _ in files[:2])},
+                           "attachments": [attachment(name, data, "image/png", role=role) for name, data, role in files]}},
+               [data for _, data, _ in files], timeout=30)
+    county.shown("doc-1", "wechat")
+    article, = standing(account)
+    content = article.fields["content"]
+    assert content.count("<img ") == 1 and "附件：" in content and "大.png（1.0 MB）" in content and "小.png（" not in content
+    assert [len(m.data) for m in account.store.materials.values()] == [3 << 20], "the cover is the document's own"
+    assert len(account.calls("/cgi-bin/media/uploadimg")) == 1
+
+
+@pytest.mark.parametrize("on_end, titles_then", [("mark", ["公示"]), ("remove", [])])
+def test_at_the_end_of_its_time_an_article_is_marked_or_taken_down(office, account, on_end, titles_then):
+    county = office(on_end=on_end)
+    county.ask(publish(title="公示", show_until=now(seconds=3)))
+    first = county.shown("doc-1", "wechat")
+    assert "公示已结束" not in standing(account)[0].fields["content"]
+    wait_until(lambda: titles(account) == titles_then and all("公示已结束" in a.fields["content"] for a in standing(account)), 20)
+    wait_until(lambda: is_quiet(county, "wechat"), 20, "nothing is left to do")
+    assert len(account.calls(DELETE)) == 1
+    if on_end == "mark":
+        assert standing(account)[0].url == county.shown("doc-1", "wechat", state="ended")["url"] != first["url"]
+        county.ask(withdraw())
+        county.shown("doc-1", "wechat", state="withdrawn")
+        assert standing(account) == []
+
+
 # ---- results ----
 
 @pytest.mark.parametrize("safe", [False, True], ids=["plain", "aes"])
@@ -126,6 +162,25 @@ def test_a_stranger_at_the_callback_changes_nothing(office, account):
     wait_until(lambda: "没有通过验证" in county.log("channeld-wechat"))
 
 
+def test_another_address_for_the_callback_needs_a_restart_and_the_old_one_stays(office, account):
+    old, new = free_port(), free_port()
+    county = office(listen=f"127.0.0.1:{old}", safe=True, poll="1h")
+    path = county.folder / "channels.d" / "wechat.conf"
+    path.write_text(path.read_text().replace(f":{old}", f":{new}"))
+    assert hup(county, "wechat") == "新配置没有采用"
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if text.startswith("listen"))
+    assert f"wechat.conf:{line}" in county.log("channeld-wechat") and f"127.0.0.1:{new}" in county.log("channeld-wechat")
+    account.set_callback(f"http://127.0.0.1:{old}/wechat", TOKEN, AES_KEY)
+    assert account.verify_callback()
+    account.publish_seconds = 1
+    county.ask(publish())
+    county.shown("doc-1", "wechat")
+    county.stop("channeld-wechat")
+    county.start_channel("wechat")
+    account.set_callback(f"http://127.0.0.1:{new}/wechat", TOKEN, AES_KEY)
+    assert account.verify_callback()
+
+
 def test_an_article_that_the_review_refuses_is_dead_with_the_reason(office, account):
     account.publish_results = [4]
     county = office()
@@ -138,33 +193,7 @@ def test_an_article_that_the_review_refuses_is_dead_with_the_reason(office, acco
     assert len(standing(account)) == 1
 
 
-# ---- faults ----
-
-FAULTS = [("lost", {}), ("reset", {}), ("error", {"status": 502, "effect": True}), ("error", {"status": 502}),
-          ("error", {"error": -1, "effect": True}), ("half", {})]
-
-
-@pytest.mark.parametrize("path,how,more", [(path, how, more) for path in (DRAFT, SUBMIT, GET) for how, more in FAULTS]
-                         + [(STABLE, "lost", {}), ("/cgi-bin/material/add_material", "lost", {})])
-def test_one_article_stands_whatever_is_lost_on_the_way(office, account, path, how, more):
-    account.trouble(path, how, **more)
-    county = office()
-    county.ask(publish(title="停电通知"))
-    county.shown("doc-1", "wechat")
-    wait_until(lambda: is_quiet(county), what="nothing is left to do")
-    assert titles(account) == ["停电通知"]
-
-
-@pytest.mark.parametrize("how,more", FAULTS, ids=[f"{how}-{n}" for n, (how, _) in enumerate(FAULTS)])
-def test_a_deletion_that_is_not_answered_is_made_sure_of(office, account, how, more):
-    county = office()
-    county.ask(publish())
-    county.shown("doc-1", "wechat")
-    account.trouble(DELETE, how, **more)
-    county.ask(withdraw())
-    county.shown("doc-1", "wechat", state="withdrawn")
-    assert standing(account) == []
-
+# ---- faults (each step's: test_wechat_steps.py) ----
 
 def test_a_revision_overtakes_a_submission_that_was_not_answered(office, account):
     account.trouble(SUBMIT, "lost")
@@ -174,20 +203,6 @@ def test_a_revision_overtakes_a_submission_that_was_not_answered(office, account
     county.ask(withdraw())
     county.shown("doc-1", "wechat", state="withdrawn")
     assert standing(account) == []
-
-
-@pytest.mark.parametrize("aim", ["request-begun:4", "checkpoint-kept:1", "request-sent:3", "request-sent:4", "request-sent:5", "reply-read:3",
-                                 "reply-read:4", "reply-read:5", "verdict:1"])
-def test_a_process_that_dies_between_two_steps_leaves_one_article(office, account, aim):
-    county = office(start=False, lease="1s")
-    county.ask(publish(title="停气通知"))
-    county.start_channel("wechat", env={"GONGKAI_CRASH": f"channeld/{aim}"})
-    wait_until(lambda: county.processes["channeld-wechat"].poll() is not None, what="it died")
-    county.processes.pop("channeld-wechat")
-    county.start_channel("wechat")
-    county.shown("doc-1", "wechat")
-    wait_until(lambda: is_quiet(county), what="nothing is left to do")
-    assert titles(account) == ["停气通知"]
 
 
 # ---- tokens, quotas, the account ----
@@ -202,6 +217,26 @@ def test_an_expired_token_is_renewed_once_for_all(office, account):
         county.shown(f"doc-{n}", "wechat")
     assert len(standing(account)) == 5
     assert len(account.calls(STABLE)) == 2
+
+
+def test_what_waits_for_a_token_shares_its_failure_and_goes_on_with_the_next(office, account):
+    account.trouble(STABLE, "hang")
+    county = office(retry="0, 100ms*40, 1h", concurrency=4)
+    county.ask([publish(document=f"doc-{n}", title=f"第{n}号公告") for n in range(4)])
+    for n in range(4):
+        county.shown(f"doc-{n}", "wechat")
+    assert sorted(titles(account)) == [f"第{n}号公告" for n in range(4)] and len(account.articles) == 4
+    assert len(account.calls(STABLE)) == 2, "one that was waited for in vain by all, and one for all"
+
+    account.expire_token()
+    account.trouble(STABLE, error=40125)
+    county.ask([publish(document=f"doc-{n}", title=f"第{n}号公告") for n in range(4, 8)])
+    paused = wait_until(lambda: next((c for c in county.ctl_json("channel", "list") if c["paused"]), None))
+    assert "appsecret" in paused["paused"] and len(account.calls(STABLE)) == 3
+    county.ctl("channel", "resume", "wechat")
+    for n in range(4, 8):
+        county.shown(f"doc-{n}", "wechat")
+    assert len(standing(account)) == len(account.articles) == 8 and len(account.calls(STABLE)) == 4
 
 
 def test_a_quota_that_is_used_up_waits_for_midnight_in_shanghai(office, account):
