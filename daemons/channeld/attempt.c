@@ -268,6 +268,7 @@ static bool attempt_step(struct attempt *attempt) {
                 return r >= 0;
         case STEP_FILE:
                 local_file(daemon, step->file.path, &reply.file);
+                crash_point("channeld/file-read");
                 goes_on = attempt_next(attempt, &reply);
                 local_file_done(&reply.file);
                 return goes_on;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 
 enum { MOST_NAMES = 64, MOST_NAME = 120, MOST_NOTE = 64 << 10 };
@@ -136,6 +137,7 @@ static void on_book(struct store *store, const redisReply *answer, int error, co
         json_t *counts freed_by(json_decrefp) = NULL;
 
         (void) store;
+        crash_point("channeld/book-answered");
         if (error || !reply_is(answer, 0, "ok"))
                 reply.book.error = error ? reason : reply_text(answer, 0);
         else if (book_read(&attempt->step.book, answer, &reply.book, &values, &counts) < 0)
@@ -144,7 +146,12 @@ static void on_book(struct store *store, const redisReply *answer, int error, co
 }
 
 int book_start(struct attempt *attempt) {
+        int r;
+
         if (!book_is_sound(&attempt->step.book))
                 return -EINVAL;
-        return book_ask(attempt->daemon, &attempt->step.book, on_book, attempt);
+        r = book_ask(attempt->daemon, &attempt->step.book, on_book, attempt);
+        if (r == 0)
+                crash_point_written(attempt->daemon->store, "channeld/book-written");
+        return r;
 }

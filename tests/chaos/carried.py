@@ -155,16 +155,8 @@ class Carried:
         return newest["note"]["kind"] == "W" or newest["note"]["expires"]
 
     def retained(self, name):
-        from county import wait_until
-        end = "gongkai/end-of-storm/playlist"
-        eyes = self.troupe.broker.look()
-        # What was retained comes before what is said now.
-        self.troupe.broker.say(end, '{"entries":[]}')
-        wait_until(lambda: eyes.get(end), 20, "the broker tells what it retains")
+        topics, rows = self.troupe.broker.retained(), []
         wanted = {document: newest["revision"] for document, newest in self.wanted(name) if newest}
-        with eyes.lock:
-            topics = dict(eyes.topics)
-        rows = []
         for group in GROUPS:
             start = f"gongkai/{group}/documents/"
             messages = [json.loads(text) for topic, text in topics.items() if topic.startswith(start)]

@@ -183,7 +183,7 @@ class Storm:
                 wait_until(lambda: (wait := troupe.left_for()) is None or wait > 120_000, 120, "nothing is due for some time")
                 if not troupe.left_due():
                     break
-                self.leap(1)
+                self.leap(1, troupe.waiting_workers())
             wait_until(lambda: not troupe.left_due(), 120, "nothing is due any more")
         except AssertionError:
             pass  # told below, document by document
@@ -194,15 +194,16 @@ class Storm:
             self.is_behind = True
         return n_late
 
-    def leap(self, days):
-        """Workers stop in the meantime: their leases are not to pass by it."""
+    def leap(self, days, workers=None):
+        """Workers stop in the meantime (those that have something to do): their leases are not to pass by it."""
         troupe = self.troupe
+        workers = troupe.workers if workers is None else workers
         with troupe.lock:
-            for name in troupe.workers:
+            for name in workers:
                 troupe.held.add(name)
                 troupe.stop(name)
             troupe.set_clocks(troupe.time_offset() + days * 86_400_000)
-            for name in troupe.workers:
+            for name in workers:
                 troupe.launch(name)
                 troupe.held.discard(name)
 

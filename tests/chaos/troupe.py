@@ -136,7 +136,7 @@ class Troupe(County):
         for name, (kind, _, more) in self.carriers.items():
             port, way = free_port(), free_port()
             if kind == "mqtt":
-                self.broker = Broker(self.folder / "broker", keeps=True, port=port).start()
+                self.broker = Broker(self.folder / "broker", keeps=True, port=port, each=False).start()
             else:
                 stages.append(f"{name}={kind}:{port}")
             links.append(f"to-{name}={way},{port}")
@@ -329,6 +329,10 @@ class Troupe(County):
     def left_due(self):
         store = self.redis()
         return sum(store.zcard(f"{{{REGION}}}:due:{name}") for name in self.channels | self.carriers)
+
+    def waiting_workers(self):
+        store = self.redis()
+        return [worker for worker in self.workers if store.zcard(f"{{{REGION}}}:due:{worker.rsplit('-', 1)[0]}")]
 
     def left_for(self):
         """Milliseconds until something is due: 0 when something is now, or in somebody's hands; None where nothing is left."""
