@@ -1,6 +1,7 @@
 """Short messages from the door to the phones: everybody once, whatever dies or gets lost in between."""
 import datetime
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -139,6 +140,23 @@ def test_a_kill_between_batches_texts_nobody_twice_and_skips_nobody(office, aliy
     county.start_channel("sms")
     assert county.shown("doc-1", "sms")["reference"] == "sent=50,failed=0,doubt=0"
     assert got(aliyun) == once(phones(50))
+
+
+@pytest.mark.parametrize("carrier", ["mas", "aliyun"])
+def test_what_was_heard_while_it_stops_is_written_down(office, carrier, request):
+    carrier = request.getfixturevalue(carrier)
+    county = office(carrier, phones(30), batch="10")
+    carrier.trouble("*", "held", skip=1)
+    county.ask(publish())
+    wait_until(lambda: len(got(carrier)) == 20)
+    process = county.processes.pop("channeld-sms")
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "正在停止" in county.log("channeld-sms"))
+    carrier.calm()
+    assert process.wait(20) == 0
+    county.start_channel("sms")
+    assert county.shown("doc-1", "sms")["reference"] == "sent=30,failed=0,doubt=0"
+    assert got(carrier) == once(phones(30))
 
 
 def test_a_lost_reply_is_looked_up_before_anything_is_sent_again(office, aliyun):
