@@ -1,7 +1,8 @@
 """What must hold on the carriers after a storm, from what people see there, and saw.
 
-    wechat, weibo   one article (post) of the newest revision, or none when it is withdrawn; a repetition that the ledger
-                    does not admit as doubt is doubled, an older one that appears behind a newer one is disordered
+    wechat, weibo   one article (post) of the newest revision, or none when it is withdrawn; a repetition is doubled, an older
+                    one that appears behind a newer one disordered, unless the ledger admits a doubt and the way was held, the
+                    worker stood still or a clock was wrong at that moment
     mas, aliyun     nobody is texted twice about a document, and everybody once when it is shown; where the carrier cannot
                     be asked, those may be missing whom the channel names as in doubt
     onbon           the board shows the newest revision of what is shown (of fifty), and nothing else
@@ -96,12 +97,13 @@ class Carried:
         self.say(what, f"{document} on {name}: wanted is {wanted}, there stand {there}; the door says {state}")
 
     def history(self, name, document, rows):
-        judge, n, highest = self.judge_of_all, collections.Counter(row["id"] for row in rows), 0
-        more, admitted = sum(n.values()) - len(n), judge.records.doubt[document, name]
-        if more > admitted:
-            self.say("doubled", f"{name}: {more} repeats of {document} {dict(n)}, the ledger admits {admitted}")
+        judge, known, highest = self.judge_of_all, set(), 0
         for row in rows:
             rank, note = self.rank(row["id"]), judge.notes[row["id"]]
+            # Both are asked before anything is repeated: the ledger's doubt alone excuses nothing.
+            if row["id"] in known and not self.excused(name, document, row["at"]):
+                self.say("doubled", f"{name}: {row['id']} of {document} appears again")
+            known.add(row["id"])
             if rank < highest and not self.excused(name, document, row["at"]):
                 self.say("disordered", f"{name}: {row['id']} of {document} appears behind revision {highest}")
             highest = max(rank, highest)
