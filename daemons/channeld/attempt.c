@@ -204,8 +204,13 @@ static int attempt_start(struct attempt *attempt, struct reply *ret) {
         struct step *step = &attempt->step;
         int r;
 
-        if (step->kind == STEP_BOOK)
-                return book_start(attempt);
+        if (step->kind == STEP_BOOK) {
+                r = book_start(attempt);
+                if (r != -EAGAIN && r != -ENOTCONN)
+                        return r;
+                ret->book.error = strerror(ENOTCONN); /* the driver knows what it has to write */
+                return 1;
+        }
         if (step->kind == STEP_TCP)
                 return tcp_start(attempt, &step->tcp);
         if (step->kind == STEP_MQTT)

@@ -38,6 +38,7 @@ class Carried:
 
     def seen(self, name):
         told = self.troupe.stage.ask(name=name, do="show")
+        self.troupe.stage.ask(name=name, do="keep", path=str(self.troupe.folder / f"requests.{name}.jsonl"))
         for problem in told["broken"] + sorted(set(told["findings"])):
             self.say("odd", f"{name}: {problem}")
         rows = []

@@ -10,6 +10,7 @@ CONTROL is a unix socket: one JSON line {"name", "do", ...} each, and one JSON l
     token     the token is taken back (wechat)
     dark      the card loses its power (onbon)
     calm      all is well again: {"hit": how many calls have had it}
+    keep      the record of its requests goes to the file "path"
     show      what people have seen: {"shown": [...], "findings": [...], "broken": [...], "n": calls}
 
 What was shown is a row per article, post, message or notice: {"title", "at", "gone"}, where "at" is our clock
@@ -149,6 +150,12 @@ class Stage:
         if hasattr(self.one, "slow_seconds"):
             self.one.slow_seconds = 0
         return {"hit": hit, "tokens": self.n_tokens() if hasattr(self.one, "stable") else 0}
+
+    def keep(self, path):
+        """What it was asked, for whoever wants to know how it came."""
+        with self.one.lock, open(path, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in self.one.log)
+        return {}
 
     def show(self):
         with self.one.lock:

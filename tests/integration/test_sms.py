@@ -159,6 +159,22 @@ def test_what_was_heard_while_it_stops_is_written_down(office, carrier, request)
     assert got(carrier) == once(phones(30))
 
 
+@pytest.mark.parametrize("carrier,doubt", [("mas", 10), ("aliyun", 0)])
+def test_what_was_heard_while_the_store_was_away_is_in_doubt_and_not_sent_again(office, carrier, doubt, request):
+    carrier = request.getfixturevalue(carrier)
+    county = office(carrier, phones(30), batch="10", late_effect="1s", timeout="5s")
+    carrier.trouble("*", "held", skip=1)
+    county.ask(publish())
+    wait_until(lambda: len(got(carrier)) == 20)
+    county.kill("redis")
+    wait_until(lambda: "连不上 Redis" in county.log("channeld-sms"))
+    carrier.calm()
+    wait_until(lambda: carrier.calls()[-1].answer)
+    county.start_redis()
+    assert county.shown("doc-1", "sms")["reference"] == f"sent={30 - doubt},failed=0,doubt={doubt}"
+    assert got(carrier) == once(phones(30))
+
+
 def test_a_lost_reply_is_looked_up_before_anything_is_sent_again(office, aliyun):
     county = office(aliyun, phones(30), batch="10", late_effect="1s")
     aliyun.trouble("SendSms", "lost")
