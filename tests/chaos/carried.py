@@ -135,10 +135,11 @@ class Carried:
                 self.say("odd", f"{name}: {in_doubt} of {document} are in doubt, the ledger names {doubts[document]} batches")
 
     def doubts(self, name):
-        """Batches of a document that the ledger names as in doubt."""
+        """Batches of a document that the ledger names as in doubt, also where the word came too late to count."""
         with sqlite3.connect(f"file:{self.troupe.folder}/state/ledger.db?mode=ro", uri=True) as ledger:
-            return collections.Counter(document for document, in ledger.execute(
-                "SELECT document FROM entry WHERE channel = ? AND code = 'sms/doubt'", (name,)))
+            named = {(document, re.match(r"第 (\d+) 批", sentence)[1]) for document, sentence in ledger.execute(
+                "SELECT document, sentence FROM entry WHERE channel = ? AND sentence LIKE '第 % 批%记为存疑%'", (name,))}
+        return collections.Counter(document for document, _ in named)
 
     # -- displays
 
