@@ -18,20 +18,37 @@ static void closep(int *fd) {
                 (void) close(*fd);
 }
 
+/* A folder whose name is not on disk is gone after a power cut, with all that was synced inside. */
+static int make_one(const char *path, mode_t mode) {
+        char *above freed_by(freep) = NULL;
+        char *slash;
+
+        if (mkdir(path, mode) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        above = strdup(path);
+        if (!above)
+                return -ENOMEM;
+        slash = strrchr(above, '/');
+        if (slash)
+                slash[slash == above] = '\0';
+        return folder_sync(slash ? above : ".");
+}
+
 int folder_make(const char *path, mode_t mode) {
         char *copy freed_by(freep) = strdup(path);
 
         if (!copy)
                 return -ENOMEM;
         for (char *slash = copy + 1; *copy && (slash = strchr(slash, '/')) != NULL; slash++) {
+                int r;
+
                 *slash = '\0';
-                if (mkdir(copy, mode) < 0 && errno != EEXIST)
-                        return -errno;
+                r = make_one(copy, mode);
+                if (r < 0)
+                        return r;
                 *slash = '/';
         }
-        if (mkdir(copy, mode) < 0 && errno != EEXIST)
-                return -errno;
-        return 0;
+        return make_one(copy, mode);
 }
 
 int folder_sync(const char *path) {

@@ -30,7 +30,7 @@ local function is_dead(c, r) return c.e == r[REV] and c.v == r[LVL] end
 
 -- Record r becomes what is to be shown. What a channel had not shown yet of the one before is
 -- superseded there, unless somebody is at work on it (`leased`, where known): the settle says what
--- became of that. Patience and memo were for the one before.
+-- became of that. Patience and memo were for the one before, and so was a repair [22].
 local function succeed(d, r, log, document, leased)
     local before = d.C
     d.C = r
@@ -42,7 +42,7 @@ local function succeed(d, r, log, document, leased)
             log_add(log, 'superseded', document, before, name, c.n or 0, 'overtaken')
         end
         if c.m then c.M = true end
-        c.n, c.b, c.m = nil, nil, nil
+        c.n, c.b, c.m, c.g = nil, nil, nil, c.G
     end
 end
 

@@ -110,15 +110,37 @@ void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE
         memcpy(ret + 5, digest, DIGEST_TEXT);
 }
 
-json_t *weibo_note(const json_t *memo) {
-        json_t *note = json_pack("{s:O, s:I, s:b}", "text", json_object_get(memo, "text"), "at",
+/* What is to go and stands in no reference of the store: a newer revision would not hear of it. */
+static json_t *unknown_to_store(const struct delivery *delivery, const json_t *memo) {
+        json_t *known freed_by(json_decrefp) = json_pack("{s:[]}", "old"), *left = json_array();
+        const json_t *one;
+        size_t i;
+
+        if (!known || !left) {
+                json_decref(left);
+                return NULL;
+        }
+        add_references(known, delivery->reference);
+        add_references(known, delivery->surplus);
+        json_array_foreach (json_object_get(memo, "old"), i, one)
+                if (!array_has(json_object_get(known, "old"), json_string_value(one)))
+                        (void) json_array_append(left, (json_t *) one);
+        return left;
+}
+
+json_t *weibo_note(const struct delivery *delivery, json_t *memo) {
+        json_t *note = json_pack("{s:O, s:I, s:b, s:o}", "text", json_object_get(memo, "text"), "at",
                                  (json_int_t) weibo_memo_number(memo, "at"), "late",
-                                 json_is_true(json_object_get(memo, "late")));
+                                 json_is_true(json_object_get(memo, "late")), "old",
+                                 unknown_to_store(delivery, memo));
         json_t *id = json_object_get(memo, "id"), *put;
         char *value;
 
         if (note && id)
                 (void) json_object_set(note, "id", id);
+        (void) json_object_del(memo, "owes");
+        if (json_array_size(json_object_get(note, "old")) > 0)
+                (void) json_object_set_new(memo, "owes", json_true());
         value = note ? json_dumps(note, JSON_COMPACT) : NULL;
         put = value ? json_pack("{s:s, s:I}", "value", value, "ms", (json_int_t) NOTE_MS) : NULL;
         free(value);
@@ -128,7 +150,12 @@ json_t *weibo_note(const json_t *memo) {
 
 void weibo_memo_recall(json_t *memo, const char *note) {
         json_t *older = note ? json_loads(note, 0, NULL) : NULL;
+        const json_t *one;
+        size_t i;
 
+        json_array_foreach (json_object_get(older, "old"), i, one)
+                if (json_is_string(one))
+                        weibo_memo_old(memo, json_string_value(one));
         if (weibo_memo_text(older, "id"))
                 weibo_memo_old(memo, weibo_memo_text(older, "id"));
         else if (weibo_memo_text(older, "text") && weibo_memo_number(older, "at") > 0)

@@ -74,7 +74,7 @@ static int go_book(const struct delivery *delivery, json_t *memo, const char *wh
         else if (strcmp(what, "forget") == 0)
                 ret->book.put = json_pack("{s:n}", name);
         else
-                ret->book.put = json_pack("{s:o}", name, weibo_note(memo));
+                ret->book.put = json_pack("{s:o}", name, weibo_note(delivery, memo));
         return (ret->book.get || ret->book.put) &&
                                json_object_set_new(memo, "do", json_string(what)) == 0
                        ? 0
@@ -134,6 +134,8 @@ static int finish(const struct delivery *delivery, json_t *memo, struct step *re
                 return go_book(delivery, memo, "posted", ret);
         if (json_array_size(json_object_get(memo, "old")) > 0)
                 return go(delivery, memo, "destroy", ret);
+        if (publishes && json_object_get(memo, "owes"))
+                return go_book(delivery, memo, "posted", ret);
         if (publishes)
                 return step_done_verdict(ret, weibo_memo_text(memo, "id"),
                                          weibo_memo_text(memo, "url"));

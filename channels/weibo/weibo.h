@@ -120,6 +120,7 @@ enum { WEIBO_PAGE = 50, WEIBO_PAGES = 10 };
  *         key    of the delivery that wrote it
  *         do     recall note share late posted look destroy forget: what the next reply answers
  *         noted  true: the book has the id
+ *         owes   true: the book has more to go than there is
  *         text   the words that were, or may have been, posted under `key`; at: when, ms
  *         id     the post that shows this very revision; url: where
  *         old    ids to be destroyed
@@ -142,10 +143,12 @@ void weibo_memo_old(json_t *memo, const char *id);
 bool weibo_memo_scan(json_t *memo, const struct delivery *delivery, const json_t *statuses);
 
 /* The note of a document in the book: {text, at, late, id} of what was last sent of it, whichever
- * revision that was; without an id it may have been posted. A newer revision finds no memo of it. */
+ * revision that was; without an id it may have been posted. `old` is what else is to go and the store does
+ * not know. A newer revision finds no memo of it, nor does an attempt that was put off before it sent. */
 enum { WEIBO_NOTE = 80 };
 void weibo_note_name(const struct delivery *delivery, char ret[static WEIBO_NOTE]);
-json_t *weibo_note(const json_t *memo); /* for `put` of a struct book, or NULL */
+/* For `put` of a struct book, or NULL; notes in the memo whether it is to be written once more. */
+json_t *weibo_note(const struct delivery *delivery, json_t *memo);
 void weibo_memo_recall(json_t *memo, const char *note); /* becomes `older`, or its id old */
 /* `older` with these very words is what was sent of this revision. */
 void weibo_memo_merge(json_t *memo);

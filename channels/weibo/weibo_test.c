@@ -183,6 +183,13 @@ static const struct row rows[] = {
                     { "destroy 5*", "{}" },
                     { "destroy 6*", "{}" } },
           .verdict = VERDICT_DONE, .ends = "9" },
+        { "what else is to go stands there too", DELIVER_PUBLISH, .note = NOTE("【旧】", ",'id':'6','old':['7']"),
+          .reference = "5",
+          .talk = { { "share*", POST("9", "x", AT_NOON) },
+                    { "destroy 5*", "{}" },
+                    { "destroy 7*", "{}" },
+                    { "destroy 6*", "{}" } },
+          .verdict = VERDICT_DONE, .ends = "9" },
         { "without one it is, doubt or not", DELIVER_PUBLISH, .note = NOTE("【旧】", ""),
           .later_ms = 2 * MINUTE,
           .talk = { { "look 1", PAGE("") }, { "share*", POST("9", "x", AT_NOON) } },
@@ -337,6 +344,23 @@ static struct delivery row_delivery(const struct row *row, const json_t *event,
 
 static void take_memo(json_t **memo, struct step *step, struct delivery *delivery);
 
+/* What is to go must be known to whoever comes next, by the store's reference or by the note. */
+static void assert_old_is_kept(const struct row *row, const json_t *memo, const char *value) {
+        json_t *note = json_loads(value, 0, NULL), *kept = json_object_get(note, "old");
+        const json_t *old;
+        size_t i, n = 0;
+
+        json_array_foreach (json_object_get(memo, "old"), i, old) {
+                const char *id = json_string_value(old);
+
+                if ((row->reference && strstr(row->reference, id)) || (row->surplus && strstr(row->surplus, id)))
+                        continue;
+                assert_string_equal(json_string_value(json_array_get(kept, n++)), id);
+        }
+        assert_int_equal(json_array_size(kept), n);
+        json_decref(note);
+}
+
 /* What was last sent is in the book before it leaves; what was sent before comes out of it. */
 static void book(const struct row *row, const struct step *step, struct book_reply *ret,
                  json_t **values) {
@@ -365,6 +389,7 @@ static void book(const struct row *row, const struct step *step, struct book_rep
                 assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789:"), 69);
                 assert_true(json_integer_value(json_object_get(note, "ms")) > 0);
                 assert_non_null(strstr(value, json_string_value(json_object_get(memo, "text"))));
+                assert_old_is_kept(row, memo, value);
         }
 }
 

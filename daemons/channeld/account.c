@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
+
 bool account_join(struct attempt *attempt) {
         struct channeld *daemon = attempt->daemon;
 
@@ -42,6 +44,7 @@ void account_made(struct attempt *attempt, json_t *account) {
         for (struct attempt *other = daemon->attempts; other; other = other->next)
                 if (other->awaits_account)
                         resume(other);
+        crash_point("channeld/account-made");
 }
 
 /* The sentence is about the account, so it is everybody's. */

@@ -56,12 +56,14 @@ static void attempt_failed_here(struct attempt *attempt, int error) {
 }
 
 /* Nothing more may be sent with this lease, or in this attempt: what has been done so far is kept,
- * and the next one goes on from there. */
+ * and the next one goes on from there. What a reply said and the book does not is in doubt. */
 static void attempt_put_off(struct attempt *attempt, enum verdict_kind kind) {
         if (!attempt->sent) {
                 attempt_release(attempt);
                 return;
         }
+        if (attempt->step.kind == STEP_BOOK)
+                kind = VERDICT_UNCERTAIN;
         step_done(&attempt->step);
         if (step_verdict(&attempt->step, kind, "attempt/interrupted", clock_now_ms(),
                          MESSAGE_ATTEMPT_INTERRUPTED, NULL) < 0)
@@ -169,6 +171,8 @@ static bool attempt_next(struct attempt *attempt, const struct reply *reply) {
 /* Whether a request may leave now; else the attempt waits or has ended. */
 static bool attempt_may_send(struct attempt *attempt) {
         struct step *step = &attempt->step;
+        /* Only between us and the store: what was heard last may always be noted down. */
+        bool leaves = step->kind != STEP_BOOK;
 
         if (attempt->refreshes && !is_too_long(attempt)) {
                 attempt->lease->since_boot_ms = clock_boot_ms(); /* nobody else has it */
@@ -179,11 +183,11 @@ static bool attempt_may_send(struct attempt *attempt) {
                 return false;
         }
         /* One of many requests ends between two of them when the process is to stop. */
-        if (attempt->daemon->stopping && attempt->sent) {
+        if (leaves && attempt->daemon->stopping && attempt->sent) {
                 attempt_put_off(attempt, VERDICT_WAIT);
                 return false;
         }
-        if (is_too_long(attempt) || !lease_may_send(attempt->lease)) {
+        if ((leaves && is_too_long(attempt)) || !lease_may_send(attempt->lease)) {
                 attempt_put_off(attempt, is_too_long(attempt) ? VERDICT_LATER : VERDICT_WAIT);
                 return false;
         }
@@ -201,8 +205,13 @@ static int attempt_start(struct attempt *attempt, struct reply *ret) {
         struct step *step = &attempt->step;
         int r;
 
-        if (step->kind == STEP_BOOK)
-                return book_start(attempt);
+        if (step->kind == STEP_BOOK) {
+                r = book_start(attempt);
+                if (r != -EAGAIN && r != -ENOTCONN)
+                        return r;
+                ret->book.error = strerror(ENOTCONN); /* the driver knows what it has to write */
+                return 1;
+        }
         if (step->kind == STEP_TCP)
                 return tcp_start(attempt, &step->tcp);
         if (step->kind == STEP_MQTT)
@@ -269,6 +278,7 @@ static bool attempt_step(struct attempt *attempt) {
                 return r >= 0;
         case STEP_FILE:
                 local_file(daemon, step->file.path, &reply.file);
+                crash_point("channeld/file-read");
                 goes_on = attempt_next(attempt, &reply);
                 local_file_done(&reply.file);
                 return goes_on;

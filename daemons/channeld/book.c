@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crash.h"
 #include "core/memory.h"
 
 enum { MOST_NAMES = 1024, MOST_NAME = 120, MOST_NOTE = 64 << 10 };
@@ -155,6 +156,7 @@ static void on_book(struct store *store, const redisReply *answer, int error, co
         json_t *screens freed_by(json_decrefp) = give_away(attempt->screens);
 
         (void) store;
+        crash_point("channeld/book-answered");
         if (error || !reply_is(answer, 0, "ok"))
                 reply.book.error = error ? reason : reply_text(answer, 0);
         else if (book_read(&attempt->step.book, answer, &reply.book, &values, &counts) < 0)
@@ -188,15 +190,21 @@ static void on_screens(struct store *store, const redisReply *answer, int error,
 
 int book_start(struct attempt *attempt) {
         const struct book *book = &attempt->step.book;
+        int r;
 
         if (!book_is_sound(book))
                 return -EINVAL;
-        if (!book->screens)
-                return book_ask(attempt->daemon, book, on_book, attempt);
-        if (attempt->region) /* the other is a setup's: no document's */
+        if (book->screens && attempt->region) /* the other is a setup's: no document's */
                 return attempt->region->ready ? sight_ask(attempt->region, attempt->delivery.document,
                                                           on_screens, attempt)
                                               : -EAGAIN;
-        attempt->screens = json_object();
-        return attempt->screens ? book_ask(attempt->daemon, book, on_book, attempt) : -ENOMEM;
+        attempt->screens = book->screens ? json_object() : NULL;
+        if (book->screens && !attempt->screens)
+                return -ENOMEM;
+        r = book_ask(attempt->daemon, book, on_book, attempt);
+        if (r < 0)
+                json_decref(give_away(attempt->screens));
+        else
+                crash_point_written(attempt->daemon->store, "channeld/book-written");
+        return r;
 }

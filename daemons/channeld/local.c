@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/attachments.h"
+#include "core/crash.h"
 #include "core/files.h"
 #include "core/memory.h"
 
@@ -51,5 +52,6 @@ int local_upload(const struct channeld *daemon, struct http_request *request) {
         buf_add(&request->body, bytes, n);
         buf_add(&request->body, buf_text(&request->tail), request->tail.len);
         free(give_away(request->upload)); /* once: an attempt that waits comes here again */
+        crash_point("channeld/upload-read");
         return request->body.error;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -61,6 +62,7 @@ void mqtt_confirmed(struct mqtt *mqtt, int mid, int reason) {
                         job->n_left--;
                         if (reason >= 0x80)
                                 job->reason = reason;
+                        crash_point("channeld/mqtt-puback");
                         mqtt_soon(mqtt);
                         return;
                 }
@@ -75,6 +77,8 @@ static void job_publish(struct mqtt *mqtt, struct job *job) {
                 int r = mosquitto_publish(mqtt->client, &job->mids[i], message->topic,
                                           (int) message->payload.len, message->payload.data, 1, true);
 
+                if (i + 1 < step->n)
+                        crash_point("channeld/mqtt-half-published");
                 if (r == MOSQ_ERR_OVERSIZE_PACKET || r == MOSQ_ERR_PAYLOAD_SIZE)
                         job->reason = -1;
                 else if (r != MOSQ_ERR_SUCCESS)
@@ -82,6 +86,7 @@ static void job_publish(struct mqtt *mqtt, struct job *job) {
                 else
                         job->n_left++;
         }
+        crash_point("channeld/mqtt-published");
 }
 
 /* False: there was none to be published. */
@@ -116,6 +121,7 @@ static bool end_next(struct mqtt *mqtt) {
                 bool whole = job->published && job->n_left == 0;
 
                 if (whole && job->reason == 0 && (job->step->n > 0 || mqtt->seen_whole)) {
+                        crash_point("channeld/mqtt-confirmed");
                         job_end(mqtt, job, NULL, false);
                         return true;
                 }
@@ -175,6 +181,7 @@ static void greet(struct mqtt *mqtt) {
 
         mqtt->greeted = true;
         mqtt->failures = 0;
+        crash_point("channeld/mqtt-connected");
         buf_fmt(&watch, "%s/%s", mqtt->link.prefix, mqtt->link.watch);
         r = mosquitto_subscribe(mqtt->client, NULL, buf_text(&watch), 0);
         if (r == MOSQ_ERR_SUCCESS)

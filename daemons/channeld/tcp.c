@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/memory.h"
 #include "core/resolve.h"
 
@@ -65,6 +66,8 @@ static void end(struct talk *talk, const char *error) {
 
         attempt->talk = NULL;
         (void) sd_event_source_set_enabled(talk->io, SD_EVENT_OFF);
+        if (!error)
+                crash_point("channeld/tcp-answered");
         attempt_replied(attempt, &reply);
         talk_free(talk);
 }
@@ -135,6 +138,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         }
         r = send_rest(talk, step);
         if (r > 0) {
+                crash_point("channeld/tcp-sent");
                 (void) sd_event_source_set_io_events(source, EPOLLIN);
                 r = read_some(talk, step);
         }

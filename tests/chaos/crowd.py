@@ -26,10 +26,11 @@ class Author:
     """Writes the events of one source, in an order that their times tell."""
 
     def __init__(self, name, seed, clock_ms, hot=6, plain=False, numbered=False,
-                 life=14):
+                 life=14, carriers=(), carried=0.0):
         self.name, self.source = name, f"urn:gongkai:530581:{name}"
         self.chance, self.clock_ms, self.hot, self.plain = random.Random(seed), clock_ms, hot, plain
         self.life, self.part_numbered = life, 1 if numbered else 0.5
+        self.carriers, self.carried, self.other_chance = carriers, carried, random.Random(f"carried {seed}")
         self.n_documents, self.n_events, self.last_ms, self.documents = 0, 0, 0, []
 
     def now_ms(self):
@@ -41,12 +42,18 @@ class Author:
             self.n_documents += 1
             self.documents.append({"name": f"{self.name}-{self.n_documents}", "revision": 0, "last": None,
                                    "numbered": self.chance.random() < self.part_numbered,
-                                   "left": self.chance.randint(1 + self.life // 5, self.life)})
+                                   "left": self.chance.randint(1 + self.life // 5, self.life), "channels": self.carriers_of()})
         one = self.chance.choice(self.documents)
         one["left"] -= 1
         if one["left"] <= 0:
             self.documents.remove(one)
         return one
+
+    def carriers_of(self):
+        """The carriers of a document; of those that have some, WeChat every third (it lets nobody delete often)."""
+        if self.other_chance.random() >= self.carried:
+            return []
+        return [name for name in self.carriers if name != "wechat" or self.other_chance.random() < 0.34]
 
     def next(self):
         """(letter, what the checker will want to know of it)."""
@@ -54,7 +61,7 @@ class Author:
         self.n_events += 1
         letter_id, now = f"{one['name']}-e{self.n_events}", self.now_ms()
         note = {"id": letter_id, "document": one["name"], "source": self.source, "kind": "P", "order": self.n_events,
-                "publish_at": 0, "expires": 0, "refused": False}
+                "publish_at": 0, "expires": 0, "refused": False, "channels": one["channels"], "word": ""}
         if one["last"] and dice < 0.15:
             event = withdraw(one["name"], id=letter_id, source=self.source, time=moment(now))
             if one["numbered"]:
@@ -71,7 +78,10 @@ class Author:
             note["expires"] = now + self.chance.randint(1500, 9000)
             more["expires"] = moment(note["expires"])
         elif not self.plain and dice < 0.29 + REFUSED_PART:
-            word, note["refused"] = "不收", True
+            word, note["refused"] = f"{word}不收", True
+        if one["channels"]:
+            more["channels"] = one["channels"]
+        note["word"] = word
         event = publish(one["name"], title=f"关于 {one['name']} 的通告（{word}）", body=f"{letter_id}：第一条 内容。",
                         id=letter_id, source=self.source, time=moment(now), **more)
         one["last"] = letter_id

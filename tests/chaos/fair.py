@@ -43,17 +43,28 @@ class Fair:
     def __init__(self, fault, shots, seed):
         self.fault, self.one = fault, County(config="[redis]\ntimeout = 1s\n")
         self.power = Power(self.one, folders=(*FOLDERS, "tree")) if fault == "power" else None
-        self.stalls = [Stall(shot, f"c{n}", Sink()) for n, shot in enumerate(shots)]
+        self.stalls = [Stall(shot, f"c{n}", self.sink_of(n, shot)) for n, shot in enumerate(shots)]
         (self.one.folder / "tree").mkdir()
         for stall in self.stalls:
             stall.sight = Sight(self.one.folder, stall.shot)
-            stall.sink.by_default = Answer(200, wait=0.01)
             self.one.channel(stall.name, **self.settings(stall))
-        self.chorus = Chorus(self.one, [letters_of("n", 4, 3, seed, part_with_frames=0.2)], deadline=0.5)
+        self.chorus = self.chorus_of(seed)
+
+    def sink_of(self, n, shot):
+        sink = Sink()
+        sink.by_default = Answer(200, wait=0.01)
+        return sink
+
+    def chorus_of(self, seed):
+        return Chorus(self.one, [letters_of("n", 4, 3, seed, part_with_frames=0.2)], deadline=0.5)
+
+    @staticmethod
+    def common():
+        return {"carrier": "政府网站", "timeout": "2s", "lease": f"{LEASE}s", "concurrency": "1",
+                "retry": "0, 100ms*50", "breaker": "0", "late_effect": "200ms"}
 
     def settings(self, stall):
-        common = {"carrier": "政府网站", "timeout": "2s", "lease": f"{LEASE}s", "concurrency": "1",
-                  "retry": "0, 100ms*50", "breaker": "0", "late_effect": "200ms"}
+        common = self.common()
         if stall.shot.scene == "site":
             return {**common, "driver": "site", "root": self.one.folder / "tree" / stall.name, "title": "测试县人民政府",
                     "address": "https://www.example.gov.cn"}

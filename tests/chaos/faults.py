@@ -6,6 +6,7 @@ import time
 
 import redis as redis_module
 
+import carrierkit
 from crowd import Spooler
 from troupe import LEASE_S, REGION
 
@@ -20,7 +21,7 @@ def wait_for(condition, seconds):
         time.sleep(0.005)
 
 
-class Faults:
+class Faults(carrierkit.CarrierFaults):
     def __init__(self, troupe, crowd, ended):
         self.troupe, self.crowd, self.ended = troupe, crowd, ended
 
@@ -167,7 +168,7 @@ class Faults:
 
     def clock_on(self, name, chance):
         """Everybody's clock goes forward, for good."""
-        by_ms = chance.choice((5_000, 60_000, 1_800_000))
+        by_ms = carrierkit.DAY_MS if name == "day" else chance.choice((5_000, 60_000, 1_800_000))
         before = self.redis_time()
         self.shift(self.troupe.clocks, by_ms)
         after = self.redis_time()
@@ -292,7 +293,7 @@ class Faults:
 
 
 REFUSALS = ("OOM", "READONLY", "MISCONF")
-WAYS = ("cut", "away", "half", "stall", "delay", "drip")
+WAYS = carrierkit.WAYS
 LIES = ("500", "503", "429", "reset", "hang", "slow", "late", "half", "lost", "drip", "lie")
 
 
@@ -313,6 +314,7 @@ def catalogue(troupe):
         rows += [(1, way, f"to-{name}", ()) for way in WAYS]
         # Only who honours a key may be told an untruth about what was taken.
         rows += [(1, "lie", name, (lie,)) for lie in LIES if lie != "lie" or kind != "looked"]
+    rows += carrierkit.catalogue(troupe) + ([(3, "clock_on", "day", ())] if troupe.carriers else [])
     rows += [(2, "clock_of", "redis", ()), (3, "clock_on", "all", ()), (3, "clock_back", "all", ())]
     rows += [(3, "redis_refuses", "redis", (word,)) for word in REFUSALS] + [(4, "loading", "redis", ())]
     return rows

@@ -191,7 +191,7 @@ def i8_the_number_never_falls(seen):
     return found
 
 
-OWNERLESS = ("meta", "log", "ctl", "held", "fetch", "same:", "due:", "lease:", "gate:", "hand:")
+OWNERLESS = ("meta", "log", "ctl", "held", "fetch", "same:", "due:", "lease:", "gate:", "hand:", "book:")
 
 
 def i9_at_rest(seen):

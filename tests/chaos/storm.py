@@ -32,7 +32,8 @@ def arguments_of(words=None):
     parser.add_argument("--most", type=float, default=0, help="seconds until it gives up (default: 5 for each fault)")
     parser.add_argument("--programs", help="folder of the programs")
     parser.add_argument("--only", default="", help="faults to choose from: KIND, KIND:TARGET or KIND:WORD, by comma")
-    parser.add_argument("--channels", default="", help="channels to have, by comma (default: all)")
+    parser.add_argument("--channels", default="", help="channels to have, by comma: of endpoints and carriers (default: all)")
+    parser.add_argument("--carried", type=float, default=0.25, help="part of the documents that goes to the carriers too")
     parser.add_argument("--set", action="append", default=[], help="NAME=VALUE for every channel's file")
     parser.add_argument("--hot", type=int, default=6, help="documents that each emitter revises by turns")
     parser.add_argument("--life", type=int, default=14, help="events of a document at most")
@@ -47,19 +48,22 @@ def arguments_of(words=None):
 
 class Storm:
     def __init__(self, options):
+        from carrierkit import CARRIERS
         from crowd import Crowd
         from faults import Faults, catalogue
         from troupe import CHANNELS, Troupe
         self.options, self.chance = options, random.Random(options.seed)
         self.ended, self.lock = threading.Event(), threading.Lock()
-        wanted = options.channels.split(",") if options.channels else list(CHANNELS)
-        self.troupe = Troupe({name: CHANNELS[name] for name in wanted},
+        wanted = options.channels.split(",") if options.channels else [*CHANNELS, *CARRIERS]
+        self.troupe = Troupe({name: CHANNELS[name] for name in wanted if name in CHANNELS},
+                             {name: CARRIERS[name] for name in wanted if name not in CHANNELS},
                              options=dict(word.split("=", 1) for word in options.set))
         self.crowd = Crowd(self.troupe.folder, self.troupe.endpoint, options.seed, self.clock_ms, options.rate,
-                           plain=options.plain, hot=options.hot, numbered=options.numbered, life=options.life)
+                           plain=options.plain, hot=options.hot, numbered=options.numbered, life=options.life,
+                           carriers=list(self.troupe.carriers), carried=options.carried if self.troupe.carriers else 0)
         self.faults = Faults(self.troupe, self.crowd, self.ended)
         self.rows = [row for row in catalogue(self.troupe) if self.is_wanted(row)]
-        self.n_counted, self.n_tried, self.busy, self.threads = 0, 0, set(), []
+        self.n_counted, self.n_tried, self.busy, self.threads, self.n_shown = 0, 0, set(), [], {}
         self.ahead_ms, self.leap_at, self.problem, self.sick = 0, 1e12, None, []
         self.journal = open(options.out or self.troupe.folder / "faults.jsonl", "a", encoding="utf-8")
 
@@ -94,7 +98,9 @@ class Storm:
             return {"clock"}
         if kind in ("kill", "stop", "loading", "redis_refuses", "disk_full"):
             return {target, "processes"} if kind in ("kill", "stop") and target == "redis" else {target}
-        return {f"way {target}"} if kind != "lie" else {f"lie {target}"}
+        if kind in ("lie", "trouble", "token", "slow", "dark"):
+            return {f"lie {target}"}
+        return {"broker"} if kind.startswith("broker") else {f"way {target}"}
 
     def one(self, n, row, chance, claims):
         _, kind, target, words = row
@@ -158,9 +164,11 @@ class Storm:
 
     def rest(self):
         """All is mended; what is due later becomes due; everything comes to rest."""
+        from carrierkit import LEAPS
         from county import wait_until
         troupe = self.troupe
         troupe.calm()
+        self.clock_ms()  # a clock may have gone on after the last event
         troupe.set_clocks(troupe.time_offset())
         wait_until(troupe.all_live, 30, "everybody is there again")
         try:
@@ -168,17 +176,14 @@ class Storm:
         except AssertionError as problem:
             self.sick.append(f"{problem}; publisherd is {troupe.state_of('publisherd')}")
         n_late = self.crowd.finish(90)
-        # Workers stop in the meantime: their leases are not to pass by a leap of the clock.
-        with troupe.lock:
-            for name in troupe.workers:
-                troupe.held.add(name)
-                troupe.stop(name)
-            self.leap_at = time.time()
-            troupe.set_clocks(troupe.time_offset() + 2 * 86_400_000)
-            for name in troupe.workers:
-                troupe.launch(name)
-                troupe.held.discard(name)
+        self.leap_at = time.time()
         try:
+            self.leap(2)
+            for _ in range(LEAPS if troupe.carriers else 0):  # what a day's quota holds back
+                wait_until(lambda: (wait := troupe.left_for()) is None or wait > 120_000, 120, "nothing is due for some time")
+                if not troupe.left_due():
+                    break
+                self.leap(1, troupe.waiting_workers())
             wait_until(lambda: not troupe.left_due(), 120, "nothing is due any more")
         except AssertionError:
             pass  # told below, document by document
@@ -188,6 +193,19 @@ class Storm:
         except AssertionError:
             self.is_behind = True
         return n_late
+
+    def leap(self, days, workers=None):
+        """Workers stop in the meantime (those that have something to do): their leases are not to pass by it."""
+        troupe = self.troupe
+        workers = troupe.workers if workers is None else workers
+        with troupe.lock:
+            for name in workers:
+                troupe.held.add(name)
+                troupe.stop(name)
+            troupe.set_clocks(troupe.time_offset() + days * 86_400_000)
+            for name in workers:
+                troupe.launch(name)
+                troupe.held.discard(name)
 
     def ledger_is_up(self):
         import sqlite3
@@ -206,6 +224,7 @@ class Storm:
                 for one in reply.get("channels", [])}
 
     def run(self):
+        from carried import Carried
         from judge import Judge
         troupe = self.troupe
         troupe.can_look = troupe.knows("lookup_url")
@@ -230,7 +249,10 @@ class Storm:
         troupe.calm()  # which writes the requests down to the last
         judge = Judge(troupe, self.crowd.files)
         left = troupe.left_due()
-        found = judge.judge(self.states(judge.documents), self.ahead_ms / 1000, self.leap_at)
+        states = self.states(judge.documents)
+        found = judge.judge(states, self.ahead_ms / 1000, self.leap_at)
+        if troupe.carriers:
+            self.n_shown = Carried(judge, states).judge()
         if n_late:
             found["lost"].append(f"{n_late} events never had a last word")
         if self.is_behind:
@@ -297,6 +319,8 @@ def main(words=None):
             print(f"storm: what is left is in {storm.troupe.folder}")
     print(f"storm: {time.monotonic() - began:.0f} s, {storm.n_tried} faults tried, "
           f"{sum(len(r) for r in judge.requests.values())} requests, {judge.n_late} held back came in behind a newer one")
+    if storm.n_shown:
+        print("storm: shown by carriers, all in all: " + ", ".join(f"{name} {n}" for name, n in storm.n_shown.items()))
     print(f"storm: seed={options.seed} commit={commit()} faults={storm.n_counted} events={judge.n_events} "
           f"lost={n['lost']} doubled={n['doubled']} disordered={n['disordered']} doubt={judge.n_doubt()}")
     return 0 if well else 1

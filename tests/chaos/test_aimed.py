@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 import aim
+import test_aimed_carriers
 import test_aimed_channeld
 import test_aimed_emitter
 import test_aimed_fetch
@@ -13,7 +14,7 @@ import test_aimed_publisherd
 from county import PROGRAMS, TREE
 
 PROGRAM_NAMES = ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")
-TABLES = (test_aimed_publisherd, test_aimed_emitter, test_aimed_fetch, test_aimed_channeld,
+TABLES = (test_aimed_publisherd, test_aimed_emitter, test_aimed_fetch, test_aimed_channeld, test_aimed_carriers,
           test_aimed_ledgerd)
 
 

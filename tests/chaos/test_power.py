@@ -8,6 +8,7 @@ import pathlib
 import random
 import signal
 import socket
+import sqlite3
 
 import oracle
 from county import attachment, publish, wait_until
@@ -139,6 +140,25 @@ def test_an_attachment_that_a_killed_door_left_half_way_counts_only_when_it_is_s
     mains.off()
     power.cut()
     assert path.exists() and path.read_bytes() == content
+
+
+def test_what_a_channel_shows_is_known_after_a_cut_on_its_first_day(county):
+    one = county()
+    one.channel("portal", driver="site", carrier="政府网站", title="测试县人民政府", root=one.folder / "www", address="https://www.example.gov.cn")
+    power = Power(one)
+    mains = Mains(one, power)
+    mains.found_county()
+    one.start_channel("portal", env=power.environment)
+    one.ask(publish())
+    one.shown("doc-1", "portal")
+    mains.stop_the_clocks()
+    one.kill("channeld-portal")
+    mains.off()
+    power.cut()
+    with sqlite3.connect(one.folder / "state" / "channels" / "portal" / "index.db") as index:
+        assert index.execute("SELECT document FROM entry").fetchall() == [("doc-1",)]
+    mains.on()
+    one.ready()
 
 
 def control(county, question):

@@ -20,6 +20,8 @@ import time
 import redis
 
 import county as stories
+from broker import Broker
+from carrierkit import LATE, settings_of
 from county import County, wait_until
 from power import Power
 
@@ -77,8 +79,10 @@ class Page:
 
 
 class Troupe(County):
-    def __init__(self, channels=CHANNELS, power=True, options=None, **arguments):
+    def __init__(self, channels=CHANNELS, carriers=None, power=True, options=None, **arguments):
         super().__init__(**arguments)
+        self.carriers, self.broker, self.broker_lock = carriers or {}, None, threading.Lock()
+        self.stage = Control(self.folder / "carriers.control")
         self.channels, self.options, self.wanted, self.deaths, self.crashes = channels, options or {}, {}, {}, []
         self.clocks, self.held, self.lock, self.ended = {}, set(), threading.RLock(), threading.Event()
         self.redis_settings = {}
@@ -86,7 +90,8 @@ class Troupe(County):
         self.power = Power(self, delay_us=300) if power else None
         self.proxy, self.liars = Control(self.folder / "proxy.control"), Control(self.folder / "liars.control")
         self.requests = self.folder / "requests.jsonl"
-        self.workers = [f"{name}-{i + 1}" for name, (_, n, _) in channels.items() for i in range(n)]
+        self.workers = [f"{name}-{i + 1}" for name, (_, n, _) in (channels | self.carriers).items()
+                        for i in range(n)]
         self.has_ledger = (stories.PROGRAMS / "gongkai-ledgerd").exists()
         self.daemons = ["publisherd", *self.workers, *(["ledgerd"] if self.has_ledger else [])]
         self.prepare()
@@ -102,20 +107,46 @@ class Troupe(County):
             endpoints.append(f"{name}={kind}:{port}")
             links.append(f"to-{name}={way},{port}")
             settings = {"driver": "webhook", "url": f"http://127.0.0.1:{way}/in", "carrier": "政府网站",
-                        "timeout": f"{TIMEOUT_S}s", "lease": f"{LEASE_S}s", "retry": RETRY, **more}
-            if self.knows("breaker_probe_most"):
-                settings |= {"breaker_probe": "200ms", "breaker_probe_most": "1s"}
-            if self.knows("late_effect"):
-                settings["late_effect"] = "5s"  # longer than a way is ever held
+                        **self.common(), **more}
             if settings.pop("lookup", False) and self.knows("lookup_url"):
                 settings["lookup_url"] = f"http://127.0.0.1:{way}/lookup?key={{key}}"
             self.channel(name, **settings | self.options)
+        stages = self.prepare_carriers(links)
         for name in self.daemons:
             self.configure(name)
             self.clocks[name] = Page(self.folder / f"clock.{name}")
         self.clocks["redis"] = Page(self.folder / "clock.redis")
+        if stages:
+            self.clocks["carriers"] = Page(self.folder / "clock.carriers")
+            self.helper("carriers", TESTS / "chaos" / "carriers.py", self.stage.path, self.clocks["carriers"].path, *stages)
         self.helper("proxy", TESTS / "chaos" / "proxy.py", self.proxy.path, *links)
         self.helper("liars", TESTS / "simulators" / "liars.py", self.liars.path, self.requests, *endpoints)
+
+    def common(self):
+        settings = {"timeout": f"{TIMEOUT_S}s", "lease": f"{LEASE_S}s", "retry": RETRY}
+        if self.knows("breaker_probe_most"):
+            settings |= {"breaker_probe": "200ms", "breaker_probe_most": "1s"}
+        if self.knows("late_effect"):
+            settings["late_effect"] = LATE
+        return settings
+
+    def prepare_carriers(self, links):
+        """Their channels and ways, and the broker; the simulators that are to be started, as NAME=KIND:PORT."""
+        stages = []
+        for name, (kind, _, more) in self.carriers.items():
+            port, way = free_port(), free_port()
+            if kind == "mqtt":
+                self.broker = Broker(self.folder / "broker", keeps=True, port=port, each=False).start()
+            else:
+                stages.append(f"{name}={kind}:{port}")
+            links.append(f"to-{name}={way},{port}")
+            self.channel(name, **settings_of(name, kind, self.folder, way) | self.common() | more | self.options)
+        return stages
+
+    def break_broker(self, keep):
+        self.broker.stop(signal.SIGKILL)
+        if not keep:
+            (self.folder / "broker" / "mosquitto.db").unlink(missing_ok=True)
 
     def configure(self, name):
         """The daemon's own configuration: its way to Redis, and addresses that tell who it is."""
@@ -243,8 +274,14 @@ class Troupe(County):
 
     def calm(self):
         """All that a fault may have left behind is taken away."""
-        for name in self.daemons + [f"to-{name}" for name in self.channels]:
+        for name in self.daemons + [f"to-{name}" for name in self.channels | self.carriers]:
             self.proxy.ask(name=name, do="pass")
+        for name, (kind, _, _) in self.carriers.items():
+            if kind == "mqtt":
+                with self.broker_lock:
+                    self.broker.thaw()
+            else:
+                self.stage.ask(name=name, do="calm")
         for name in self.channels:
             self.liars.ask(name=name, behaviour="")
         self.disk.set(0)
@@ -258,11 +295,15 @@ class Troupe(County):
         self.ended.set()
         self.guard.join(10)
         self.calm()
+        if self.broker:
+            self.broker.close()
         return County.close(self)
 
     def keep(self):
         """Ends the programs, and leaves the folder for whoever wants to look."""
         self.ended.set()
+        if self.broker:
+            self.broker.close()
         for process in self.processes.values():
             try:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -282,9 +323,28 @@ class Troupe(County):
         rows = store.zrange(f"{{{REGION}}}:due:{channel}", 10 ** 12, "+inf", byscore=True, withscores=True)
         return sum(1 for _, score in rows if score % 2 == 1)
 
+    def n_leased_of(self, channel):
+        return sum(self.n_leased(f"{channel}-{i + 1}") for i in range(self.carriers[channel][1]))
+
     def left_due(self):
         store = self.redis()
-        return sum(store.zcard(f"{{{REGION}}}:due:{name}") for name in self.channels)
+        return sum(store.zcard(f"{{{REGION}}}:due:{name}") for name in self.channels | self.carriers)
+
+    def waiting_workers(self):
+        store = self.redis()
+        return [worker for worker in self.workers if store.zcard(f"{{{REGION}}}:due:{worker.rsplit('-', 1)[0]}")]
+
+    def left_for(self):
+        """Milliseconds until something is due: 0 when something is now, or in somebody's hands; None where nothing is left."""
+        store, now = self.redis(), self.county_ms()
+        scores = [score for name in self.channels | self.carriers
+                  for _, score in store.zrange(f"{{{REGION}}}:due:{name}", 0, -1, withscores=True)]
+        waits = [0 if score < 1e12 or score % 2 == 1 else max(0, score - now) for score in scores]
+        return min(waits, default=None)
+
+    def county_ms(self):
+        seconds, micros = self.redis().time()
+        return seconds * 1000 + micros // 1000
 
     def time_offset(self):
         return max(page.get() for page in self.clocks.values())

@@ -18,16 +18,17 @@ def free_port():
 
 
 class Broker:
-    """More lines of mosquitto.conf as `more`; `keeps`: what is retained outlasts a kill."""
+    """More lines of mosquitto.conf as `more`; `keeps`: what is retained outlasts a kill, all of it with `each`,
+    or but for the last second."""
 
-    def __init__(self, folder, more="", keeps=False, port=None):
+    def __init__(self, folder, more="", keeps=False, port=None, each=True):
         self.folder, self.port = folder, port or free_port()
         self.process, self.eyes = None, []
         folder.mkdir(exist_ok=True)
         self.conf = folder / "mosquitto.conf"
         self.conf.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{more or 'allow_anonymous true'}\n"
                              f"persistence {str(keeps).lower()}\npersistence_location {folder}/\nautosave_interval 1\n"
-                             "autosave_on_changes true\n")
+                             f"autosave_on_changes {str(each).lower()}\n")
 
     def start(self):
         with open(self.folder / "mosquitto.log", "ab") as log:
@@ -61,6 +62,15 @@ class Broker:
         eyes = Eyes(self.port, login)
         self.eyes.append(eyes)
         return eyes
+
+    def retained(self):
+        """All of it: topic -> payload."""
+        end = "gongkai/that-is-all/playlist"
+        eyes = self.look()
+        self.say(end, "{}")  # comes behind what was retained before
+        wait_until(lambda: eyes.get(end) is not None, 20, "the broker tells what it retains")
+        with eyes.lock:
+            return {topic: payload for topic, payload in eyes.topics.items() if topic != end}
 
     def say(self, topic, payload, *more):
         subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-r", "-t", topic, "-m", payload, *more],

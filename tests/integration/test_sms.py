@@ -2,6 +2,7 @@
 import datetime
 import json
 import pathlib
+import signal
 import socket
 import sys
 import urllib.error
@@ -144,6 +145,39 @@ def test_a_kill_between_batches_texts_nobody_twice_and_skips_nobody(office, aliy
     county.start_channel("sms")
     assert county.shown("doc-1", "sms")["reference"] == "sent=50,failed=0,doubt=0"
     assert got(aliyun) == once(phones(50))
+
+
+@pytest.mark.parametrize("carrier", ["mas", "aliyun"])
+def test_what_was_heard_while_it_stops_is_written_down(office, carrier, request):
+    carrier = request.getfixturevalue(carrier)
+    county = office(carrier, phones(30), batch="10")
+    carrier.trouble("*", "held", skip=1)
+    county.ask(publish())
+    wait_until(lambda: len(got(carrier)) == 20)
+    process = county.processes.pop("channeld-sms")
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "正在停止" in county.log("channeld-sms"))
+    carrier.calm()
+    assert process.wait(20) == 0
+    county.start_channel("sms")
+    assert county.shown("doc-1", "sms")["reference"] == "sent=30,failed=0,doubt=0"
+    assert got(carrier) == once(phones(30))
+
+
+@pytest.mark.parametrize("carrier,doubt", [("mas", 10), ("aliyun", 0)])
+def test_what_was_heard_while_the_store_was_away_is_in_doubt_and_not_sent_again(office, carrier, doubt, request):
+    carrier = request.getfixturevalue(carrier)
+    county = office(carrier, phones(30), batch="10", late_effect="1s", timeout="5s")
+    carrier.trouble("*", "held", skip=1)
+    county.ask(publish())
+    wait_until(lambda: len(got(carrier)) == 20)
+    county.kill("redis")
+    wait_until(lambda: "连不上 Redis" in county.log("channeld-sms"))
+    carrier.calm()
+    wait_until(lambda: carrier.calls()[-1].answer)
+    county.start_redis()
+    assert county.shown("doc-1", "sms")["reference"] == f"sent={30 - doubt},failed=0,doubt={doubt}"
+    assert got(carrier) == once(phones(30))
 
 
 def test_a_lost_reply_is_looked_up_before_anything_is_sent_again(office, aliyun):

@@ -262,6 +262,26 @@ def test_what_an_older_one_may_have_put_over_a_withdrawal_is_taken_down_as_a_rep
     assert store.one("portal").generation == 0
 
 
+@pytest.mark.parametrize("is_in_hand", [False, True], ids=["waiting", "in hand"])
+def test_a_publication_over_a_repair_that_was_not_made_yet_has_its_own_key_from_the_first(store, is_in_hand):
+    """Else its second look goes by a key that its carrier never saw, and it is shown twice. [22]"""
+    store.accept(publish("1", channels="portal"))
+    late = store.one("portal", lease=1000)
+    store.accept(withdraw("w", time=store.now))
+    store.wait(60_000)
+    assert store.settle("portal", store.one("portal"), "done") == "ok"
+    assert store.settle("portal", late, "done", reference="post-1") == "stale"
+    repair = store.one("portal") if is_in_hand else None
+    store.accept(publish("2", content="y", channels="portal", time=store.now + 1))
+    if repair:
+        assert repair.generation == 1 and store.settle("portal", repair, "uncertain") == "ok"
+    now = store.one("portal")
+    assert (now.rev, now.lvl, now.doubt, now.generation) == (2, 0, True, 0)
+    assert store.settle("portal", now, "done", bound=BOUND) == "ok"
+    store.wait(BOUND + 8)
+    assert store.one("portal").generation == 0
+
+
 def test_a_stale_settle_under_a_newer_publication_asks_for_no_repair(store):
     """Its key would be unknown to a carrier that is asked before it gets anything twice."""
     store.accept(publish("1", channels="portal"))

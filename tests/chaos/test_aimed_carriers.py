@@ -1,0 +1,50 @@
+"""channeld is killed, frozen and loses its power at the steps that only carriers other than a webhook have."""
+import os
+import threading
+import traceback
+
+import pytest
+
+import aim
+from booths import Booths
+
+SEED = int(os.environ.get("GONGKAI_SEED", "20261124"))
+
+STEPS = {
+    "wechat": ("channeld/account-made", "channeld/book-written:2", "channeld/book-answered:4", "channeld/file-read", "channeld/upload-read"),
+    "onbon": ("channeld/tcp-sent:2", "channeld/tcp-answered:2"),
+    "mqtt": ("channeld/mqtt-connected", "channeld/mqtt-half-published:2", "channeld/mqtt-published:2", "channeld/mqtt-puback:3",
+             "channeld/mqtt-confirmed:2"),
+}
+# With a kill alone: the steps that others have too, where these carriers have most to lose.
+KILLED = {
+    "wechat": ("channeld/request-sent:5", "channeld/checkpoint-kept", "channeld/settle-begun"),
+    "aliyun": ("channeld/book-written:3", "channeld/book-answered:3", "channeld/checkpoint-kept", "channeld/reply-begun:2", "channeld/reply-read:2",
+               "channeld/settle-begun"),
+    "onbon": ("channeld/tree-indexed:2", "channeld/tree-committed", "channeld/settle-begun"),
+    "mqtt": ("channeld/tree-indexed:2", "channeld/tree-committed", "channeld/settle-begun", "channeld/settle-written"),
+}
+SHOTS = [*aim.shots_of(STEPS), *aim.shots_of(KILLED, faults=("kill",))]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """A fair per fault, all side by side."""
+    found, threads = {}, []
+
+    def work(fault):
+        try:
+            found.update(Booths(fault, [shot for shot in SHOTS if shot.fault == fault], SEED).run())
+        except BaseException:  # told by each test
+            found[f"the booths of {fault}"] = traceback.format_exc()
+    for fault in aim.FAULTS:
+        threads.append(threading.Thread(target=work, args=(fault,), daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=str)
+def test_everybody_sees_the_newest_once_when_channeld_is_hit(results, shot):
+    aim.judge(results, shot)
