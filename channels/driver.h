@@ -260,7 +260,7 @@ struct mqtt_link { /* borrowed from options and secret */
         const char *user, *password; /* or NULL */
         bool tls;
         const char *ca, *cert, *key; /* PEM files, relative to the folder of gongkai.conf; or NULL */
-        const char *prefix, *watch; /* what comes under PREFIX/WATCH is kept (4 KiB each, 1000 of them) */
+        const char *prefix, *watch; /* what comes under PREFIX/WATCH is kept (64 KiB each, 1000 of them) */
 };
 
 /* All are retained, QoS 1, and leave in this order; one without a payload takes away what is
@@ -336,9 +336,10 @@ struct reply {
 
 /* A request that came in at `listen`, by which the carrier tells of a result (behind a reverse
  * proxy). Everything in it is a stranger's until the driver has checked its signature. What the
- * watch of an MQTT channel brings comes this way too: method MQTT, the topic below the prefix as path,
- * no query, and of the answer only `sight` and `trouble` count. What was retained when we connected is
- * not news, and does not come. */
+ * watch of an MQTT channel brings comes this way too: method MQTT, the topic below the prefix as path
+ * ("state/hall", no '/' before it), no query, the payload (none: one byte, the NUL) as body, and of the
+ * answer only `sight` and `trouble` count. What was retained when we connected is not news, and does
+ * not come; neither does what is larger than 64 KiB. */
 struct call {
         const char *method; /* GET POST MQTT */
         const char *path;   /* without the query */
@@ -357,9 +358,12 @@ struct call_answer {
         char *wake_key; /* owned or NULL: the note of this name is a document's name: it looks again at once */
         char *trouble; /* owned or NULL: a sentence for the log (at most one a minute is told) */
         /* Owned or NULL: a heartbeat, all that a player draws at present: {"player": "hall", "draws":
-         * [{"region", "document", "revision", "digest"}]}; a region of the channel, digest 64 hex digits.
-         * On disk before the answer; what began and ended to be drawn goes to the ledger, and
-         * deliveries that wait for it (ASK) look at once. */
+         * [{"region", "document", "revision", "digest"}]}; digest 64 hex digits, player at most 100 bytes
+         * without blanks and control characters, at most 1000 documents; of a region that the channel
+         * does not serve nothing is noted. On disk before the answer (503: it is not); what began and
+         * ended to be drawn goes to the ledger, and deliveries that wait for it (ASK) look at once: so
+         * they need not ask often (each ASK is a row of the ledger), but once when a minute is over,
+         * so that `still` can be alarmed. */
         json_t *sight;
 };
 

@@ -72,6 +72,7 @@ struct channel_config {
         char *on_end; /* remove mark keep */
         bool to_persons; /* reaches those on a list and nobody else: may carry what is for groups */
         char *listen;      /* "ADDRESS:PORT" of numbers, for listen_address(); NULL = none */
+        int64_t screen_silent_ms; /* a display without heartbeats for so long is an alarm; 0: never */
         char *secret_file; /* for secret_read(); NULL = none */
         bool enabled;
         char *language; /* zh | en: what the channel's readers read; as gongkai.conf unless set */

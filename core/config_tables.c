@@ -195,6 +195,11 @@ const struct setting channel_settings[] = {
           .chinese = "在本机哪个地址和端口收对方的结果通知（回调），例如 127.0.0.1:5601；外面由 nginx 等转到这里。只有部分驱动会用到",
           .english = "local address and port where the carrier tells of results, as 127.0.0.1:5601,"
                      " behind a reverse proxy; only some drivers take it" },
+        { "", "screen_silent", SETTING_DURATION, AT(screen_silent_ms), .fallback = "72h",
+          .least = 0, .most = 30 * DAY,
+          .chinese = "报心跳的公示屏多久没有心跳就报警（大厅周末关屏，所以默认 72 小时）；0 就是不报",
+          .english = "a display that sends heartbeats is an alarm when it has sent none for so long"
+                     " (halls are dark over weekends); 0 never" },
         { "", "secret_file", SETTING_STRING, AT(secret_file),
           .chinese = "口令或密钥的文件（或 systemd 凭据名），不要直接写在这里",
           .english = "file (or systemd credential) with the channel's secret" },

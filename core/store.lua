@@ -20,6 +20,7 @@
 --   {R}:fetch       hash   ULID -> document, EVID, which attachments are new ("0.2."), by tab
 --   {R}:lease:CHANNEL string the last lease handed out
 --   {R}:book:CHANNEL:NAME string a note or a count of the channel's (core/store_book.lua)
+--   {R}:screens:CHANNEL, {R}:draws:CHANNEL, {R}:seen:CHANNEL hashes: what players report (core/store_screens.lua)
 --
 -- A Function has no rollback: everything is looked at first, then written, and what makes a repeat
 -- of the same event a duplicate is written last.

@@ -5,4 +5,5 @@ EMBED_FILES(store_lua, EMBED_FILE("core/store.lua") EMBED_FILE("core/store_docum
                                EMBED_FILE("core/store_place.lua") EMBED_FILE("core/store_accept.lua")
                                EMBED_FILE("core/store_work.lua") EMBED_FILE("core/store_gate.lua")
                                EMBED_FILE("core/store_people.lua") EMBED_FILE("core/store_book.lua")
-                               EMBED_FILE("core/store_views.lua") EMBED_FILE("core/store_ledger.lua"));
+                               EMBED_FILE("core/store_screens.lua") EMBED_FILE("core/store_views.lua")
+                               EMBED_FILE("core/store_ledger.lua"));

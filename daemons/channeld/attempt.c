@@ -28,6 +28,7 @@ void attempt_free(struct attempt *attempt) {
         free(attempt->revision_part);
         free(attempt->attachments);
         json_decref(attempt->memo);
+        json_decref(attempt->screens);
         json_decref(attempt->withdrawal);
         json_decref(attempt->delivery.stages);
         (void) event_free(attempt->event);

@@ -128,23 +128,75 @@ int book_read(const struct book *book, const redisReply *answer, struct book_rep
         return 0;
 }
 
+void book_wake(struct region *region, const char *document) {
+        struct channeld *daemon = region->daemon;
+        struct words words = { 0 };
+
+        words_str(&words, "FCALL");
+        words_str(&words, "gk1_wake");
+        words_number(&words, 4);
+        words_key(&words, region->code, "meta");
+        words_key(&words, region->code, "log");
+        words_key(&words, region->code, "doc:%s", document);
+        words_key(&words, region->code, "due:%s", daemon->channel->name);
+        words_str(&words, region->epoch);
+        words_str(&words, daemon->channel->name);
+        (void) store_command(daemon->store, &words, engine_ignore_reply, NULL);
+        words_done(&words);
+        engine_later(region, 0);
+}
+
 static void on_book(struct store *store, const redisReply *answer, int error, const char *reason,
                     void *userdata) {
         struct attempt *attempt = userdata;
         struct reply reply = { .kind = STEP_BOOK };
         json_t *values freed_by(json_decrefp) = NULL;
         json_t *counts freed_by(json_decrefp) = NULL;
+        json_t *screens freed_by(json_decrefp) = give_away(attempt->screens);
 
         (void) store;
         if (error || !reply_is(answer, 0, "ok"))
                 reply.book.error = error ? reason : reply_text(answer, 0);
         else if (book_read(&attempt->step.book, answer, &reply.book, &values, &counts) < 0)
                 reply.book.error = strerror(ENOMEM);
+        else
+                reply.book.screens = screens;
+        attempt_replied(attempt, &reply);
+}
+
+/* They are of the document's region, the book of the first one: two calls, one after the other. */
+static void on_screens(struct store *store, const redisReply *answer, int error, const char *reason,
+                       void *userdata) {
+        struct attempt *attempt = userdata;
+        struct reply reply = { .kind = STEP_BOOK };
+        int r = 0;
+
+        (void) store;
+        if (error || !reply_is(answer, 0, "ok"))
+                reply.book.error = error ? reason : reply_text(answer, 0);
+        else {
+                attempt->screens = sight_read(answer);
+                r = attempt->screens ? book_ask(attempt->daemon, &attempt->step.book, on_book, attempt)
+                                     : -ENOMEM;
+                if (r >= 0)
+                        return;
+                reply.book.error = strerror(-r);
+                json_decref(give_away(attempt->screens));
+        }
         attempt_replied(attempt, &reply);
 }
 
 int book_start(struct attempt *attempt) {
-        if (!book_is_sound(&attempt->step.book))
+        const struct book *book = &attempt->step.book;
+
+        if (!book_is_sound(book))
                 return -EINVAL;
-        return book_ask(attempt->daemon, &attempt->step.book, on_book, attempt);
+        if (!book->screens)
+                return book_ask(attempt->daemon, book, on_book, attempt);
+        if (attempt->region) /* the other is a setup's: no document's */
+                return attempt->region->ready ? sight_ask(attempt->region, attempt->delivery.document,
+                                                          on_screens, attempt)
+                                              : -EAGAIN;
+        attempt->screens = json_object();
+        return attempt->screens ? book_ask(attempt->daemon, book, on_book, attempt) : -ENOMEM;
 }

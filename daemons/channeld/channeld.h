@@ -118,6 +118,7 @@ struct attempt {
         struct transfer *transfer;
         struct talk *talk;
         struct job *job;
+        json_t *screens; /* read for STEP_BOOK */
         bool refreshes; /* of no document: refresh.c */
 };
 
@@ -146,6 +147,11 @@ struct channeld {
         unsigned refresh_failures; /* in a row */
         bool refresh_again; /* when it has ended */
         struct listener *listener; /* NULL: nobody calls */
+        int64_t call_told_boot_ms; /* a trouble with what comes in was told */
+        unsigned n_calls_untold;
+        json_t *silent; /* subjects of open alarms of silent players, or NULL: not looked yet */
+        int64_t silent_boot_ms; /* when to look again */
+        json_t *stills; /* document -> since when (ms) its withdrawal waits for players, or NULL */
         char *attachments_dir;
         struct store *store;
         struct region *regions;
@@ -306,6 +312,8 @@ void trouble_breaker(struct region *region, bool open, int64_t wait_ms);
 void trouble_dead(struct region *region, const struct outcome *outcome);
 void trouble_poison(struct region *region, const char *document);
 void trouble_deadline(const struct attempt *attempt);
+/* Not done; `asks`: it is settled as ASK. */
+void trouble_still(const struct attempt *attempt, bool asks);
 void trouble_settle(struct region *region, const char *reason); /* NULL: it works again */
 void trouble_format(struct region *region, const char *format);
 
@@ -353,6 +361,8 @@ int book_start(struct attempt *attempt);
 bool book_is_sound(const struct book *book);
 int book_ask(struct channeld *daemon, const struct book *book, store_reply_fn *on_reply,
              void *userdata);
+/* What waits for the carrier's answer (ASK) looks at once. */
+void book_wake(struct region *region, const char *document);
 /* The store's "ok"; *ret borrows from the two. -ENOMEM. */
 int book_read(const struct book *book, const redisReply *answer, struct book_reply *ret,
               json_t **ret_values, json_t **ret_counts);
@@ -375,6 +385,20 @@ void tcp_close(struct channeld *daemon); /* all that are open, without a word */
  * before the answer. Negative errno, said already. */
 int listener_open(struct channeld *daemon);
 void listener_close(struct channeld *daemon);
+void call_trouble(struct channeld *daemon, const char *reason); /* told at most once a minute */
+
+/* sight.c: heartbeats of players. `well`: on disk. 0: on_done (NULL: nobody waits) is called, once and
+ * later; a negative errno: it is not, and that was told unless it was unsound (-EINVAL). */
+typedef void sight_done_fn(bool well, void *userdata);
+int sight_take(struct channeld *daemon, const json_t *seen, sight_done_fn *on_done, void *userdata);
+bool sight_is_sound(const json_t *sight);
+/* A message under the watch: the driver's call() says what it is. */
+void sight_heard(struct channeld *daemon, const char *path, const char *payload, size_t n);
+/* Which players draw the document ("": none), and their "ok" as a book_reply has it; a new reference. */
+int sight_ask(const struct region *region, const char *document, store_reply_fn *on_reply,
+              void *userdata);
+json_t *sight_read(const redisReply *reply);
+void sight_tend(struct channeld *daemon); /* each second: players that have gone silent */
 
 /* Handles at rest are set to the channel as it was. */
 void http_drop_idle(struct channeld *daemon);

@@ -18,8 +18,6 @@ struct listener {
         struct channeld *channeld;
         struct MHD_Daemon *server;
         sd_event_source *io, *timer;
-        int64_t told_boot_ms;
-        unsigned n_untold;
 };
 
 /* A request that comes in, until its answer has gone. */
@@ -29,7 +27,7 @@ struct incoming {
         struct buf body;
         bool too_large, asked, suspended;
         struct call_answer answer;
-        bool waits; /* for the store */
+        unsigned n_waits; /* for so many answers of the store */
         bool failed;
 };
 
@@ -68,22 +66,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* -- what it leads to ------------------------------------------------------------------------------------ */
 
-static void wake(struct region *region, const char *document) {
-        struct channeld *daemon = region->daemon;
-        struct words words = { 0 };
-
-        words_str(&words, "FCALL");
-        words_str(&words, "gk1_wake");
-        words_number(&words, 4);
-        words_key(&words, region->code, "meta");
-        words_key(&words, region->code, "log");
-        words_key(&words, region->code, "doc:%s", document);
-        words_key(&words, region->code, "due:%s", daemon->channel->name);
-        words_str(&words, region->epoch);
-        words_str(&words, daemon->channel->name);
-        (void) store_command(daemon->store, &words, engine_ignore_reply, NULL);
-        words_done(&words);
-        engine_later(region, 0);
+/* One of those that it waits for has come. A connection that is suspended does not end, so the request
+ * is still there. */
+static void incoming_goes_on(struct incoming *incoming) {
+        if (--incoming->n_waits > 0 || !incoming->suspended)
+                return;
+        incoming->suspended = false;
+        MHD_resume_connection(incoming->connection);
+        run(incoming->listener);
 }
 
 static void on_noted(struct store *store, const redisReply *reply, int error, const char *reason,
@@ -94,7 +84,6 @@ static void on_noted(struct store *store, const redisReply *reply, int error, co
 
         (void) store;
         (void) reason;
-        /* A connection that is suspended does not end, so the request is still there. */
         if (error || !reply_is(reply, 0, "ok"))
                 incoming->failed = true;
         else if (incoming->answer.wake_key && reply_is(reply, 1, "1")) {
@@ -103,25 +92,29 @@ static void on_noted(struct store *store, const redisReply *reply, int error, co
                 for (size_t i = 0; i < daemon->n_regions; i++)
                         if (document && document->type == REDIS_REPLY_STRING && document->len > 0 &&
                             daemon->regions[i].ready)
-                                wake(&daemon->regions[i], document->str);
+                                book_wake(&daemon->regions[i], document->str);
         }
-        incoming->waits = false;
-        if (!incoming->suspended)
-                return;
-        incoming->suspended = false;
-        MHD_resume_connection(incoming->connection);
-        run(incoming->listener);
+        incoming_goes_on(incoming);
 }
 
 static void note(struct incoming *incoming) {
         struct channeld *daemon = incoming->listener->channeld;
         struct book book = { .put = incoming->answer.put };
+        bool asked;
 
         if (incoming->answer.wake_key)
                 book.get = json_pack("[s]", incoming->answer.wake_key);
-        incoming->waits = book_is_sound(&book) && book_ask(daemon, &book, on_noted, incoming) >= 0;
-        incoming->failed = !incoming->waits;
+        asked = book_is_sound(&book) && book_ask(daemon, &book, on_noted, incoming) >= 0;
+        incoming->n_waits += asked;
+        incoming->failed = incoming->failed || !asked;
         json_decref(book.get);
+}
+
+static void on_sight(bool well, void *userdata) {
+        struct incoming *incoming = userdata;
+
+        incoming->failed = incoming->failed || !well;
+        incoming_goes_on(incoming);
 }
 
 /* -- a request ---------------------------------------------------------------------------------------------- */
@@ -136,19 +129,19 @@ static enum MHD_Result add_argument(void *userdata, enum MHD_ValueKind kind, con
         return json_object_size(query) < 64 ? MHD_YES : MHD_NO;
 }
 
-static void tell_trouble(struct listener *listener, const char *reason) {
+void call_trouble(struct channeld *daemon, const char *reason) {
         int64_t now = clock_boot_ms();
         char count[24];
 
-        if (listener->told_boot_ms > 0 && now - listener->told_boot_ms < TOLD_EVERY_MS) {
-                listener->n_untold++;
+        if (daemon->call_told_boot_ms > 0 && now - daemon->call_told_boot_ms < TOLD_EVERY_MS) {
+                daemon->n_calls_untold++;
                 return;
         }
-        (void) snprintf(count, sizeof(count), "%u", listener->n_untold);
-        log_say(LOG_WARNING, MESSAGE_CHANNEL_CALL_TROUBLE, "channel",
-                listener->channeld->channel->name, "reason", reason, "count", count, NULL);
-        listener->told_boot_ms = now;
-        listener->n_untold = 0;
+        (void) snprintf(count, sizeof(count), "%u", daemon->n_calls_untold);
+        log_say(LOG_WARNING, MESSAGE_CHANNEL_CALL_TROUBLE, "channel", daemon->channel->name, "reason",
+                reason, "count", count, NULL);
+        daemon->call_told_boot_ms = now;
+        daemon->n_calls_untold = 0;
 }
 
 static void ask_driver(struct incoming *incoming, const char *method, const char *path) {
@@ -167,9 +160,15 @@ static void ask_driver(struct incoming *incoming, const char *method, const char
                                            &incoming->answer) < 0)
                 incoming->failed = true;
         if (incoming->answer.trouble)
-                tell_trouble(incoming->listener, incoming->answer.trouble);
+                call_trouble(daemon, incoming->answer.trouble);
         if (!incoming->failed && (incoming->answer.put || incoming->answer.wake_key))
                 note(incoming);
+        if (!incoming->failed && incoming->answer.sight) {
+                bool asked = sight_take(daemon, incoming->answer.sight, on_sight, incoming) >= 0;
+
+                incoming->n_waits += asked;
+                incoming->failed = !asked;
+        }
 }
 
 static enum MHD_Result respond(struct incoming *incoming) {
@@ -219,7 +218,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         }
         if (!incoming->asked && !incoming->too_large)
                 ask_driver(incoming, method, path);
-        if (incoming->waits) {
+        if (incoming->n_waits > 0) {
                 incoming->suspended = true;
                 MHD_suspend_connection(connection);
                 return MHD_YES;

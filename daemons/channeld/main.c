@@ -111,6 +111,8 @@ static void channeld_done(struct channeld *daemon) {
         free(daemon->paused);
         free(daemon->last_trouble);
         json_decref(daemon->raised);
+        json_decref(daemon->silent);
+        json_decref(daemon->stills);
         json_decref(daemon->account);
         alarm_end();
         reload_drop(daemon);
@@ -165,6 +167,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 (void) sd_notifyf(0, "STATUS=%s", text);
         engine_count(daemon);
         trouble_expiry(daemon);
+        sight_tend(daemon);
         verdict_tell_rest(daemon);
         refresh_tend(daemon);
         if (daemon->stopping && engine_is_idle(daemon)) {

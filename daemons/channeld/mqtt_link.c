@@ -24,7 +24,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
-enum { KEEPALIVE_S = 30, SEEN_BYTES = 4096, SEEN_MOST = 1000 };
+enum { KEEPALIVE_S = 30, SEEN_BYTES = 65536, SEEN_MOST = 1000 };
 
 void mqtt_break(struct mqtt *mqtt, const char *reason) {
         if (!mqtt->broken) {
@@ -81,6 +81,8 @@ static void on_unsubscribe(struct mosquitto *client, void *userdata, int mid,
 static void on_message(struct mosquitto *client, void *userdata,
                        const struct mosquitto_message *message, const mosquitto_property *properties) {
         struct mqtt *mqtt = userdata;
+        struct channeld *daemon = mqtt->daemon;
+        size_t n_prefix = strlen(mqtt->link.prefix);
 
         (void) client;
         (void) properties;
@@ -92,6 +94,10 @@ static void on_message(struct mosquitto *client, void *userdata,
                 (void) json_object_set_new(mqtt->seen, message->topic,
                                            json_stringn(message->payload,
                                                         (size_t) message->payloadlen));
+        if (!message->retain && daemon->driver->call && !mqtt->on_test &&
+            message->payloadlen <= SEEN_BYTES && strlen(message->topic) > n_prefix)
+                sight_heard(daemon, message->topic + n_prefix + 1, message->payload,
+                            message->payloadlen > 0 ? (size_t) message->payloadlen : 0);
 }
 
 /* What OpenSSL had to say stands nowhere else. */

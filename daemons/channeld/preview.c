@@ -126,7 +126,7 @@ static void put_notes(json_t *notes, const json_t *put) {
 static json_t *ask_book(const struct preview *preview, const struct book *book,
                         struct book_reply *ret) {
         const struct delivery *delivery = preview->delivery;
-        json_t *whole = json_pack("{s:{}, s:{}}", "values", "counts");
+        json_t *whole = json_pack("{s:{}, s:{}, s:{}}", "values", "counts", "screens");
         json_t *counts = json_object_get(whole, "counts"), *value;
         size_t i;
         const json_t *spend, *wanted;
@@ -145,6 +145,7 @@ static json_t *ask_book(const struct preview *preview, const struct book *book,
                         (void) json_object_set(counts, name, json_object_get(spend, "amount"));
         }
         *ret = (struct book_reply) { .values = json_object_get(whole, "values"), .counts = counts,
+                                     .screens = json_object_get(whole, "screens"),
                                      .spent = true, .now_ms = delivery->now_ms,
                                      .opens_ms = delivery->now_ms };
         return whole;

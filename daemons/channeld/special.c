@@ -57,7 +57,7 @@ static int special_step(struct channeld *daemon, const struct delivery *delivery
         case STEP_BOOK:
                 nothing = json_object();
                 reply.book = (struct book_reply) { .values = nothing, .counts = nothing, .spent = true,
-                                                   .now_ms = delivery->now_ms };
+                                                   .screens = nothing, .now_ms = delivery->now_ms };
                 break;
         case STEP_TREE_OPEN:
                 tree_open_entry(daemon, "", "", &step->tree_open, &reply.tree);

@@ -13,7 +13,7 @@
 #include "core/moment.h"
 
 /* A breaker that is open for so long is somebody's affair. */
-enum { PATIENCE_MS = 5 * 60 * 1000, DAY_MS = 24 * 3600 * 1000, EXPIRY_DAYS = 7 };
+enum { PATIENCE_MS = 5 * 60 * 1000, STILL_MS = 60 * 1000, DAY_MS = 24 * 3600 * 1000, EXPIRY_DAYS = 7 };
 
 /* -- alarms of single documents: which are open, so that the one that comes through ends its own ----- */
 
@@ -52,7 +52,8 @@ void trouble_start(struct channeld *daemon) {
                 enum alarm code =
                         alarm_by_code(json_string_value(json_object_get(alarm, "code")));
 
-                if (code == ALARM_POISON || code == ALARM_DAMAGED || code == ALARM_DEADLINE_MISSED)
+                if (code == ALARM_POISON || code == ALARM_DAMAGED || code == ALARM_DEADLINE_MISSED ||
+                    code == ALARM_WITHDRAWAL_UNCONFIRMED)
                         raised(daemon, json_string_value(json_object_get(alarm, "subject")));
         }
         json_decref(alarms);
@@ -85,10 +86,13 @@ void trouble_secret(struct channeld *daemon, const char *reason) {
 }
 
 void trouble_done(struct region *region, const char *document) {
-        static const enum alarm of_channel[] = { ALARM_POISON, ALARM_DEADLINE_MISSED, N_ALARMS };
+        static const enum alarm of_channel[] = { ALARM_POISON, ALARM_DEADLINE_MISSED,
+                                                   ALARM_WITHDRAWAL_UNCONFIRMED, N_ALARMS };
         static const enum alarm of_region[] = { ALARM_DAMAGED, N_ALARMS };
         struct channeld *daemon = region->daemon;
 
+        if (daemon->stills)
+                (void) json_object_del(daemon->stills, document);
         if (json_object_size(daemon->raised) == 0)
                 return;
         clear_document(daemon, of_channel, daemon->channel->name, document);
@@ -244,6 +248,51 @@ void trouble_deadline(const struct attempt *attempt) {
         alarm_raise(ALARM_DEADLINE_MISSED, subject, "channel", attempt->daemon->channel->name, "region",
                     attempt->region->code, "document", attempt->lease->document, "due", due, "reason",
                     reason, NULL);
+}
+
+/* Since when players have been asked to take it down; an expiry was never accepted. */
+static int64_t still_since(struct channeld *daemon, const struct delivery *delivery) {
+        int64_t now = clock_now_ms();
+        const json_t *known;
+
+        if (delivery->kind == DELIVER_WITHDRAW)
+                return delivery->accepted_ms;
+        if (!daemon->stills)
+                daemon->stills = json_object();
+        known = json_object_get(daemon->stills, delivery->document);
+        if (known)
+                return json_integer_value(known);
+        (void) json_object_set_new(daemon->stills, delivery->document, json_integer(now));
+        return now;
+}
+
+/* It waits for players that show it still; or it does not any more: it is to be shown again, none is
+ * named, or it is dead, which is told by itself. Any other failure leaves that as it was. */
+void trouble_still(const struct attempt *attempt, bool asks) {
+        struct channeld *daemon = attempt->daemon;
+        const struct delivery *delivery = &attempt->delivery;
+        const struct verdict *verdict = &attempt->step.verdict;
+        bool publishes = delivery->kind == DELIVER_PUBLISH;
+        char *subject freed_by(freep) = NULL;
+
+        if (asks && verdict->still && !publishes) {
+                if (clock_now_ms() - still_since(daemon, delivery) <= STILL_MS)
+                        return;
+                subject = subject_of(daemon->channel->name, delivery->document);
+                if (!subject)
+                        return;
+                raised(daemon, subject);
+                alarm_raise(ALARM_WITHDRAWAL_UNCONFIRMED, subject, "channel", daemon->channel->name,
+                            "document", delivery->document, "names", verdict->still, NULL);
+        } else if (asks || publishes || verdict->kind == VERDICT_REFUSED) {
+                if (daemon->stills)
+                        (void) json_object_del(daemon->stills, delivery->document);
+                subject = json_object_size(daemon->raised) > 0
+                                  ? subject_of(daemon->channel->name, delivery->document)
+                                  : NULL;
+                if (subject && json_object_get(daemon->raised, subject))
+                        alarm_clear(ALARM_WITHDRAWAL_UNCONFIRMED, subject);
+        }
 }
 
 void trouble_settle(struct region *region, const char *reason) {

@@ -245,6 +245,7 @@ void verdict_conclude(struct attempt *attempt) {
                 daemon->n_failed++;
                 remember_trouble(daemon, verdict);
                 trouble_deadline(attempt);
+                trouble_still(attempt, strcmp(outcome->verdict, "ask") == 0);
         }
         log_outcome(attempt, verdict, outcome);
         verdict_end(attempt, outcome);

@@ -427,6 +427,32 @@ class Store:
     def wake(self, channel, document="d1"):
         return text(self.call("gk1_wake", self.keys("meta", "log", "doc:" + document, "due:" + channel), EPOCH, channel)[0])
 
+    SCREENS = ("screens", "draws", "seen")
+
+    def sight(self, channel, player, *draws, epoch=EPOCH):
+        """draws: (document, revision, digest's letter). The documents of which something began or ended, or a refusal."""
+        keys = self.keys("meta", "log", *[name + ":" + channel for name in self.SCREENS])
+        argv = [word for document, revision, letter in draws for word in (document, revision, letter * 64)]
+        reply = [text(x) for x in self.call("gk1_sight", keys, epoch, channel, player, *argv)]
+        return reply[1:] if reply[0] == "ok" else reply[0]
+
+    def forget_screen(self, channel, player, who="root"):
+        keys = self.keys("meta", "log", *[name + ":" + channel for name in self.SCREENS])
+        reply = [text(x) for x in self.call("gk1_screen_forget", keys, EPOCH, channel, player, who)]
+        return reply[1:] if reply[0] == "ok" else reply[0]
+
+    def sightings(self, channel, document=""):
+        """player -> (last heartbeat, how many documents, revision, digest's letter, since; "" without)."""
+        reply = [text(x) for x in self.call("gk1_sightings", self.keys("screens:" + channel, "seen:" + channel), document)]
+        assert reply[0] == "ok"
+        return {reply[i]: (int(reply[i + 1]), int(reply[i + 2]), reply[i + 3], reply[i + 4][:1], number(reply[i + 5]))
+                for i in range(2, len(reply), 6)}
+
+    def screens(self, channel):
+        """player -> (last heartbeat, how many documents, [what it should not show any more])."""
+        rows = self.call("gk1_screens", self.keys("meta", "screens:" + channel, "draws:" + channel), channel)
+        return {text(row[0]): (int(row[1]), int(row[2]), [text(x) for x in row[3]]) for row in rows}
+
     def ledgered_words(self, events, trim="", known=None, window=WINDOW):
         known = self.known if known is None else known
         keys = self.keys("meta", "log", *["due:" + c for c in known])
