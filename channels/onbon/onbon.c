@@ -413,9 +413,9 @@ static const struct setting onbon_settings[] = {
           .chinese = "隔多久把该显示的重发一遍（卡断电后不保存）；0s 是不重发",
           .english = "how often all is sent anew (a card forgets when it loses its power); 0s: never" },
         { "", "ping", SETTING_DURATION, AT(ping_ms), .fallback = "1min", .most = 86400000,
-          .chinese = "隔多久问一次卡在不在（台账里屏上显示了多久由此得来），断过的马上重发；0s 是不问",
+          .chinese = "隔多久问一次卡在不在（台账里屏上显示了多久由此得来，不要超过 90 秒），断过的马上重发；0s 是不问",
           .english = "how often to ask whether the card lives, which proves for how long notices were on"
-                     " the board; one that was away gets all at once; 0s: never" },
+                     " the board (so 90 s at most); one that was away gets all at once; 0s: never" },
         NUMBER(show_days, "14", 1, 3650, "文件没有写明放到几时的，放多少天",
                "days for which a document is shown that does not say how long"),
 };

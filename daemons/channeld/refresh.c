@@ -55,6 +55,8 @@ void refresh_ended(struct attempt *attempt) {
                 daemon->setup_ms = 0;
         else if (!verdict->code || strcmp(verdict->code, "alive") != 0)
                 daemon->setup_ms = clock_now_ms();
+        if (well && verdict->sight)
+                (void) sight_take(daemon, verdict->sight, NULL, NULL);
         daemon->refresh = NULL;
         plan(daemon, well);
         attempt_free(attempt);

@@ -140,6 +140,7 @@ def test_a_card_that_was_away_gets_all_at_the_first_ping_that_it_answers(hall, c
     county.ask(publish(document="a", texts={"short": "甲"}))
     county.shown("a", "led")
     wait_until(lambda: sum(seen.command == "A200" for seen in card.log) > 2)
+    wait_until(lambda: county.redis().hkeys("{530581}:seen:led") == [b"a\tled"], what="the board is known to draw it")
     before = len(updates(card))
     port = card.port
     card.close()
