@@ -65,6 +65,7 @@ struct delivery {
         bool doubt;            /* the last outcome is unknown: look before repeating */
         int64_t doubt_since_ms; /* when that became known, not before it was sent; 0 = no doubt */
         int64_t late_effect_ms; /* so long after it was sent an effect can still come */
+        int64_t setup_ms; /* SETUP: when the last one that showed all ended; 0: none yet, or one failed since */
         int64_t settled_ms; /* until then an older revision, sent and in doubt, can still appear; or 0 */
         bool shown; /* this very rank is what the carrier shows: a second look, or put back */
         bool ended; /* show_until is over: PUBLISH marks it so, EXPIRE takes it down */
@@ -299,6 +300,7 @@ struct verdict {
         char *reference, *url; /* DONE: owned, may be NULL */
         int64_t at_ms;     /* wall clock; 0 = none */
         bool ill; /* counts for the breaker as no answer does, though HTTP said 200: "system busy" */
+        json_t *sight; /* DONE of a SETUP: owned or NULL, as that of struct call_answer */
         char *still; /* ASK of a withdrawal: owned, names of where it is still shown; alarmed if it lasts */
 };
 
@@ -389,7 +391,8 @@ struct driver {
         int (*next)(const struct delivery *delivery, const struct reply *reply, struct step *ret);
         /* For what shows less than it was told by and by (a card that lost its power): how long after
          * one DELIVER_SETUP the next comes; 0: never. Then the first one is run on the loop as well,
-         * waits for nobody and nobody waits for it. NULL: there is one, before all else. */
+         * waits for nobody and nobody waits for it. One that only looked whether the carrier lives is
+         * DONE by the code "alive". NULL: there is one, before all else. */
         int64_t (*refresh_ms)(const void *options);
         /* Only where STEP_MQTT is used: where to. Each new connection brings a DELIVER_SETUP. */
         void (*mqtt)(const void *options, const char *secret, struct mqtt_link *ret);

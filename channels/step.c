@@ -20,6 +20,7 @@ static void verdict_done(struct verdict *verdict) {
         free(verdict->reference);
         free(verdict->url);
         free(verdict->still);
+        json_decref(verdict->sight);
 }
 
 static void http_request_done(struct http_request *http) {

@@ -48,12 +48,12 @@ static int add_notice(const struct onbon_options *options, const char *text, boo
 
 /* The first view has the urgent ones, the second all. */
 static int add_notices(const struct onbon_options *options, const json_t *views, struct buf *ret,
-                       struct buf *words) {
+                       struct buf *words, json_t *drawn) {
         int64_t n = 0;
         bool full = false;
 
         for (size_t view = 0; view < 2; view++) {
-                const json_t *entry;
+                json_t *entry;
                 size_t i;
 
                 json_array_foreach(json_array_get(views, view), i, entry) {
@@ -64,6 +64,8 @@ static int add_notices(const struct onbon_options *options, const json_t *views,
                         if (!text || (view == 1 && urgent) || full || n == options->most)
                                 continue;
                         r = add_notice(options, text, urgent, ret, words, &full);
+                        if (r == 0 && !full && json_array_append(drawn, entry) < 0)
+                                r = -ENOMEM;
                         if (r < 0)
                                 return r;
                         n++;
@@ -101,12 +103,12 @@ static void add_area(const struct onbon_options *options, const struct buf *text
 }
 
 int onbon_board(const struct onbon_options *options, const json_t *views, struct buf *ret,
-                struct buf *ret_words) {
+                struct buf *ret_words, json_t *ret_drawn) {
         static const char update[] = { (char) 0xa3, 6, 1, 0, 0 }; /* answered; nothing cleared first */
         struct buf text freed_by(buf_done) = { 0 };
         struct buf area freed_by(buf_done) = { 0 };
         bool full;
-        int r = add_notices(options, views, &text, ret_words);
+        int r = add_notices(options, views, &text, ret_words, ret_drawn);
 
         if (r == 0 && text.len == 0 && options->idle)
                 r = add_notice(options, options->idle, false, &text, ret_words, &full);

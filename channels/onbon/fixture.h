@@ -25,12 +25,13 @@ struct board {
         const char *answer;   /* these bytes in place of an answer */
         void (*meanwhile)(struct board *board); /* once, before the card answers */
         char *sentence;       /* of the last verdict */
+        json_t *sight;        /* likewise */
 };
 
 struct act {
         enum delivery_kind kind;
         const char *document, *data; /* members of data, JSON */
-        int64_t revision, at_ms;
+        int64_t revision, at_ms, setup_ms;
         unsigned level;
         bool urgent;
         const char *code; /* of the verdict */
@@ -51,6 +52,7 @@ static inline void board_done(struct board *board) {
         fake_index_done(&board->index);
         buf_done(&board->shown);
         free(board->sentence);
+        json_decref(board->sight);
 }
 
 static inline struct delivery delivery_of(const struct board *board, const struct act *act,
@@ -61,7 +63,7 @@ static inline struct delivery delivery_of(const struct board *board, const struc
                 .kind = act->kind, .channel = "led", .region = "530581", .region_name = "腾冲市",
                 .document = OR(act->document, "oa-1"), .revision = OR(act->revision, 1),
                 .level = OR(act->level, shown ? 0u : 1u), .event = event, .document_kind = "notice",
-                .urgent = act->urgent, .attempt = 1, .key = "k", .now_ms = OR(act->at_ms, NOON),
+                .urgent = act->urgent, .attempt = 1, .key = "k", .now_ms = OR(act->at_ms, NOON), .setup_ms = act->setup_ms,
                 .options = &board->options,
         };
 }
@@ -152,6 +154,8 @@ static inline enum verdict_kind deliver(struct board *board, const struct act *a
         kind = step.verdict.kind;
         free(board->sentence);
         board->sentence = give_away(step.verdict.sentence);
+        json_decref(board->sight);
+        board->sight = give_away(step.verdict.sight);
         assert_true(kind == VERDICT_DONE || board->sentence);
         step_done(&step);
         json_decref(memo);

@@ -7,6 +7,7 @@
 
 #include "channels/playlist.h"
 #include "channels/relay.h"
+#include "core/digest.h"
 #include "core/memory.h"
 
 /* -- the index -- */
@@ -31,6 +32,18 @@ static bool concerns_the_place(const struct delivery *delivery) {
         return !entry || screen_wants(&board, entry);
 }
 
+/* For the heartbeat: what it is that the board draws. */
+static int add_identity(const struct delivery *delivery, const char *text, json_t *data) {
+        char digest[DIGEST_TEXT];
+        json_t *identity freed_by(json_decrefp) = NULL;
+
+        digest_bytes(text, strlen(text), digest);
+        identity = json_pack("{s:s, s:s, s:I, s:s}", "region", delivery->region, "document",
+                             delivery->document, "revision", (json_int_t) delivery->revision,
+                             "digest", digest);
+        return identity ? json_object_update(data, identity) : -1;
+}
+
 /* What is to be shown of a document; for one that is to go, or is for another place, no word. */
 static int open_entry(const struct delivery *delivery, const char *text, struct step *ret) {
         const struct onbon_options *options = delivery->options;
@@ -46,7 +59,7 @@ static int open_entry(const struct delivery *delivery, const char *text, struct 
         open->data = json_pack("{s:s*, s:b}", "text", text, "urgent", (int) delivery->urgent);
         if (text)
                 open->until_ms = end_of(delivery, data, options->show_days);
-        if (!open->tags || !open->data ||
+        if (!open->tags || !open->data || (text && add_identity(delivery, text, open->data) < 0) ||
             (text && delivery->urgent && json_array_append_new(open->tags, json_string("urgent")) < 0))
                 return -ENOMEM;
         return relay_begin(ret);
@@ -69,12 +82,30 @@ static int send_command(const struct delivery *delivery, const void *command, si
         return tcp->bytes.error;
 }
 
-static int done(const struct delivery *delivery, struct step *ret) {
+/* The card draws what it has acknowledged: the heartbeat of a board that cannot speak of itself. */
+static int alive(const struct delivery *delivery, const char *code, const json_t *drawn,
+                 struct step *ret) {
+        json_t *draws freed_by(json_decrefp) = json_array(), *entry;
+        size_t i;
+        int r = step_done_verdict(ret, NULL, NULL);
+
+        ret->verdict.code = code;
+        json_array_foreach(drawn, i, entry)
+                if (json_object_get(entry, "digest") && /* else of another version of this program */
+                    json_array_append(draws, entry) < 0)
+                        r = -ENOMEM;
+        ret->verdict.sight = json_pack("{s:s, s:O}", "player", delivery->channel, "draws", draws);
+        return ret->verdict.sight ? r : -ENOMEM;
+}
+
+static int done(const struct delivery *delivery, const json_t *drawn, struct step *ret) {
         const struct onbon_options *options = delivery->options;
         struct buf gbk freed_by(buf_done) = { 0 };
         struct buf lost freed_by(buf_done) = { 0 };
         char *text freed_by(freep) = NULL;
 
+        if (delivery->kind == DELIVER_SETUP)
+                return alive(delivery, "done", drawn, ret);
         if (delivery->kind != DELIVER_PUBLISH)
                 return step_done_verdict(ret, NULL, NULL);
         text = onbon_text(delivery, options->length);
@@ -84,19 +115,28 @@ static int done(const struct delivery *delivery, struct step *ret) {
                             "characters", buf_text(&lost), NULL);
 }
 
+static bool is_at(const struct delivery *delivery, const char *turn) {
+        const char *at = json_string_value(json_object_get(delivery->memo, "at"));
+
+        return at && strcmp(at, turn) == 0;
+}
+
 /* The whole list, unless it is what the card has had from us in this attempt. */
 static int show(const struct delivery *delivery, const struct tree_reply *tree, struct step *ret) {
         const struct onbon_options *options = delivery->options;
         struct buf command freed_by(buf_done) = { 0 };
         struct buf words freed_by(buf_done) = { 0 };
+        json_t *drawn freed_by(json_decrefp) = json_array();
         char sum[RELAY_SUM];
-        int r = onbon_board(options, tree->views, &command, &words);
+        int r = onbon_board(options, tree->views, &command, &words, drawn);
 
         if (r < 0)
                 return r;
+        if (is_at(delivery, "alive"))
+                return alive(delivery, "alive", drawn, ret);
         relay_sum(command.data, command.len, sum);
         if (relay_is_sent(delivery, sum))
-                return done(delivery, ret);
+                return done(delivery, drawn, ret);
         r = send_command(delivery, command.data, command.len, false, ret);
         ret->tcp.words = buf_take(&words);
         return r < 0 ? r : relay_send(delivery, sum, ret);
@@ -188,10 +228,29 @@ static int judge(const struct delivery *delivery, const struct tcp_reply *tcp, s
                 return verdict(delivery, VERDICT_DONE, "done", MESSAGE_ONBON_ANSWERS, 0, NULL, ret);
         if (relay_again(delivery, ret, &r) == RELAY_LOOK)
                 add_views(delivery->options, &ret->tree_open);
+        if (r == 0 && is_at(delivery, "ping"))
+                r = json_object_set_new(ret->memo, "at", json_string("alive")) < 0 ? -ENOMEM : 0;
         return r;
 }
 
 /* -- the driver -- */
+
+/* Between two lists a ping: does the card live? One that was away gets the list at once. */
+static int set_up(const struct delivery *delivery, struct step *ret) {
+        const struct onbon_options *options = delivery->options;
+        int64_t age_ms = delivery->now_ms - delivery->setup_ms;
+        int r = 0;
+
+        if (options->ping_ms > 0 && delivery->setup_ms > 0 &&
+            (options->refresh_ms == 0 || age_ms < options->refresh_ms)) {
+                r = send_command(delivery, onbon_ping, sizeof(onbon_ping), true, ret);
+                ret->memo = json_pack("{s:s}", "at", "ping");
+                return r < 0 || ret->memo ? r : -ENOMEM;
+        }
+        (void) relay_again(delivery, ret, &r);
+        add_views(options, &ret->tree_open);
+        return r;
+}
 
 static int publish(const struct delivery *delivery, struct step *ret) {
         const struct onbon_options *options = delivery->options;
@@ -211,13 +270,9 @@ static int publish(const struct delivery *delivery, struct step *ret) {
 }
 
 static int onbon_begin(const struct delivery *delivery, struct step *ret) {
-        int r = 0;
-
         switch (delivery->kind) {
         case DELIVER_SETUP:
-                (void) relay_again(delivery, ret, &r);
-                add_views(delivery->options, &ret->tree_open);
-                return r;
+                return set_up(delivery, ret);
         case DELIVER_TEST:
                 return send_command(delivery, onbon_ping, sizeof(onbon_ping), true, ret);
         case DELIVER_PUBLISH:
@@ -265,7 +320,10 @@ static bool onbon_looks(const void *options) {
 }
 
 static int64_t onbon_refresh_ms(const void *options) {
-        return ((const struct onbon_options *) options)->refresh_ms;
+        const struct onbon_options *onbon = options;
+        int64_t refresh = onbon->refresh_ms, ping = onbon->ping_ms;
+
+        return refresh == 0 || (ping > 0 && ping < refresh) ? ping : refresh;
 }
 
 static void onbon_check(const void *pointer, const char *path, struct problems *problems) {
@@ -354,6 +412,10 @@ static const struct setting onbon_settings[] = {
         { "", "refresh", SETTING_DURATION, AT(refresh_ms), .fallback = "30min", .most = 86400000,
           .chinese = "隔多久把该显示的重发一遍（卡断电后不保存）；0s 是不重发",
           .english = "how often all is sent anew (a card forgets when it loses its power); 0s: never" },
+        { "", "ping", SETTING_DURATION, AT(ping_ms), .fallback = "1min", .most = 86400000,
+          .chinese = "隔多久问一次卡在不在（台账里屏上显示了多久由此得来，不要超过 90 秒），断过的马上重发；0s 是不问",
+          .english = "how often to ask whether the card lives, which proves for how long notices were on"
+                     " the board (so 90 s at most); one that was away gets all at once; 0s: never" },
         NUMBER(show_days, "14", 1, 3650, "文件没有写明放到几时的，放多少天",
                "days for which a document is shown that does not say how long"),
 };

@@ -17,7 +17,7 @@ struct onbon_options {
         int64_t most, length, most_bytes;
         int unencodable;
         char *place, *separator, *idle;
-        int64_t show_days, refresh_ms;
+        int64_t show_days, refresh_ms, ping_ms;
 };
 
 enum { ONBON_REPLACE, ONBON_REFUSE };
@@ -46,7 +46,8 @@ int onbon_gbk(const char *text, struct buf *ret, struct buf *lost);
 /* The command that makes it so, from the views: urgent ones first, then the newest, as many as fit;
  * with none of them the area is deleted, or shows `idle`. */
 int onbon_board(const struct onbon_options *options, const json_t *views, struct buf *ret,
-                struct buf *ret_words); /* the same in UTF-8, a line for each notice */
+                struct buf *ret_words,  /* the same in UTF-8, a line for each notice */
+                json_t *ret_drawn); /* the entries that it draws are added to this array */
 extern const char onbon_ping[5];
 
 #endif

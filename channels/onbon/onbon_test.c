@@ -315,6 +315,67 @@ static void a_card_that_lost_its_power_gets_the_list_again(void **state) {
         board_done(&board);
 }
 
+/* "1:2 4:1": the documents and revisions that the board was said to draw. */
+static const char *drawn(const struct board *board, char ret[static 64]) {
+        const json_t *draws = json_object_get(board->sight, "draws"), *entry;
+        size_t i, n = 0;
+
+        assert_string_equal(json_string_value(json_object_get(board->sight, "player")), "led");
+        ret[0] = '\0';
+        json_array_foreach(draws, i, entry) {
+                assert_string_equal(json_string_value(json_object_get(entry, "region")), "530581");
+                assert_int_equal(json_string_length(json_object_get(entry, "digest")), 64);
+                n += (size_t) snprintf(ret + n, 64 - n, "%s%s:%d", n ? " " : "",
+                                       json_string_value(json_object_get(entry, "document")),
+                                       (int) json_integer_value(json_object_get(entry, "revision")));
+        }
+        return ret;
+}
+
+static void between_two_lists_a_ping_tells_what_the_board_draws(void **state) {
+        static const char away[] = "No route to host";
+        struct act look = { .kind = DELIVER_SETUP, .at_ms = NOON + 60000, .setup_ms = NOON };
+        struct board board;
+        char text[64];
+
+        (void) state;
+        board_init(&board);
+        board.options.ping_ms = 60000;
+        board.options.refresh_ms = 1800000;
+        deliver(&board, &(struct act) { .document = "1", .data = "{\"title\":\"one\"}" });
+        deliver(&board, &(struct act) { .document = "2", .data = "{\"title\":\"two\"}", .revision = 2,
+                                        .at_ms = NOON + 1 });
+        assert_null(board.sight);
+        look.code = "alive";
+        assert_int_equal(deliver(&board, &look), VERDICT_DONE);
+        assert_int_equal(board.shown.len, sizeof(onbon_ping));
+        assert_string_equal(drawn(&board, text), "2:2 1:1");
+        board.options.most = 1; /* what has no room is not drawn */
+        assert_int_equal(deliver(&board, &look), VERDICT_DONE);
+        assert_int_equal(strlen(drawn(&board, text)), 3);
+        board.options.most = 10;
+        deliver(&board, &(struct act) { .kind = DELIVER_WITHDRAW, .document = "1" });
+        assert_int_equal(deliver(&board, &look), VERDICT_DONE);
+        assert_string_equal(drawn(&board, text), "2:2");
+        /* Nothing is said of a card that does not answer. */
+        board.error = away;
+        look.code = "onbon/unclear";
+        assert_int_equal(deliver(&board, &look), VERDICT_UNCERTAIN);
+        assert_null(board.sight);
+        board.error = NULL;
+        /* One that was away gets the list, and so does any from time to time. */
+        look.code = "done";
+        look.setup_ms = 0;
+        assert_int_equal(deliver(&board, &look), VERDICT_DONE);
+        assert_string_equal(text_shown(&board), "\\C1two");
+        assert_string_equal(drawn(&board, text), "2:2");
+        look.setup_ms = look.at_ms - board.options.refresh_ms;
+        buf_reset(&board.shown);
+        assert_int_equal(deliver(&board, &look), VERDICT_DONE);
+        assert_string_equal(text_shown(&board), "\\C1two");
+        board_done(&board);
+}
+
 static void wrong_options_are_told(void **state) {
         static const struct {
                 const char *host, *place;
@@ -356,6 +417,7 @@ int main(void) {
                 cmocka_unit_test(characters_without_a_glyph_are_named),
                 cmocka_unit_test(a_test_is_a_ping),
                 cmocka_unit_test(a_card_that_lost_its_power_gets_the_list_again),
+                cmocka_unit_test(between_two_lists_a_ping_tells_what_the_board_draws),
                 cmocka_unit_test(wrong_options_are_told),
         };
 

@@ -143,7 +143,7 @@ struct channeld {
         struct resolver *resolver; /* of tcp.c, or NULL */
         struct mqtt *mqtt; /* NULL: the driver has none */
         struct attempt *refresh; /* the one that is under way */
-        int64_t refresh_boot_ms;
+        int64_t refresh_boot_ms, setup_ms;
         unsigned refresh_failures; /* in a row */
         bool refresh_again; /* when it has ended */
         struct listener *listener; /* NULL: nobody calls */

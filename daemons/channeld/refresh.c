@@ -14,7 +14,7 @@
 enum { AGAIN_MS = 10000, AGAIN_MOST_MS = 600000 };
 
 void refresh_soon(struct channeld *daemon) {
-        daemon->refresh_boot_ms = 0;
+        daemon->refresh_boot_ms = daemon->setup_ms = 0;
         daemon->refresh_again = daemon->refresh != NULL; /* it began before that: not enough */
 }
 
@@ -31,6 +31,8 @@ static void plan(struct channeld *daemon, bool well) {
         } else
                 for (unsigned i = 0; i < daemon->refresh_failures && wait_ms < AGAIN_MOST_MS; i++)
                         wait_ms *= 2;
+        if (period > 0 && wait_ms > period)
+                wait_ms = period;
         if (!well)
                 daemon->refresh_failures++;
         daemon->refresh_boot_ms = daemon->refresh_again ? 0
@@ -49,6 +51,12 @@ void refresh_ended(struct attempt *attempt) {
                         "reason", attempt->step.kind == STEP_VERDICT && verdict->sentence
                                           ? verdict->sentence
                                           : "", NULL);
+        if (!well)
+                daemon->setup_ms = 0;
+        else if (!verdict->code || strcmp(verdict->code, "alive") != 0)
+                daemon->setup_ms = clock_now_ms();
+        if (well && verdict->sight)
+                (void) sight_take(daemon, verdict->sight, NULL, NULL);
         daemon->refresh = NULL;
         plan(daemon, well);
         attempt_free(attempt);
@@ -70,6 +78,7 @@ static struct attempt *refresh_new(struct channeld *daemon) {
                 return NULL;
         }
         special_fill(daemon, DELIVER_SETUP, &attempt->delivery);
+        attempt->delivery.setup_ms = daemon->setup_ms;
         return attempt;
 }
 

@@ -311,7 +311,7 @@ json_t *sight_read(const redisReply *reply) {
 void sight_tend(struct channeld *daemon) {
         int64_t now = clock_boot_ms();
 
-        if (!daemon->driver->call || daemon->n_regions == 0 || !daemon->regions[0].ready ||
+        if ((!daemon->driver->call && !daemon->driver->refresh_ms) || daemon->n_regions == 0 || !daemon->regions[0].ready ||
             now < daemon->silent_boot_ms || !store_is_up(daemon->store))
                 return;
         if (!daemon->silent)

@@ -135,6 +135,23 @@ def test_a_card_that_lost_its_power_shows_everything_again(hall, card):
     shows(card, "甲")
 
 
+def test_a_card_that_was_away_gets_all_at_the_first_ping_that_it_answers(hall, card):
+    county = hall(refresh="0s", ping="200ms")
+    county.ask(publish(document="a", texts={"short": "甲"}))
+    county.shown("a", "led")
+    wait_until(lambda: sum(seen.command == "A200" for seen in card.log) > 2)
+    wait_until(lambda: county.redis().hkeys("{530581}:seen:led") == [b"a\tled"], what="the board is known to draw it")
+    before = len(updates(card))
+    port = card.port
+    card.close()
+    wait_until(lambda: "连不上电子屏 127.0.0.1" in county.log("channeld-led"))
+    with Card(port=port) as back:
+        shows(back, "甲")
+        wait_until(lambda: sum(seen.command == "A200" for seen in back.log) > 2)
+        assert len(updates(back)) == 1
+    assert before == len(updates(card)), "a board that answers is not disturbed"
+
+
 # ---- several at once ----
 
 def test_killed_before_the_answer_it_is_shown_once(hall, card):
