@@ -127,23 +127,41 @@ static bool is_mischief(uint32_t c) {
                (c >= 0xE0000 && c <= 0xE007F);
 }
 
+/* ASCII, and E3 to EC and EE, which begin three-byte characters with no space and no mischief among
+ * them. */
+size_t plain_run(const char *text) {
+        const unsigned char *at = (const unsigned char *) text, *from = at;
+
+        for (;;) {
+                if (at[0] > 0x20 && at[0] < 0x7F)
+                        at++;
+                else if (at[0] >= 0xE3 && at[0] <= 0xEE && at[0] != 0xED &&
+                         (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80)
+                        at += 3;
+                else
+                        return (size_t) (at - from);
+        }
+}
+
 char *one_line(const char *text) {
         struct buf line = { 0 };
         bool space = false;
         uint32_t c;
 
         for (size_t n; *text; text += n) {
-                n = code_point(text, &c);
-                if (is_mischief(c))
+                size_t run = plain_run(text);
+
+                n = run > 0 ? run : code_point(text, &c);
+                if (run == 0 && is_mischief(c))
                         continue;
-                if (is_space(c)) {
+                if (run == 0 && is_space(c)) {
                         space = line.len > 0;
                         continue;
                 }
                 if (space)
                         buf_char(&line, ' ');
                 space = false;
-                if (c == 0xFFFD)
+                if (run == 0 && c == 0xFFFD)
                         buf_str(&line, "\xEF\xBF\xBD");
                 else
                         buf_add(&line, text, n);
