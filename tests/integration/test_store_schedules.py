@@ -91,13 +91,18 @@ LEFT_OUT = {
 }
 
 
+# Rules that hardly any schedule misses: one that does, which is tried before all others.
+RARE = {"a second look is owed [12]": 3272, "a put-back is cleared only by who knew of it [22]": 1392}
+
+
 @pytest.mark.parametrize("rule", LEFT_OUT)
 def test_the_schedules_go_red_when_a_rule_is_left_out(redis, rule):
     whole, (line, instead) = library(), LEFT_OUT[rule]
     assert whole.count(line) >= 1, "the line of this rule reads otherwise now"
     redis.call("FUNCTION", "LOAD", "REPLACE", whole.replace(line, instead))
     try:
-        assert run(redis, range(1, int(os.environ.get("GK_SCHEDULES", "6000")))) is not None, "nobody noticed"
+        seeds = [RARE[rule]] if rule in RARE else []
+        assert run(redis, [*seeds, *range(1, int(os.environ.get("GK_SCHEDULES", "6000")))]) is not None, "nobody noticed"
     finally:
         redis.call("FUNCTION", "LOAD", "REPLACE", whole)
 
