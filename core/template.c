@@ -12,23 +12,28 @@
 
 #define PARTIALS_MAX 16 /* nested in each other */
 
-struct kit {
-        const struct template *template;
-        struct program *programs; /* the partials that were read */
+struct template_form {
+        enum escape escape;
         struct program main;
-        struct buf *out;
-        struct template_error *error;
+        struct program *partials;
 };
 
-static void kit_done(struct kit *kit) {
-        while (kit->programs) {
-                struct program *program = kit->programs;
+void template_form_free(struct template_form *form) {
+        if (!form)
+                return;
+        while (form->partials) {
+                struct program *program = form->partials;
 
-                kit->programs = program->next;
+                form->partials = program->next;
                 program_done(program);
                 free(program);
         }
-        program_done(&kit->main);
+        program_done(&form->main);
+        free(form);
+}
+
+static void template_form_freep(struct template_form **form) {
+        template_form_free(*form);
 }
 
 void template_error_done(struct template_error *error) {
@@ -37,6 +42,12 @@ void template_error_done(struct template_error *error) {
 }
 
 /* -- reading, with all partials -- */
+
+struct kit {
+        const struct template *template;
+        struct template_form *form;
+        struct template_error *error;
+};
 
 /* The text with `indent` before every line that is not empty: a partial's tag that stands alone on
  * its line hands its indentation down. */
@@ -78,7 +89,7 @@ static int wrap_error(struct kit *kit, const struct step *step, int r) {
 }
 
 static struct program *find_program(const struct kit *kit, const struct step *step) {
-        for (struct program *program = kit->programs; program; program = program->next)
+        for (struct program *program = kit->form->partials; program; program = program->next)
                 if (program->n_name == step->n_bytes && program->n_indent == step->n_indent &&
                     memcmp(program->name, step->text, step->n_bytes) == 0 &&
                     memcmp(program->indent, step->indent ? step->indent : "", step->n_indent) == 0)
@@ -89,7 +100,7 @@ static struct program *find_program(const struct kit *kit, const struct step *st
 /* A partial that includes itself would be read without end where its indentation grows, so the
  * name alone tells. */
 static bool is_open(const struct kit *kit, const struct step *step) {
-        for (const struct program *program = kit->programs; program; program = program->next)
+        for (const struct program *program = kit->form->partials; program; program = program->next)
                 if (program->is_open && program->n_name == step->n_bytes &&
                     memcmp(program->name, step->text, step->n_bytes) == 0)
                         return true;
@@ -124,8 +135,8 @@ static int read_partial(struct kit *kit, struct step *step, unsigned depth) {
         program = calloc(1, sizeof(*program));
         if (!program)
                 return -ENOMEM;
-        program->next = kit->programs;
-        kit->programs = program;
+        program->next = kit->form->partials;
+        kit->form->partials = program;
         step->program = program;
         program->n_name = step->n_bytes;
         program->name = give_away(name);
@@ -157,6 +168,11 @@ static int read_program(struct kit *kit, struct program *program, unsigned depth
 }
 
 /* -- writing -- */
+
+struct pen {
+        enum escape escape;
+        struct buf *out;
+};
 
 /* What names are looked up in, from the innermost section outwards. */
 struct scene {
@@ -199,36 +215,36 @@ static bool is_true(const json_t *value) {
         return value && !json_is_false(value) && !json_is_null(value);
 }
 
-static void write_value(struct kit *kit, const json_t *value, bool raw) {
-        enum escape escape = raw ? ESCAPE_NONE : kit->template->escape;
+static void write_value(struct pen *pen, const json_t *value, bool raw) {
+        enum escape escape = raw ? ESCAPE_NONE : pen->escape;
         char number[40];
 
         switch (value ? json_typeof(value) : JSON_NULL) {
         case JSON_STRING:
-                escape_add(kit->out, escape, json_string_value(value), json_string_length(value));
+                escape_add(pen->out, escape, json_string_value(value), json_string_length(value));
                 break;
         case JSON_INTEGER:
-                buf_fmt(kit->out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+                buf_fmt(pen->out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
                 break;
         case JSON_REAL: /* may have a "+" in its exponent */
                 (void) snprintf(number, sizeof(number), "%.15g", json_real_value(value));
-                escape_add(kit->out, escape, number, strlen(number));
+                escape_add(pen->out, escape, number, strlen(number));
                 break;
         case JSON_TRUE:
-                buf_str(kit->out, "true");
+                buf_str(pen->out, "true");
                 break;
         case JSON_FALSE:
-                buf_str(kit->out, "false");
+                buf_str(pen->out, "false");
                 break;
         default:
                 break; /* null, and what has no one text */
         }
 }
 
-static void write_steps(struct kit *kit, const struct program *program, size_t from, size_t to,
+static void write_steps(struct pen *pen, const struct program *program, size_t from, size_t to,
                         const struct scene *scene);
 
-static void write_section(struct kit *kit, const struct program *program, size_t i,
+static void write_section(struct pen *pen, const struct program *program, size_t i,
                           const struct scene *scene) {
         const struct step *step = &program->steps[i];
         const json_t *value = look_up(scene, step->text, step->n_bytes);
@@ -236,63 +252,79 @@ static void write_section(struct kit *kit, const struct program *program, size_t
 
         if (step->kind == STEP_INVERTED) {
                 if (!is_true(value))
-                        write_steps(kit, program, i + 1, step->end, scene);
+                        write_steps(pen, program, i + 1, step->end, scene);
         } else if (json_is_array(value)) {
-                for (size_t k = 0; k < json_array_size(value) && !kit->out->error; k++) {
+                for (size_t k = 0; k < json_array_size(value) && !pen->out->error; k++) {
                         inner.value = json_array_get(value, k);
-                        write_steps(kit, program, i + 1, step->end, &inner);
+                        write_steps(pen, program, i + 1, step->end, &inner);
                 }
         } else if (is_true(value)) {
-                write_steps(kit, program, i + 1, step->end, &inner);
+                write_steps(pen, program, i + 1, step->end, &inner);
         }
 }
 
 /* Calls itself for sections and partials, whose depth is bounded. */
-static void write_steps(struct kit *kit, const struct program *program, size_t from, size_t to,
+static void write_steps(struct pen *pen, const struct program *program, size_t from, size_t to,
                         const struct scene *scene) {
-        for (size_t i = from; i < to && !kit->out->error;) {
+        for (size_t i = from; i < to && !pen->out->error;) {
                 const struct step *step = &program->steps[i++];
 
                 switch (step->kind) {
                 case STEP_TEXT:
-                        buf_add(kit->out, step->text, step->n_bytes);
+                        buf_add(pen->out, step->text, step->n_bytes);
                         break;
                 case STEP_VALUE:
                 case STEP_RAW:
-                        write_value(kit, look_up(scene, step->text, step->n_bytes),
+                        write_value(pen, look_up(scene, step->text, step->n_bytes),
                                     step->kind == STEP_RAW);
                         break;
                 case STEP_PARTIAL:
-                        write_steps(kit, step->program, 0, step->program->n_steps, scene);
+                        write_steps(pen, step->program, 0, step->program->n_steps, scene);
                         break;
                 default:
-                        write_section(kit, program, i - 1, scene);
+                        write_section(pen, program, i - 1, scene);
                         i = step->end;
                 }
         }
 }
 
-static int read_template(struct kit *kit) {
-        *kit->error = (struct template_error){ 0 };
-        kit->main.text = strdup(kit->template->text);
-        return kit->main.text ? read_program(kit, &kit->main, 0) : -ENOMEM;
+/* -- all of it -- */
+
+int template_form_read(const struct template *template, struct template_form **ret,
+                       struct template_error *ret_error) {
+        struct template_form *form freed_by(template_form_freep) = calloc(1, sizeof(*form));
+        struct kit kit = { .template = template, .form = form, .error = ret_error };
+        int r;
+
+        *ret_error = (struct template_error){ 0 };
+        if (!form)
+                return -ENOMEM;
+        form->escape = template->escape;
+        form->main.text = strdup(template->text);
+        r = form->main.text ? read_program(&kit, &form->main, 0) : -ENOMEM;
+        if (r == 0)
+                *ret = give_away(form);
+        return r;
+}
+
+int template_form_write(const struct template_form *form, const json_t *context, struct buf *out) {
+        struct pen pen = { .escape = form->escape, .out = out };
+        struct scene scene = { NULL, context };
+
+        write_steps(&pen, &form->main, 0, form->main.n_steps, &scene);
+        return out->error;
 }
 
 int template_render(const struct template *template, const json_t *context, struct buf *out,
                     struct template_error *ret_error) {
-        struct kit kit freed_by(
-                kit_done) = { .template = template, .out = out, .error = ret_error };
-        struct scene scene = { NULL, context };
-        int r = read_template(&kit);
+        struct template_form *form freed_by(template_form_freep) = NULL;
+        int r = template_form_read(template, &form, ret_error);
 
-        if (r < 0)
-                return r;
-        write_steps(&kit, &kit.main, 0, kit.main.n_steps, &scene);
-        return out->error;
+        return r < 0 ? r : template_form_write(form, context, out);
 }
 
 int template_check(const struct template *template, struct template_error *ret_error) {
-        struct kit kit freed_by(kit_done) = { .template = template, .error = ret_error };
+        struct template_form *form freed_by(template_form_freep) = NULL;
 
-        return read_template(&kit);
+        return template_form_read(template, &form, ret_error);
 }

@@ -33,12 +33,20 @@ struct template_error {
         char *sentence; /* for people, in the process' language; free() */
 };
 
-/* Renders `context` (borrowed) into `out`. -EINVAL with *ret_error filled when the template is
- * wrong: unclosed or crossed section, unknown tag kind, partial missing or nested deeper than 16
- * (one that includes itself counts as that, wherever it stands), sections nested deeper than 64;
- * -E2BIG / -ENOMEM from the buffer. A name that the context lacks is empty, and so is an object or
- * a list where text is wanted; false, null, "" and [] hide a section, 0 does not. Nothing is
- * written when the template is wrong. */
+/* A template that was read with all its partials, to be filled in again and again; it keeps nothing
+ * of `template`. -EINVAL with *ret_error filled when it is wrong: unclosed or crossed section,
+ * unknown tag kind, partial missing or nested deeper than 16 (one that includes itself counts as
+ * that, wherever it stands), sections nested deeper than 64; -ENOMEM. */
+struct template_form;
+int template_form_read(const struct template *template, struct template_form **ret,
+                       struct template_error *ret_error);
+/* Renders `context` (borrowed) into `out`: -E2BIG / -ENOMEM from the buffer. A name that the context
+ * lacks is empty, and so is an object or a list where text is wanted; false, null, "" and [] hide a
+ * section, 0 does not. */
+int template_form_write(const struct template_form *form, const json_t *context, struct buf *out);
+void template_form_free(struct template_form *form);
+
+/* Both for one that is used once. Nothing is written when the template is wrong. */
 int template_render(const struct template *template, const json_t *context, struct buf *out,
                     struct template_error *ret_error);
 /* The same errors without a context. */

@@ -30,7 +30,8 @@ static void add_html(struct buf *buf, unsigned char c) {
 }
 
 static bool is_plain_html(unsigned char c) {
-        return c >= ' ' ? !strchr("&<>\"'`", c) : c == '\t' || c == '\n' || c == '\r';
+        return c >= ' ' ? c != '&' && c != '<' && c != '>' && c != '"' && c != '\'' && c != '`'
+                        : c == '\t' || c == '\n' || c == '\r';
 }
 
 static void add_json(struct buf *buf, unsigned char c) {
@@ -49,15 +50,17 @@ static bool is_plain_json(unsigned char c) {
         return c >= ' ' && c != '"' && c != '\\' && c != '&' && c != '<' && c != '>';
 }
 
-/* Where JSON may need an escape next, sixteen bytes at a time: E2 begins U+2028 and many others. */
-static size_t skip_plain_json(const char *text, size_t i, size_t n_bytes) {
+/* Where an escape may be needed next, sixteen bytes at a time: E2 begins U+2028 and many others. */
+static size_t skip_plain(enum escape escape, const char *text, size_t i, size_t n_bytes) {
         for (; n_bytes - i >= LANES; i += LANES) {
                 lanes bytes = lanes_load(text + i);
                 lanes special = lanes_within(bytes, 0x00, 0x1f) | lanes_equal(bytes, '"') |
-                                lanes_equal(bytes, '\\') | lanes_equal(bytes, '&') |
-                                lanes_equal(bytes, '<') | lanes_equal(bytes, '>') |
-                                lanes_equal(bytes, 0xe2);
+                                lanes_equal(bytes, '&') | lanes_equal(bytes, '<') |
+                                lanes_equal(bytes, '>');
 
+                special |= escape == ESCAPE_JSON
+                                   ? lanes_equal(bytes, '\\') | lanes_equal(bytes, 0xe2)
+                                   : lanes_equal(bytes, '\'') | lanes_equal(bytes, '`');
                 if (lanes_any(special))
                         return i + lanes_first(special);
         }
@@ -70,7 +73,8 @@ static bool is_unreserved(unsigned char c) {
 }
 
 void escape_add(struct buf *buf, enum escape escape, const char *text, size_t n_bytes) {
-        size_t from = 0, i = escape == ESCAPE_JSON ? skip_plain_json(text, 0, n_bytes) : 0;
+        bool in_lanes = escape == ESCAPE_HTML || escape == ESCAPE_JSON;
+        size_t from = 0, i = in_lanes ? skip_plain(escape, text, 0, n_bytes) : 0;
 
         if (escape == ESCAPE_NONE) {
                 buf_add(buf, text, n_bytes);

@@ -22,9 +22,14 @@ const char *json_text(const json_t *object, const char *key) {
 
 int json_put(json_t *object, const char *key, const char *text) {
         char *line freed_by(freep) = NULL;
+        size_t run = text ? plain_run(text) : 0;
 
         if (!text || !text[0])
                 return 0;
+        if (!text[run])
+                return json_object_set_new(object, key, json_stringn_nocheck(text, run)) < 0
+                               ? -ENOMEM
+                               : 0;
         line = one_line(text);
         if (!line)
                 return -ENOMEM;
@@ -80,25 +85,12 @@ char *publisher_text(const json_t *data) {
         return buf_take(&names);
 }
 
-static int put_summary(json_t *entry, const json_t *data) {
-        const json_t *body = json_object_get(data, "body");
-        const char *source = json_text(body, "content");
-        const char *format_name = json_text(body, "format");
-        struct content content freed_by(content_done) = { 0 };
+static int put_summary(json_t *entry, const json_t *data, const char *text) {
         char *summary freed_by(freep) = NULL;
-        enum content_format format;
-        int r;
 
-        if (json_text(data, "summary"))
+        if (json_text(data, "summary") || !text)
                 return json_put(entry, "summary", json_text(data, "summary"));
-        if (!source || !format_name || content_format_parse(format_name, &format) < 0)
-                return 0;
-        r = content_render(format, source, strlen(source), NULL, NULL, &content);
-        if (r == -E2BIG)
-                return 0;
-        if (r < 0)
-                return r;
-        summary = content_summary(content.text, SUMMARY_CHARACTERS);
+        summary = content_summary(text, SUMMARY_CHARACTERS);
         return summary ? json_put(entry, "summary", summary) : -ENOMEM;
 }
 
@@ -197,7 +189,7 @@ static int make_tags(const struct delivery *delivery, const json_t *entry,
         return r;
 }
 
-int entry_shown(const struct delivery *delivery, const json_t *previous,
+int entry_shown(const struct delivery *delivery, const json_t *previous, const char *text,
                 const int64_t seats[static SEATS], json_t **ret_data, json_t **ret_tags) {
         const json_t *data = json_object_get(delivery->event, "data");
         json_t *entry = json_object(), *tags = json_array();
@@ -221,7 +213,7 @@ int entry_shown(const struct delivery *delivery, const json_t *previous,
                                                 : delivery->ended  ? "公示已结束"
                                                                    : NULL);
         r = r < 0 ? r : json_put(entry, "event", delivery->event_id);
-        r = r < 0 ? r : put_summary(entry, data);
+        r = r < 0 ? r : put_summary(entry, data, text);
         r = r < 0 ? r : put_dates(entry, &timing);
         r = r < 0 ? r : put_seats(entry, seats);
         r = r < 0 ? r : put_stages(entry, delivery->stages);

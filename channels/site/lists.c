@@ -95,7 +95,7 @@ void plan_document(struct plan *plan, const char *region, const json_t *data,
         const json_t *stage;
         size_t j;
 
-        *plan = (struct plan) { 0 };
+        plan->n = 0;
         (void) plan_add(plan, LIST_HOME, "", "", "", 0);
         plan_prefixed(plan, "county:", region);
         for (size_t i = 0; i < ELEMENTS(both); i++) {
@@ -112,7 +112,7 @@ void plan_setup(struct plan *plan, const struct delivery *delivery, const json_t
         const char *tag;
         json_t *count;
 
-        *plan = (struct plan) { 0 };
+        plan->n = 0;
         (void) plan_add(plan, LIST_HOME, "", "", "", 0);
         for (size_t i = 0; stage_names[i]; i++)
                 plan_prefixed(plan, "stage:", stage_names[i]);

@@ -144,24 +144,42 @@ static bool is_needed_joiner(uint32_t c, uint32_t before, const char *after) {
         return is_joined(before) && is_joined(next);
 }
 
+/* ASCII, and E3 to EC and EE, which begin three-byte characters with no space and no mischief among
+ * them. */
+size_t plain_run(const char *text) {
+        const unsigned char *at = (const unsigned char *) text, *from = at;
+
+        for (;;) {
+                if (at[0] > 0x20 && at[0] < 0x7F)
+                        at++;
+                else if (at[0] >= 0xE3 && at[0] <= 0xEE && at[0] != 0xED &&
+                         (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80)
+                        at += 3;
+                else
+                        return (size_t) (at - from);
+        }
+}
+
 char *one_line(const char *text) {
         struct buf line = { 0 };
         bool space = false;
         uint32_t c, before = 0;
 
         for (size_t n; *text; text += n) {
-                n = code_point(text, &c);
-                if (is_mischief(c) && !is_needed_joiner(c, before, text + n))
+                size_t run = plain_run(text);
+
+                n = run > 0 ? run : code_point(text, &c);
+                if (run == 0 && is_mischief(c) && !is_needed_joiner(c, before, text + n))
                         continue;
-                before = c;
-                if (is_space(c)) {
+                before = run > 0 ? 0 : c; /* nothing in a run joins */
+                if (run == 0 && is_space(c)) {
                         space = line.len > 0;
                         continue;
                 }
                 if (space)
                         buf_char(&line, ' ');
                 space = false;
-                if (c == 0xFFFD)
+                if (run == 0 && c == 0xFFFD)
                         buf_str(&line, "\xEF\xBF\xBD");
                 else
                         buf_add(&line, text, n);

@@ -174,6 +174,7 @@ static int add_facts(json_t *context, const struct delivery *delivery, const jso
 struct links {
         const struct delivery *delivery;
         char *hrefs[64];
+        bool used;
 };
 
 static void links_done(struct links *links) {
@@ -193,23 +194,25 @@ static bool is_digest(const char *text) {
 }
 
 static const char *link_to(const char *name, void *userdata) {
-        const struct links *links = userdata;
+        struct links *links = userdata;
 
         for (size_t i = 0; i < n_attachments(links->delivery); i++)
-                if (strcmp(links->delivery->attachments[i].name, name) == 0)
+                if (strcmp(links->delivery->attachments[i].name, name) == 0) {
+                        links->used = true;
                         return links->hrefs[i];
+                }
         return NULL;
 }
 
-/* Puts the attachments beside the page and learns their addresses. */
-static int place_attachments(struct press *press, const struct place *place,
-                             struct links *links) {
+/* Learns the addresses of the attachments and, with a press, puts them beside the page. */
+static int place_attachments(const struct delivery *delivery, struct press *press,
+                             const struct place *place, struct links *links) {
         struct buf path freed_by(buf_done) = { 0 };
         int r;
 
-        links->delivery = press->delivery;
-        for (size_t i = 0; i < n_attachments(press->delivery); i++) {
-                const struct attachment *attachment = &press->delivery->attachments[i];
+        links->delivery = delivery;
+        for (size_t i = 0; i < n_attachments(delivery); i++) {
+                const struct attachment *attachment = &delivery->attachments[i];
                 char *file freed_by(freep) = NULL;
 
                 if (!attachment->here || !is_digest(attachment->sha256)) {
@@ -224,10 +227,13 @@ static int place_attachments(struct press *press, const struct place *place,
                 if (!file)
                         return -ENOMEM;
                 links->hrefs[i] = href_of(place->name, file);
+                if (!links->hrefs[i])
+                        return -ENOMEM;
+                if (!press)
+                        continue;
                 buf_reset(&path);
                 buf_fmt(&path, "%s/%s", place->folder, file);
-                r = links->hrefs[i] ? press_attachment(press, buf_text(&path), attachment)
-                                    : -ENOMEM;
+                r = press_attachment(press, buf_text(&path), attachment);
                 if (r < 0)
                         return r;
         }
@@ -378,27 +384,32 @@ static int add_article(json_t *context, const struct press *press, const struct 
         return json_object_set_new(context, "article", article) < 0 ? -ENOMEM : r;
 }
 
-static int add_body(json_t *context, const struct delivery *delivery, const struct links *links) {
-        const json_t *data = json_object_get(delivery->event, "data");
-        const json_t *body = json_object_get(data, "body");
-        const char *source = json_text(body, "content");
+int page_body(const struct delivery *delivery, json_t **ret_html, char **ret_text) {
+        const json_t *body = json_object_get(json_object_get(delivery->event, "data"), "body");
+        const char *source = json_text(body, "content") ? json_text(body, "content") : "";
         const char *format_name = json_text(body, "format");
-        struct content content freed_by(content_done) = { 0 };
+        struct content shown freed_by(content_done) = { 0 }, plain freed_by(content_done) = { 0 };
+        struct links links freed_by(links_done) = { 0 };
         struct buf dressed freed_by(buf_done) = { 0 };
-        enum content_format format = CONTENT_TEXT;
+        enum content_format format = CONTENT_TEXT; /* unknown: nothing of it is taken for markup */
+        bool known = format_name && content_format_parse(format_name, &format) == 0;
+        struct place place;
         int r;
 
-        if (format_name && content_format_parse(format_name, &format) < 0)
-                format = CONTENT_TEXT; /* unknown: nothing of it is taken for markup */
-        r = content_render(format, source ? source : "", source ? strlen(source) : 0, link_to,
-                           (void *) links, &content);
-        r = r < 0 ? r : body_dress(content.html, &dressed);
-        r = r < 0 ? r : json_put(context, "plain",
-                                 json_text(json_object_get(data, "texts"), "plain"));
+        place_of(delivery->region, delivery->document, &place);
+        r = place_attachments(delivery, NULL, &place, &links);
+        r = r < 0 ? r : content_render(format, source, strlen(source), link_to, &links, &shown);
+        r = r < 0 ? r : body_dress(shown.html, &dressed);
+        if (r == 0 && links.used) /* pictures stand in the text by their words, among the others */
+                r = content_render(format, source, strlen(source), NULL, NULL, &plain);
         if (r < 0)
                 return r;
-        return json_object_set_new(context, "body", json_string(buf_text(&dressed))) < 0 ? -ENOMEM
-                                                                                         : 0;
+        *ret_html = json_string(buf_text(&dressed));
+        if (!*ret_html)
+                return -ENOMEM;
+        if (known)
+                *ret_text = links.used ? give_away(plain.text) : give_away(shown.text);
+        return 0;
 }
 
 /* 首页 > 腾冲市 > 城乡规划 */
@@ -450,8 +461,9 @@ static int clear_away(struct press *press, const json_t *entry, const json_t *pr
 }
 
 int page_shown(struct press *press, const struct place *place, const json_t *entry,
-               const json_t *previous) {
+               const json_t *previous, const json_t *body) {
         const struct delivery *delivery = press->delivery;
+        const json_t *data = json_object_get(delivery->event, "data");
         const char *title = json_text(entry, "title") ? json_text(entry, "title") : "（无标题）";
         json_t *context freed_by(json_decrefp) = press_context(press, place->page, title);
         struct links links freed_by(links_done) = { 0 };
@@ -459,12 +471,15 @@ int page_shown(struct press *press, const struct place *place, const json_t *ent
         int r = context ? 0 : -ENOMEM;
 
         timing_of(delivery, previous, &timing);
-        r = r < 0 ? r : place_attachments(press, place, &links);
+        r = r < 0 ? r : place_attachments(delivery, press, place, &links);
         r = r < 0 ? r : add_column(context, delivery);
         r = r < 0 ? r : add_article(context, press, place, entry, &links, &timing);
         r = r < 0 ? r : add_crumbs(context, entry, delivery->region_name);
         r = r < 0 ? r : add_facts(context, delivery, entry, &timing);
-        r = r < 0 ? r : add_body(context, delivery, &links);
+        r = r < 0 ? r : json_put(context, "plain",
+                                 json_text(json_object_get(data, "texts"), "plain"));
+        if (r == 0 && json_object_set(context, "body", (json_t *) body) < 0)
+                r = -ENOMEM;
         r = r < 0 ? r : add_attachments(context, &links);
         r = r < 0 ? r : add_relations(context, delivery);
         r = r < 0 ? r : json_put(context, "publisher", json_text(entry, "publisher"));

@@ -31,6 +31,9 @@ static const struct {
         { "entries", site_entries },
 };
 
+/* What was read of them, in their order: the program carries them, so they never change. */
+static struct template_form *forms[ELEMENTS(templates)];
+
 static const char *template_named(const char *name, void *userdata) {
         (void) userdata;
         for (size_t i = 0; i < ELEMENTS(templates); i++)
@@ -156,19 +159,30 @@ int press_text(struct press *press, const char *path, const char *text, size_t n
         return 0;
 }
 
+static int form_named(const char *name, const struct template_form **ret) {
+        struct template_error error freed_by(template_error_done) = { 0 };
+        size_t i = 0;
+        int r = 0;
+
+        while (strcmp(templates[i].name, name) != 0)
+                i++;
+        if (!forms[i])
+                r = template_form_read(&(struct template) { .text = templates[i].text,
+                                                            .escape = ESCAPE_HTML,
+                                                            .partial = template_named },
+                                       &forms[i], &error);
+        *ret = forms[i];
+        return r;
+}
+
 int press_page(struct press *press, const char *template_name, const json_t *context,
                const char *path) {
-        const struct template template = {
-                .text = template_named(template_name, NULL),
-                .escape = ESCAPE_HTML,
-                .partial = template_named,
-        };
-        struct template_error error freed_by(template_error_done) = { 0 };
         struct buf page freed_by(buf_done) = { 0 };
+        const struct template_form *form;
         struct tree_file *file;
-        int r;
+        int r = form_named(template_name, &form);
 
-        r = template_render(&template, context, &page, &error);
+        r = r < 0 ? r : template_form_write(form, context, &page);
         if (r < 0)
                 return r;
 

@@ -79,11 +79,21 @@ static void find_seats(const struct tree_reply *reply, int64_t ret[static SEATS]
         }
 }
 
+/* The body is rendered here, once: its text for the summary, its HTML for the page, by the memo. */
 static int make_entry(const struct delivery *delivery, const json_t *previous,
-                      const int64_t seats[static SEATS], json_t **ret_data, json_t **ret_tags) {
-        return delivery->kind == DELIVER_PUBLISH
-                       ? entry_shown(delivery, previous, seats, ret_data, ret_tags)
-                       : entry_gone(delivery, previous, seats, ret_data, ret_tags);
+                      const int64_t seats[static SEATS], struct step *ret) {
+        struct tree_open *open = &ret->tree_open;
+        char *text freed_by(freep) = NULL;
+        json_t *body = NULL;
+        int r;
+
+        if (delivery->kind != DELIVER_PUBLISH)
+                return entry_gone(delivery, previous, seats, &open->data, &open->tags);
+        r = page_body(delivery, &body, &text);
+        if (r == 0 && json_object_set_new(ret->memo, "body", body) < 0)
+                r = -ENOMEM;
+        return r < 0 ? r
+                     : entry_shown(delivery, previous, text, seats, &open->data, &open->tags);
 }
 
 static int put(const struct delivery *delivery, const struct tree_reply *reply,
@@ -101,7 +111,7 @@ static int put(const struct delivery *delivery, const struct tree_reply *reply,
         };
         if (!ret->memo)
                 return -ENOMEM;
-        r = make_entry(delivery, reply->previous, seats, &open->data, &open->tags);
+        r = make_entry(delivery, reply->previous, seats, ret);
         if (r < 0)
                 return r;
         open->has_entry = true;
@@ -132,7 +142,8 @@ static int commit(const struct delivery *now, const struct tree_reply *reply, st
         place_of(delivery->region, delivery->document, &place);
         r = press_init(&press, delivery, ret);
         if (r == 0)
-                r = delivery->kind == DELIVER_PUBLISH ? page_shown(&press, &place, data, previous)
+                r = delivery->kind == DELIVER_PUBLISH ? page_shown(&press, &place, data, previous,
+                                                                 json_object_get(now->memo, "body"))
                                                       : page_gone(&press, &place, data);
         return r < 0 ? r : lists_write(&press, &plan, reply);
 }

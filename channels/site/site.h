@@ -39,6 +39,8 @@ size_t domain_order(const char *domain); /* for sorting: the known ones first */
 const char *stage_label(const char *stage); /* 决策公开; NULL for none of the five */
 extern const char *const stage_names[];     /* NULL-terminated */
 
+size_t plain_run(const char *text); /* bytes at its start that one_line() keeps, valid UTF-8 */
+
 /* These give strings to be freed, NULL only when memory is short. */
 char *one_line(const char *text); /* no control, bidi or invisible characters but joiners, single spaces */
 char *file_name_safe(const char *name, const char *sha256);
@@ -65,8 +67,8 @@ void timing_of(const struct delivery *delivery, const json_t *previous, struct t
 const char *json_text(const json_t *object, const char *key); /* NULL unless a non-empty string */
 int json_put(json_t *object, const char *key, const char *text); /* one_line(); nothing if empty */
 char *publisher_text(const json_t *data);
-/* The entry's data and tags. Both return 0 or a negative errno. */
-int entry_shown(const struct delivery *delivery, const json_t *previous,
+/* The entry's data and tags, with a summary of `text`, or NULL. Both return 0 or a negative errno. */
+int entry_shown(const struct delivery *delivery, const json_t *previous, const char *text,
                 const int64_t seats[static SEATS], json_t **ret_data, json_t **ret_tags);
 int entry_gone(const struct delivery *delivery, const json_t *previous,
                const int64_t seats[static SEATS], json_t **ret_data, json_t **ret_tags);
@@ -103,8 +105,10 @@ int body_dress(const char *html, struct buf *ret);
 
 /* -- pages.c: the page of a document -- */
 
+/* The body as the page shows it, a string, and its plain text, NULL for a body of unknown kind. */
+int page_body(const struct delivery *delivery, json_t **ret_html, char **ret_text);
 int page_shown(struct press *press, const struct place *place, const json_t *data,
-               const json_t *previous);
+               const json_t *previous, const json_t *body);
 int page_gone(struct press *press, const struct place *place, const json_t *data);
 
 /* -- lists.c and feed.c: everything that shows many documents -- */

@@ -5,6 +5,7 @@ whose daemons run on between them, only the victim is started anew. Several rang
 since a shot mostly waits. shoot() gives what went wrong by shot, so that each is a test of its own.
 """
 import dataclasses
+import functools
 import itertools
 import os
 import queue
@@ -44,6 +45,7 @@ def shots_of(table, faults=FAULTS):
                 yield Shot(name, fault, scene, int(nth or 1))
 
 
+@functools.cache
 def points_of(program):
     """What a program of the test build says of itself."""
     run = subprocess.run([PROGRAMS / program, "--list-crashpoints"], capture_output=True, text=True, check=True)

@@ -21,7 +21,8 @@ class Power:
         assert library.exists(), f"{library} is not built"
         self.environment = {"LD_PRELOAD": str(library), "POWERLOSS_NOTES": str(self.notes),
                             "POWERLOSS_DELAY_US": str(delay_us),
-                            "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:verify_asan_link_order=0"}
+                            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1")
+                                            + ":verify_asan_link_order=0"}
 
     def walk(self, *names):
         for name in names or self.folders:

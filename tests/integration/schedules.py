@@ -11,14 +11,16 @@ are left that nobody needs. The tests are in test_store_schedules.py.
 import copy
 import heapq
 import random
+import sys
 
 from schedules_judge import Carrier, Judge, Wrong
-from storekit import EPOCH, START, WINDOW, Store, Work, encode, publish, text, withdraw
+from storekit import EPOCH, SET_CLOCK, START, WINDOW, Redis, Store, Work, encode, publish, text, withdraw
 
 AT_ONCE = 50
 LEASE, BOUND, TIMEOUT = 10_000, 5_000, 1_000  # ms; an effect lands at most BOUND after it was sent
 FAULTS_END = 45_000
 REST_BY = 1_800_000
+QUIET = 30_000  # between two looks when no fault comes any more: who is told of an earlier time comes then
 BREAKER = "3,0,2000,8000"
 
 
@@ -272,7 +274,7 @@ class Schedule(Judge):
                 for event, answer in zip(events, reply[1:]):
                     if answer != b"kept":
                         self.ledger[event.ulid] = False
-            yield self.dice.randrange(50, 3000) if self.faulty else 10_000
+            yield self.dice.randrange(50, 3000) if self.faulty else QUIET
 
     def dies(self, name, who):
         """A crash. The next one of that name begins at once, or others find what it held."""
@@ -305,7 +307,7 @@ class Schedule(Judge):
                 yield from self.dies(name, who)
                 continue
             if not items:
-                idle = 15_000 if not self.faulty else dice.randrange(2000, 6000)
+                idle = QUIET if not self.faulty else dice.randrange(2000, 6000)
                 yield max(10, min(soon, idle)) if soon >= 0 else idle
                 continue
             if self.slip():
@@ -475,13 +477,17 @@ def run(redis, seeds):
             running.append([schedule, process, next(process)])
         if not running:
             return None
-        commands = []
+        commands, asked = [], []
         for _, _, (now, words) in running:
-            commands += [encode("SET", "testclock", now), encode(*words)]
-        replies = redis.many(commands)[1::2]
+            if words[0] == "FCALL":  # nothing else looks at the clock
+                commands.append(SET_CLOCK % now)
+            asked.append(len(commands))
+            commands.append(encode(*words))
+        replies = redis.many(commands)
         going = []
-        for entry, reply in zip(running, replies):
+        for entry, at in zip(running, asked):
             schedule, process, wish = entry
+            reply = replies[at]
             try:
                 if isinstance(reply, Exception):
                     raise Wrong("%s: %s" % (wish[1][1], reply))
@@ -498,3 +504,16 @@ def told(failure):
     seed, what, story = failure
     return "seed %d: %s\n%s" % (seed, what, "\n".join(
         "%8d  %s" % (entry[0] - START, " ".join(text(str(part)) for part in entry[1:])) for entry in story))
+
+
+if __name__ == "__main__":  # schedules.py FIRST LAST: these seeds, the last one included, on a Redis of their own
+    first, last = map(int, sys.argv[1:])
+    redis = Redis("--latency-tracking", "no")
+    try:
+        # Not all on one heap of keys: what is looked up often stays near.
+        for seed in range(first, last + 1, 2000):
+            failure = run(redis, range(seed, min(seed + 2000, last + 1)))
+            if failure:
+                sys.exit(told(failure))
+    finally:
+        redis.close()

@@ -82,9 +82,9 @@ class Judge:
             if flying:
                 raise Wrong("nothing is leased on %s, and %s are counted" % (name, text(flying)))
         needed = {ulid for ulid, here in self.ledger.items() if here}
-        for event in self.sent:
+        bodies = yield self.now, ("MGET", *self.store.keys(*["body:" + event.ulid for event in self.sent]))
+        for event, there in zip(self.sent, bodies):
             ulid = event.ulid
-            there = yield self.now, ("EXISTS", self.store.key("body:" + ulid))
             if there and ulid not in needed:
                 raise Wrong("the bytes of %s are left behind" % event.evid)
             if there and ulid in needed and not self.is_refused(rows, documents, event):

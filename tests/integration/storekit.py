@@ -5,6 +5,7 @@ library is loaded, nothing else. Commands are spoken as bare RESP, since the sch
 of thousands of them.
 """
 
+import functools
 import hashlib
 import os
 import re
@@ -51,15 +52,18 @@ def library(real_clock=False):
     return text.replace(REAL_CLOCK, TEST_CLOCK)
 
 
+@functools.lru_cache(maxsize=1 << 16)  # the schedules say the same words again and again
+def encode_word(word):
+    if not isinstance(word, bytes):
+        word = str(word).encode()
+    return b"$%d\r\n%s\r\n" % (len(word), word)
+
+
+SET_CLOCK = b"*3\r\n$3\r\nSET\r\n$9\r\ntestclock\r\n$13\r\n%d\r\n"  # a time in ms has 13 digits
+
+
 def encode(*words):
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        if isinstance(word, str):
-            word = word.encode()
-        elif not isinstance(word, bytes):
-            word = str(word).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
-    return b"".join(parts)
+    return b"*%d\r\n%s" % (len(words), b"".join(map(encode_word, words)))
 
 
 class Redis:
@@ -104,14 +108,13 @@ class Redis:
         line = self.file.readline()
         kind, rest = line[:1], line[1:-2]
         if kind == b"$":
-            n = int(rest)
-            return None if n < 0 else self.file.read(n + 2)[:-2]
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        if kind == b"+":
+            return rest
         if kind == b"*":
             return [self.read() for _ in range(int(rest))]
         if kind == b":":
             return int(rest)
-        if kind == b"+":
-            return rest
         return Refused(rest.decode(errors="replace") if line else "connection closed")
 
     def call(self, *words):

@@ -4,10 +4,13 @@ A failure prints the seed; `GK_SEED=n GK_SCHEDULES=1` runs it alone, GK_SCHEDULE
 """
 
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
-from schedules import run, told
+from schedules import run
 from storekit import Redis, Store, library, publish, withdraw
 
 SCHEDULES = int(os.environ.get("GK_SCHEDULES", "20000"))
@@ -21,9 +24,15 @@ def redis():
     redis.close()
 
 
-def test_whatever_happens_every_channel_ends_with_the_newest_or_with_nothing(redis):
-    failure = run(redis, range(FIRST_SEED, FIRST_SEED + SCHEDULES))
-    assert failure is None, told(failure)
+def test_whatever_happens_every_channel_ends_with_the_newest_or_with_nothing():
+    """On all cores: schedules and their Redis wait for each other, so each pair keeps one busy."""
+    n = -(-SCHEDULES // os.cpu_count())
+    end = FIRST_SEED + SCHEDULES
+    parts = [subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("schedules.py"), str(seed),
+                               str(min(seed + n, end) - 1)], stderr=subprocess.PIPE, text=True)
+             for seed in range(FIRST_SEED, end, n)]
+    told = [part.communicate()[1] for part in parts]
+    assert [part.returncode for part in parts] == [0] * len(parts), "\n".join(told)
 
 
 # What the schedules must notice: a rule, and the library without it.
@@ -82,13 +91,18 @@ LEFT_OUT = {
 }
 
 
+# Rules that hardly any schedule misses: one that does, which is tried before all others.
+RARE = {"a second look is owed [12]": 3272, "a put-back is cleared only by who knew of it [22]": 1392}
+
+
 @pytest.mark.parametrize("rule", LEFT_OUT)
 def test_the_schedules_go_red_when_a_rule_is_left_out(redis, rule):
     whole, (line, instead) = library(), LEFT_OUT[rule]
     assert whole.count(line) >= 1, "the line of this rule reads otherwise now"
     redis.call("FUNCTION", "LOAD", "REPLACE", whole.replace(line, instead))
     try:
-        assert run(redis, range(1, int(os.environ.get("GK_SCHEDULES", "6000")))) is not None, "nobody noticed"
+        seeds = [RARE[rule]] if rule in RARE else []
+        assert run(redis, [*seeds, *range(1, int(os.environ.get("GK_SCHEDULES", "6000")))]) is not None, "nobody noticed"
     finally:
         redis.call("FUNCTION", "LOAD", "REPLACE", whole)
 
