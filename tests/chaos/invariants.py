@@ -191,7 +191,8 @@ def i8_the_number_never_falls(seen):
     return found
 
 
-OWNERLESS = ("meta", "log", "ctl", "held", "fetch", "same:", "due:", "lease:", "gate:", "hand:", "book:")
+OWNERLESS = ("meta", "log", "ctl", "held", "fetch", "same:", "due:", "lease:", "gate:", "hand:", "book:",
+             "screens:", "draws:", "seen:")
 
 
 def i9_at_rest(seen):
