@@ -10,6 +10,7 @@
 
 #include "core/alarm.h"
 #include "core/clock.h"
+#include "core/crash.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/moment.h"
@@ -98,6 +99,7 @@ static void on_part(struct store *store, const redisReply *reply, int error, con
         struct sight *sight = part->sight;
 
         (void) store;
+        crash_point("channeld/sight-noted");
         if (error || !reply_is(reply, 0, "ok")) {
                 if (!sight->failed)
                         tell(sight->daemon, !error && reply_is(reply, 0, "full") ? MESSAGE_SIGHT_FULL
@@ -148,6 +150,8 @@ static int ask_region(struct sight *sight, struct region *region, const json_t *
         }
         r = store_command(sight->daemon->store, &words, on_part, part);
         words_done(&words);
+        if (r >= 0)
+                crash_point_written(sight->daemon->store, "channeld/sight-written");
         if (r < 0)
                 free(part);
         return r;

@@ -18,7 +18,7 @@ from fair import Fair
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TITLE = re.compile(r"关于 (\S+) 的第 (\d+) 次通告")
-QUICK = {"wechat": {"poll": "200ms", "unclear": "300ms", "delete_reserve": "0"}, "onbon": {"refresh": "0s"}}
+QUICK = {"wechat": {"poll": "200ms", "unclear": "300ms", "delete_reserve": "0"}, "onbon": {"refresh": "0s", "ping": "200ms"}}
 
 
 def letters_of(n_documents, n_revisions):

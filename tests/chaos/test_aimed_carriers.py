@@ -12,7 +12,7 @@ SEED = int(os.environ.get("GONGKAI_SEED", "20261124"))
 
 STEPS = {
     "wechat": ("channeld/account-made", "channeld/book-written:2", "channeld/book-answered:4", "channeld/file-read", "channeld/upload-read"),
-    "onbon": ("channeld/tcp-sent:2", "channeld/tcp-answered:2"),
+    "onbon": ("channeld/tcp-sent:2", "channeld/tcp-answered:2", "channeld/sight-written:3", "channeld/sight-noted:3"),
     "mqtt": ("channeld/mqtt-connected", "channeld/mqtt-half-published:2", "channeld/mqtt-published:2", "channeld/mqtt-puback:3",
              "channeld/mqtt-confirmed:2"),
 }
