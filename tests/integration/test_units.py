@@ -1,6 +1,7 @@
 """`make install` and `make uninstall`, and the units as systemd 252 reads them."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -8,7 +9,8 @@ import pytest
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service",
-         "gongkai-channeld@portal.service"]
+         "gongkai-channeld@portal.service", "gongkai-emit@oa.service"]
+EXPOSURE = 12  # tenths: what `systemd-analyze security` may find open at most
 PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")}
 CONFIGURATION = "etc/gongkai/"
 
@@ -25,14 +27,14 @@ def files(root):
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
-def verify(root):
+def verify(root, units=None):
     """What systemd-analyze has to say, with stand-ins for the programs of other packages."""
     for name in ("usr/bin/redis-server", "bin/kill"):
         stand_in = root / name
         stand_in.parent.mkdir(parents=True, exist_ok=True)
         stand_in.write_text("#!/bin/sh\n")
         stand_in.chmod(0o755)
-    run = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}", *UNITS],
+    run = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}", *(units or UNITS)],
                          capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
 
@@ -59,10 +61,74 @@ def test_the_programs_know_where_their_configuration_was_installed(installed):
 
 def test_no_place_is_left_open_in_a_unit(installed):
     for unit in (installed / "lib/systemd/system").iterdir():
-        assert "@" not in unit.read_text().replace("gongkai-channeld@", ""), unit
+        assert not re.findall("@[A-Z]+@", unit.read_text()), unit
         for line in unit.read_text().splitlines():
             if line.startswith("Documentation=file:"):
                 assert (installed / line.split(":", 1)[1].lstrip("/")).is_file(), line
+
+
+def exposure(unit):
+    """What systemd finds open in a unit, in tenths, and what that is."""
+    run = subprocess.run(["systemd-analyze", "security", "--offline=true", str(unit)], capture_output=True, text=True)
+    found = re.search(r"exposure level for .*: (\d+)\.(\d)", run.stdout)
+    assert found, run.stdout + run.stderr
+    return int(found.group(1)) * 10 + int(found.group(2)), run.stdout
+
+
+def test_no_service_is_more_open_than_it_must_be(installed):
+    services = sorted((installed / "lib/systemd/system").glob("*.service"))
+    assert len(services) == 5
+    for service in services:
+        tenths, table = exposure(service)
+        assert tenths <= EXPOSURE, table
+
+
+@pytest.mark.parametrize("line", ["NoNewPrivileges=yes", "ProtectSystem=strict", "User=gongkai", "SystemCallFilter=@system-service"])
+def test_a_line_of_the_sandbox_that_is_lost_is_seen(copy, line):
+    path = copy / "lib/systemd/system/gongkai-publisherd.service"
+    assert line + "\n" in path.read_text()
+    path.write_text(path.read_text().replace(line + "\n", ""))
+    assert exposure(path)[0] > EXPOSURE
+
+
+def test_every_service_is_started_again_for_ever_and_at_once(installed):
+    for service in (installed / "lib/systemd/system").glob("*.service"):
+        text = service.read_text()
+        for line in ("Type=notify", "Restart=always", "RestartSec=100ms", "StartLimitIntervalSec=0", "PartOf=gongkai.target"):
+            assert line + "\n" in text, (service, line)
+        assert " alarm service %n\n" in text, service
+        assert "redis" in service.name or "\nWatchdogSec=" in text, service
+
+
+def test_another_redis_of_this_machine_is_one_drop_in_away(copy):
+    drop_in = copy / "etc/systemd/system/gongkai-.service.d/external-redis.conf"
+    drop_in.parent.mkdir(parents=True)
+    shutil.copy(copy / "usr/share/doc/gongkai/examples/external-redis.conf", drop_in)
+    (copy / "etc/systemd/system/gongkai-redis.service").symlink_to("/dev/null")
+    run = subprocess.run(["systemd-analyze", "cat-config", f"--root={copy}", "systemd/system/gongkai-.service.d/external-redis.conf"],
+                         capture_output=True, text=True)
+    assert "SupplementaryGroups=redis" in run.stdout + drop_in.read_text()
+    assert verify(copy, [unit for unit in UNITS if "redis" not in unit]) == (0, "")
+
+
+def test_the_journal_explains_what_a_person_must_act_on(installed, tmp_path):
+    for folder in ("usr/lib/systemd/catalog", "var/lib/systemd/catalog"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, alarm, word in (("gongkai.catalog", "警报", "处理"), ("gongkai.en.catalog", "alarm (", "mistake")):
+        catalog = installed / "usr/lib/systemd/catalog" / name
+        text = catalog.read_text()
+        entries = text.split("\n-- ")
+        assert len(entries) >= 20
+        ids = [entry.removeprefix("-- ").split("\n")[0] for entry in entries]
+        assert len(set(ids)) == len(ids) and all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+        opened = next(entry for entry in entries if entry.removeprefix("-- ").startswith("e51bf1eb3203b4f8ace02d460a38936a"))
+        assert alarm in opened and "@GONGKAI_ALARM@" in opened and "@GONGKAI_DO@" in opened
+        assert word in text and "{" not in text
+        shutil.copy(catalog, tmp_path / "usr/lib/systemd/catalog")
+    # systemd reads it: a text for all, and one for readers of English.
+    subprocess.run(["journalctl", "--update-catalog", f"--root={tmp_path}"], check=True, capture_output=True)
+    database = (tmp_path / "var/lib/systemd/catalog/database").read_bytes()
+    assert "全部没有解除的警报".encode() in database and b"All open alarms" in database
 
 
 def test_systemd_has_nothing_to_say_about_the_units(copy):
