@@ -171,8 +171,9 @@ check: ## install what the tests need, build with sanitizers, run all tests (15 
 	$(MAKE) $(jobs) all $(benches:build/%=build/%)
 	PYTHON=$(PYTHON) tests/run
 
-check-peers: ## tests against heavy real peers and tools: axe-core from npm
+check-peers: ## tests against heavy real peers and tools: axe-core from npm, a real boot of the packages
 	tools/install-packages build run demo test peers
+	$(MAKE) deb
 	$(MAKE) $(jobs) all
 	PYTHON=$(PYTHON) tests/run --peers
 

@@ -1,4 +1,5 @@
 """`make install` and `make uninstall`, and the units as systemd 252 reads them."""
+import ipaddress
 import os
 import pathlib
 import re
@@ -29,7 +30,7 @@ def files(root):
 
 def verify(root, units=None):
     """What systemd-analyze has to say, with stand-ins for the programs of other packages."""
-    for name in ("usr/bin/redis-server", "bin/kill"):
+    for name in ("usr/bin/redis-server", "bin/sh"):
         stand_in = root / name
         stand_in.parent.mkdir(parents=True, exist_ok=True)
         stand_in.write_text("#!/bin/sh\n")
@@ -98,6 +99,28 @@ def test_every_service_is_started_again_for_ever_and_at_once(installed):
             assert line + "\n" in text, (service, line)
         assert " alarm service %n\n" in text, service
         assert "redis" in service.name or "\nWatchdogSec=" in text, service
+
+
+def test_the_door_fetches_from_every_address_but_link_local_ones_and_multicast(installed):
+    unit = (installed / "lib/systemd/system/gongkai-publisherd.service").read_text()
+    allowed = [ipaddress.ip_network(one) for line in re.findall("^IPAddressAllow=(.*)", unit, re.M) for one in line.split()]
+    whole = [ipaddress.ip_network("0.0.0.0/0")]
+    for closed in ("169.254.0.0/16", "224.0.0.0/3"):
+        whole = [left for one in whole for left in (one.address_exclude(ipaddress.ip_network(closed))
+                                                    if ipaddress.ip_network(closed).subnet_of(one) else [one])]
+    assert list(ipaddress.collapse_addresses(one for one in allowed if one.version == 4)) == list(ipaddress.collapse_addresses(whole))
+    assert "IPAddressDeny=any\n" in unit
+
+
+def test_the_packages_are_built_with_what_the_tree_is_built_with():
+    needed = {line.split()[1] for line in (TREE / "packages.txt").read_text().splitlines() if line.startswith("build ")} - {"build-essential"}
+    control = (TREE / "debian" / "control").read_text()
+    named = re.search(r"^Build-Depends:(.*(?:\n .*)*)", control, re.M).group(1)
+    assert needed | {"debhelper-compat"} == {one.split()[0] for one in named.split(",")}
+    version = re.search(r"^VERSION := (\S+)", (TREE / "Makefile").read_text(), re.M).group(1)
+    assert (TREE / "debian" / "changelog").read_text().startswith(f"gongkai ({version})")
+    soname = re.search(r"^SONAME := libgongkai\.so\.(\d+)", (TREE / "Makefile").read_text(), re.M).group(1)
+    assert f"Package: libgongkai{soname}\n" in control
 
 
 def test_another_redis_of_this_machine_is_one_drop_in_away(copy):
