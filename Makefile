@@ -116,7 +116,7 @@ $(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
 
 # At the boot, before much else is there: it is linked with what it uses alone.
 $(BUILD)/gongkai-generator: $(BUILD)/systemd/generator.o $(patsubst %,$(BUILD)/core/%.o,buf conf files \
-	messages problems settings settings_value textfile unicode visible)
+	messages crash problems settings settings_value textfile unicode visible)
 	$(link)
 # The journal's message catalog, for `journalctl -x`: Chinese unless the reader's locale is English.
 $(BUILD)/systemd/catalog: $(BUILD)/systemd/catalog.o $(core)

@@ -2,11 +2,14 @@
 import ipaddress
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
 
 import pytest
+
+from hardening import said, weak_spots, without_cet
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service",
@@ -14,6 +17,7 @@ UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service"
 EXPOSURE = 12  # tenths: what `systemd-analyze security` may find open at most
 PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")}
 CONFIGURATION = "etc/gongkai/"
+AMD64 = platform.machine() == "x86_64"
 
 
 def make(*arguments):
@@ -123,6 +127,11 @@ def test_the_packages_are_built_with_what_the_tree_is_built_with():
     assert f"Package: libgongkai{soname}\n" in control
 
 
+def test_no_boot_waits_for_a_service_that_cannot_start(installed):
+    target = (installed / "lib/systemd/system/gongkai.target").read_text()
+    assert "DefaultDependencies=no\n" in target and "\nAfter=" not in target
+
+
 def test_another_redis_of_this_machine_is_one_drop_in_away(copy):
     drop_in = copy / "etc/systemd/system/gongkai-.service.d/external-redis.conf"
     drop_in.parent.mkdir(parents=True)
@@ -223,3 +232,42 @@ def test_below_usr_local_everything_has_its_place_too(installed, tmp_path):
     unit = (tmp_path / "usr/local/lib/systemd/system/gongkai-publisherd.service").read_text()
     assert "ExecStart=/usr/local/bin/gongkai-publisherd --config /usr/local/etc/gongkai/gongkai.conf" in unit
     assert (tmp_path / "usr/local/lib/sysusers.d/gongkai.conf").is_file()
+
+
+# -- the programs ------------------------------------------------------------------------------------------------
+
+
+def test_every_program_is_hardened(installed):
+    for name in sorted(PROGRAMS) + ["lib/systemd/system-generators/gongkai-generator"]:
+        assert weak_spots(installed / name) == [], name
+        assert not AMD64 or not without_cet(installed / name), name
+
+
+def test_large_frames_are_probed_so_that_no_stack_jumps_over_its_guard(installed):
+    if not AMD64:
+        pytest.skip("the probe is known for amd64 alone")
+    # How gcc writes one: orq $0x0,(%rsp); and clang: movq $0x0,(%rsp).
+    assert re.search(r"(orq|movq)\s+\$0x0,\(%rsp\)", said("objdump", "-d", "--no-show-raw-insn", installed / "usr/bin/gongkai-channeld"))
+
+
+def test_the_library_shows_its_own_names_alone_and_has_a_soname(installed):
+    library = installed / "usr/lib/libgongkai.so.1"
+    assert weak_spots(library, program=False) == []
+    assert "soname: [libgongkai.so.1]" in said("readelf", "-dW", library)
+    assert "NODLOPEN" not in said("readelf", "-dW", library)
+    shown = {line.split()[-1].split("@")[0] for line in said("nm", "-D", "--defined-only", library).splitlines()} - {"GONGKAI_1"}
+    declared = set(re.findall(r"\b(gongkai_[a-z_]+)\(", (TREE / "client" / "gongkai.h").read_text()))
+    assert shown and shown <= declared, shown - declared
+    assert {"gongkai_emitter_new", "gongkai_emit", "gongkai_spool_put"} <= shown
+
+
+def test_what_is_missing_would_be_seen(tmp_path):
+    source, program = tmp_path / "x.c", tmp_path / "x"
+    source.write_text('#include <stdio.h>\n#include <string.h>\nint main(int n, char **v) { char b[64]; memset(b, 0, sizeof b);\n'
+                      'snprintf(b, (size_t) n, "%s", v[0]); return printf("%s", b); }\n')
+    hard = ["-O2", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3", "-fstack-protector-strong", "-fPIE", "-pie", "-Wl,-z,relro,-z,now"]
+    for flags, weak in (([], []), (["-no-pie", "-fno-pie"], ["not position independent"]), (["-Wl,-z,execstack"], ["the stack may be executed"]),
+                        (["-Wl,-z,norelro"], ["no relro"]), (["-Wl,-z,lazy"], ["symbols are bound late"]),
+                        (["-fno-stack-protector"], ["no stack protector"]), (["-U_FORTIFY_SOURCE"], ["nothing is fortified"])):
+        subprocess.run(["gcc", *hard, *flags, str(source), "-o", str(program)], check=True, capture_output=True)
+        assert weak_spots(program) == weak, flags
