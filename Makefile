@@ -13,6 +13,7 @@ endif
 PYTHON ?= /usr/bin/python3
 SANITIZE ?=
 VERSION := 0.1.0
+SONAME := libgongkai.so.1
 
 .DEFAULT_GOAL := all
 goals := $(or $(MAKECMDGOALS),all)
@@ -31,8 +32,18 @@ warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-format-nonliteral -Wno-unused-parameter
 CFLAGS ?= -O2 -g
 ifeq ($(SANITIZE),)
-hardening := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
-link_hardening := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# As far as gcc 12 has it. What is undefined by the language is not left to the optimizer's fancy.
+hardening := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE \
+	-fno-strict-overflow -fno-delete-null-pointer-checks -fno-strict-aliasing -fno-common -fexceptions
+ifeq ($(filter clang%,$(notdir $(lastword $(CC)))),)
+hardening += -ftrivial-auto-var-init=zero
+endif
+machine := $(shell $(CC) -dumpmachine 2>/dev/null)
+ifneq ($(filter x86_64-%,$(machine)),)
+hardening += -fcf-protection=full
+endif
+library_hardening := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
+link_hardening := -pie $(library_hardening) -Wl,-z,nodlopen
 else
 hardening := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # gold, of the same package as the other linker, takes a third of its time.
@@ -42,7 +53,7 @@ override CFLAGS := -O1 -g
 hardening += -DGONGKAI_CRASHPOINTS
 endif
 all_cflags = -std=gnu11 $(CFLAGS) $(warnings) $(hardening) -I. -I$(BUILD) $(PKG_CFLAGS) -MMD -MP \
-	-D_GNU_SOURCE -DGONGKAI_VERSION='"$(VERSION)"' -DGONGKAI_CONFIG='"$(SYSCONFDIR)/gongkai/gongkai.conf"'
+	-D_GNU_SOURCE -DGONGKAI_VERSION='"$(VERSION)"' -DGONGKAI_CONFIG='"$(SYSCONFDIR)/gongkai/gongkai.conf"' -DGONGKAI_UNITDIR='"$(UNITDIR)"'
 
 # The rooms. Arrows point down only: daemons -> channels -> core -> libraries (tests/lint holds it).
 sources = $(filter-out %_test.c,$(wildcard $(addsuffix /*.c,$(1))))
@@ -59,20 +70,21 @@ ctl := $(call objects,ctl)
 but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
 
 programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-ledgerd \
-	$(BUILD)/gongkai-emit $(BUILD)/gongkaictl
+	$(BUILD)/gongkai-emit $(BUILD)/gongkaictl $(BUILD)/gongkai-generator
+catalogs := $(BUILD)/gongkai.catalog $(BUILD)/gongkai.en.catalog
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard core/*_test.c channels/*_test.c channels/*/*_test.c \
 	client/*_test.c daemons/*/*_test.c ctl/*_test.c))
 benches := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 shims := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/chaos/*.c))
 mutators := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 
-.PHONY: all help check check-peers demo bench soak storm-proof install uninstall clean format lint unit-tests \
+.PHONY: all help check check-peers deb demo bench soak storm-proof install uninstall clean format lint unit-tests \
 	test-programs shims
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
-all: $(programs) $(BUILD)/libgongkai.a ## build the programs into build/release
+all: $(programs) $(BUILD)/libgongkai.a $(if $(SANITIZE),,$(BUILD)/$(SONAME)) $(catalogs) ## build the programs into build/release
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -81,9 +93,9 @@ $(BUILD)/%.o: %.c
 # What the place of the configuration is compiled into is compiled anew when that place is another:
 # `make`, then `make install PREFIX=/usr`.
 $(BUILD)/place: FORCE
-	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
+	@mkdir -p $(@D); echo "$(SYSCONFDIR) $(UNITDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR) $(UNITDIR)" >$@
 FORCE:
-$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
+$(BUILD)/core/daemon.o $(BUILD)/systemd/generator.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: $(wildcard core/*.lua)
@@ -107,12 +119,32 @@ $(BUILD)/gongkai-emit: $(client) $(core)
 $(BUILD)/gongkaictl: $(ctl) $(call but_main,$(client)) $(core)
 	$(link)
 
+# At the boot, before much else is there: it is linked with what it uses alone.
+$(BUILD)/gongkai-generator: $(BUILD)/systemd/generator.o $(patsubst %,$(BUILD)/core/%.o,buf conf files \
+	messages crash problems settings settings_value textfile unicode visible)
+	$(link)
+# The journal's message catalog, for `journalctl -x`: Chinese unless the reader's locale is English.
+$(BUILD)/systemd/catalog: $(BUILD)/systemd/catalog.o $(core)
+	$(link)
+$(BUILD)/gongkai.catalog: $(BUILD)/systemd/catalog
+	$< zh >$@
+$(BUILD)/gongkai.en.catalog: $(BUILD)/systemd/catalog
+	$< en >$@
+
 # libgongkai for a county's own programs: one object that shows nothing but gongkai_*.
 libgongkai_objects := $(filter-out $(BUILD)/client/emit_%.o,$(call but_main,$(client))) \
 	$(patsubst %,$(BUILD)/core/%.o,buf clock crash digest keys)
 $(BUILD)/libgongkai.a: $(libgongkai_objects)
 	@echo "  AR      $@"; ld -r -o $(BUILD)/libgongkai.o $^ && \
 	objcopy -w --keep-global-symbol='gongkai_*' $(BUILD)/libgongkai.o && rm -f $@ && ar rcs $@ $(BUILD)/libgongkai.o
+
+# The same as a shared library, whose name changes only when a program built with an older one would break.
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $< (pic)"; $(CC) $(filter-out -fPIE,$(all_cflags)) -fPIC -c $< -o $@
+$(BUILD)/$(SONAME): $(patsubst $(BUILD)/%,$(BUILD)/pic/%,$(libgongkai_objects)) client/libgongkai.map
+	@echo "  LINK    $@"; $(CC) $(CFLAGS) $(filter-out -fPIE,$(hardening)) -shared -Wl,-soname,$(SONAME) \
+	-Wl,--version-script=client/libgongkai.map -Wl,-z,defs $(library_hardening) $(filter %.o,$^) -o $@ $(PKG_LIBS)
 
 # A unit test sees its own room's objects without main, and every room below.
 below = $(if $(filter core/%,$1),,$(if $(filter daemons/channeld/%,$1),$(channels),\
@@ -144,8 +176,9 @@ check: ## install what the tests need, build with sanitizers, run all tests (15 
 	$(MAKE) $(jobs) all $(benches:build/%=build/%)
 	PYTHON=$(PYTHON) tests/run
 
-check-peers: ## tests against heavy real peers and tools: axe-core from npm
+check-peers: ## tests against heavy real peers and tools: axe-core from npm, a real boot of the packages
 	tools/install-packages build run demo test peers
+	$(MAKE) deb
 	$(MAKE) $(jobs) all
 	PYTHON=$(PYTHON) tests/run --peers
 
@@ -177,6 +210,11 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 uninstall: ## take away what install put there; keeps configuration and data
 	tools/install-tree --remove "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(UNITDIR)"
 
+deb: ## build Debian packages into build/deb
+	tools/install-packages build run deb
+	$(MAKE) $(jobs) PREFIX=/usr all
+	tools/make-deb
+
 format: ## clang-format over the C files
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
@@ -186,4 +224,4 @@ lint: ## the house rules that a machine can check
 clean: ## remove build/
 	rm -rf build
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/pic/*/*.d)

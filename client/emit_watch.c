@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -249,9 +250,25 @@ static int wait_for_work(const struct watch *watch, int bells, int64_t until_ms)
         return poll(items, ELEMENTS(items), wait_ms) < 0 && errno != EINTR ? -errno : 0;
 }
 
+/* For systemd: that a round of work was done, and what is under way. Elsewhere nothing. */
+static void tell_systemd(const struct watch *watch, size_t *told) {
+        char *status freed_by(freep) = NULL;
+        char count[24];
+
+        (void) sd_notify(0, "WATCHDOG=1");
+        if (watch->n == *told)
+                return;
+        *told = watch->n;
+        (void) snprintf(count, sizeof(count), "%zu", watch->n);
+        status = say(MESSAGE_EMIT_WATCH_STATUS, "folder", watch->path, "count", count, NULL);
+        if (status)
+                (void) sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+}
+
 /* Until a signal ends the process: every step may be the last, nothing is lost by it. */
 static int watch_for_ever(struct watch *watch, int bells) {
         int64_t look_at_ms = 0;
+        size_t told = SIZE_MAX;
 
         for (;;) {
                 int64_t now_ms = clock_boot_ms();
@@ -266,6 +283,8 @@ static int watch_for_ever(struct watch *watch, int bells) {
                         r = gongkai_emitter_dispatch(watch->emitter);
                 if (r == 0)
                         r = step(watch, now_ms, &unsettled);
+                if (r == 0)
+                        tell_systemd(watch, &told);
                 if (r == 0) {
                         if (looked)
                                 look_at_ms = now_ms + WATCH_LOOK_MS;

@@ -260,3 +260,12 @@ void alarm_clear(enum alarm alarm, const char *subject) {
                 alarm_clear(ALARM_TOO_MANY, "alarms");
         errno = saved_errno;
 }
+
+void alarm_clear_of_others(enum alarm alarm, const char *subject) {
+        char *name freed_by(freep) = alarm_file_name(alarm_code(alarm), subject);
+        struct slot *slot = name ? slot_of(name) : NULL;
+
+        if (slot)
+                slot->last_ms = 0; /* nothing that we remember of it counts */
+        alarm_clear(alarm, subject);
+}

@@ -50,6 +50,8 @@ void alarm_end(void);
  * identity. The pairs fill the holes of its sentences. Strings may be anything; NULL is "". */
 __attribute__((sentinel)) void alarm_raise(enum alarm alarm, const char *subject, ...);
 void alarm_clear(enum alarm alarm, const char *subject);
+/* The same for an alarm that other processes raise: looks at the disk each time. */
+void alarm_clear_of_others(enum alarm alarm, const char *subject);
 
 /* -- reading ----------------------------------------------------------------------------------- */
 

@@ -25,7 +25,7 @@ static bool stderr_is_journal;
 
 static const char *const field_names[] = { "channel", "region", "document", "event",  "revision",
                                            "attempt", "code",   "emitter",  "source", "alarm",
-                                           "subject" };
+                                           "subject", "do" };
 
 /* systemd.exec(5), $JOURNAL_STREAM: "device:inode" of the stream that it made. A shell may since
  * have sent stderr elsewhere, so the numbers are compared with what stderr is now. */

@@ -5,7 +5,7 @@
  *         log_say(LOG_NOTICE, MESSAGE_CHANNEL_PAUSED, "channel", name, "reason", reason, NULL);
  *
  * The pairs fill the sentence, and those with a name in this list are also journal fields:
- * channel, region, document, event, revision, attempt, code, emitter, source, alarm, subject
+ * channel, region, document, event, revision, attempt, code, emitter, source, alarm, subject, do
  * (GONGKAI_CHANNEL=...).
  * MESSAGE_ID is derived from the message's name. Control, bidi and line-breaking characters in
  * values are made visible. */

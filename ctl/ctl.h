@@ -106,6 +106,7 @@ int command_channel_login(struct ctl *ctl);
 int command_channel_preview(struct ctl *ctl);
 int command_alarm_list(struct ctl *ctl);
 int command_alarm_ack(struct ctl *ctl);
+int command_alarm_service(struct ctl *ctl); /* service.c */
 int command_dead_list(struct ctl *ctl);
 int command_dead_show(struct ctl *ctl);
 int command_dead_replay(struct ctl *ctl);

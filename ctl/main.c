@@ -38,6 +38,7 @@ static const struct {
         { "dead", "drop", command_dead_drop },
         { "alarm", "list", command_alarm_list },
         { "alarm", "ack", command_alarm_ack },
+        { "alarm", "service", command_alarm_service },
         { "rejected", "list", command_rejected_list },
         { "rejected", "show", command_rejected_show },
         { "rejected", "retry", command_rejected_retry },

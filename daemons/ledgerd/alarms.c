@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/moment.h"
 #include "daemons/ledgerd/alarms_parts.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
         MOST_AT_ONCE = 4, /* an outage of everything starts no hundred programs */
         AGAIN_MS = 15000, /* after a failure, doubled each time */
         AGAIN_MOST_MS = 600000,
+        SERVICE_QUIET_MS = 600000, /* a service that did not fail for so long runs well */
 };
 
 static const char *const way_names[N_WAYS] = { "command", "channel" };
@@ -184,6 +186,17 @@ static void want(struct alarms *alarms, const char *name, enum way way, const ch
 
 /* -- looking ------------------------------------------------------------------------------------------- */
 
+/* That a service failed is told by systemd; that it runs well since, nobody tells. */
+static bool is_long_over(const json_t *alarm) {
+        const char *code = json_string_value(json_object_get(alarm, "code"));
+        const char *last = json_string_value(json_object_get(alarm, "last"));
+        int64_t last_ms;
+
+        return code && strcmp(code, alarm_code(ALARM_SERVICE)) == 0 &&
+               (!last || moment_parse(last, &last_ms, NULL) < 0 ||
+                clock_now_ms() - last_ms >= SERVICE_QUIET_MS);
+}
+
 static int look_at_open(const char *name, void *userdata) {
         struct alarms *alarms = userdata;
         json_t *alarm = NULL, *ack = NULL, *sent;
@@ -191,6 +204,12 @@ static int look_at_open(const char *name, void *userdata) {
 
         if (alarm_file_read(alarms->folder, name, ".json", &alarm) < 0)
                 return 0; /* just gone: its .sent comes next; or broken: who raised it writes it anew */
+        if (is_long_over(alarm)) {
+                alarm_clear_of_others(ALARM_SERVICE,
+                                      json_string_value(json_object_get(alarm, "subject")));
+                json_decref(alarm);
+                return 0;
+        }
         acked = alarm_file_read(alarms->folder, name, ".ack", &ack) == 0 &&
                 json_equal(json_object_get(ack, "first"), json_object_get(alarm, "first"));
         sent = sent_of(alarms, name, alarm);

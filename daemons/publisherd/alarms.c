@@ -223,6 +223,10 @@ void alarms_begin(struct publisherd *daemon) {
                             strerror(-r), NULL);
         else
                 alarm_clear(ALARM_STATE_UNWRITABLE, "alarms");
+        if (configuration_has_region(daemon->configuration, "000000"))
+                alarm_raise(ALARM_REGION_UNSET, "regions", NULL);
+        else
+                alarm_clear(ALARM_REGION_UNSET, "regions");
         /* Another program's, or of a run before: the document's next revision closes it. */
         json_array_foreach(open, i, alarm) {
                 const char *code = json_string_value(json_object_get(alarm, "code"));
