@@ -24,7 +24,7 @@ libraries := libzmq hiredis libcurl libsystemd jansson libcrypto libssl libmosqu
 # cmark-gfm's extensions come without a pkg-config file of their own.
 ifneq ($(needs_build),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(libraries) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(libraries) 2>/dev/null) -lcmark-gfm-extensions
+PKG_LIBS := $(shell pkg-config --libs $(libraries) 2>/dev/null) -lcmark-gfm-extensions -lm
 endif
 
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -54,12 +54,13 @@ client := $(call objects,client)
 publisherd := $(call objects,daemons/publisherd)
 channeld := $(call objects,daemons/channeld)
 ledgerd := $(call objects,daemons/ledgerd)
+consoled := $(call objects,daemons/consoled)
 ctl := $(call objects,ctl)
 
 but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
 
 programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-ledgerd \
-	$(BUILD)/gongkai-emit $(BUILD)/gongkaictl
+	$(BUILD)/gongkai-consoled $(BUILD)/gongkai-emit $(BUILD)/gongkaictl
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard core/*_test.c channels/*_test.c channels/*/*_test.c \
 	client/*_test.c daemons/*/*_test.c ctl/*_test.c))
 benches := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
@@ -83,11 +84,13 @@ $(BUILD)/%.o: %.c
 $(BUILD)/place: FORCE
 	@mkdir -p $(@D); echo "$(SYSCONFDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR)" >$@
 FORCE:
-$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
+$(BUILD)/core/daemon.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(consoled) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: $(wildcard core/*.lua)
 $(BUILD)/core/ledger_db.o: $(wildcard core/ledger_*.sql)
+$(filter $(BUILD)/daemons/consoled/%,$(consoled)): $(wildcard daemons/consoled/*/*) \
+	$(wildcard daemons/consoled/*.sql)
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
 	$(wildcard channels/$(room)/*/*)))
 
@@ -101,6 +104,8 @@ $(BUILD)/gongkai-publisherd: $(publisherd) $(core)
 $(BUILD)/gongkai-channeld: $(channeld) $(channels) $(core)
 	$(link)
 $(BUILD)/gongkai-ledgerd: $(ledgerd) $(core)
+	$(link)
+$(BUILD)/gongkai-consoled: $(consoled) $(core)
 	$(link)
 $(BUILD)/gongkai-emit: $(client) $(core)
 	$(link)

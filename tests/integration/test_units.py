@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service",
+UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service", "gongkai-consoled.service",
          "gongkai-channeld@portal.service"]
-PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")}
+PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-consoled", "gongkai-emit", "gongkaictl")}
 CONFIGURATION = "etc/gongkai/"
 
 
