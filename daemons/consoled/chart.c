@@ -6,7 +6,7 @@
 #include "core/template.h"
 
 /* In units of the picture, which is then as wide as there is room. */
-enum { WIDE = 640, HIGH = 190, LEFT = 44, TOP = 10, BOTTOM = 24, SPARK_WIDE = 120, SPARK_HIGH = 24 };
+enum { WIDE = 640, HIGH = 190, LEFT = 44, RIGHT = 12, TOP = 10, BOTTOM = 24, SPARK_WIDE = 120, SPARK_HIGH = 24 };
 enum { ROW = 34, NAME_WIDE = 168, SCALE_WIDE = 380, WAITS_WIDE = 680 };
 #define LEAST_S 0.1
 #define MOST_S 259200.0
@@ -74,7 +74,7 @@ static void bar(struct buf *buf, const struct chart_bar *one, int64_t most, doub
 
 void chart_bars(struct buf *buf, const struct chart *chart, const struct chart_bar *bars, size_t n) {
         int64_t top = chart_ceiling(greatest(bars, n));
-        double foot = HIGH - BOTTOM, high = HIGH - TOP - BOTTOM, step = n > 0 ? (double) (WIDE - LEFT) / (double) n : 1;
+        double foot = HIGH - BOTTOM, high = HIGH - TOP - BOTTOM, step = n > 0 ? (double) (WIDE - LEFT - RIGHT) / (double) n : 1;
 
         buf_str(buf, "<figure class=\"chart\">");
         open_picture(buf, "bars", WIDE, HIGH, chart->summary);

@@ -115,7 +115,7 @@ char *page_span(int64_t ms) {
                 message = MESSAGE_CONSOLE_AGO_MINUTES;
                 n = ms / MINUTE;
         }
-        if (ms > 0 && ms < 10 * SECOND)
+        if (ms > 0 && ms < 10 * SECOND && ms % SECOND)
                 (void) snprintf(count, sizeof(count), "%.1f", (double) ms / SECOND);
         else
                 (void) snprintf(count, sizeof(count), "%lld", (long long) (n > 0 ? n : 0));

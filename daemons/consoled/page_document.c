@@ -52,7 +52,7 @@ static int add_history(const struct ledger_row *row, void *userdata) {
 
         set_text(json, "channel", *row->channel ? page_channel_title(history->request, row->channel) : "");
         set_text(json, "sentence", row->sentence);
-        set_text(json, "code", comes_in ? "" : row->code);
+        set_text(json, "code", comes_in || strcmp(row->code, "done") == 0 ? "" : row->code);
         set_text(json, "event", comes_in ? row->event : "");
         set_text(json, "url", page_outside(row->url));
         set_text(json, "who", comes_in ? row->source : is_of_person(row) && strlen(row->extra) < WHO_MOST ? row->extra : "");

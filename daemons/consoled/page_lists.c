@@ -192,13 +192,13 @@ void page_held(struct request *request, const char *rest) {
 }
 
 /* Codes only: the sentences may repeat what is wrong, and that is nobody's who only looks here. */
-static json_t *codes_of(const json_t *errors) {
+static json_t *codes_of(const json_t *codes) {
         struct buf buf freed_by(buf_done) = { 0 };
-        const json_t *error;
+        const json_t *code;
         size_t i;
 
-        json_array_foreach(errors, i, error)
-                buf_fmt(&buf, "%s%s %s", i > 0 ? "; " : "", text_of(error, "path"), text_of(error, "code"));
+        json_array_foreach(codes, i, code)
+                buf_fmt(&buf, "%s%s", i > 0 ? ", " : "", json_is_string(code) ? json_string_value(code) : "");
         return json_string(buf_text(&buf));
 }
 
@@ -212,7 +212,7 @@ static void rejected_answered(struct request *request, const json_t *answer) {
                 (void) json_array_append_new(
                         rows, json_pack("{s:o, s:s, s:s, s:o, s:o, s:o}", "at", time_of(row), "document",
                                         text_of(row, "document"), "source", text_of(row, "source"), "reasons",
-                                        codes_of(json_object_get(row, "errors")), "times",
+                                        codes_of(json_object_get(row, "codes")), "times",
                                         page_count(json_integer_value(json_object_get(row, "times"))), "number",
                                         page_count(json_integer_value(json_object_get(row, "number")))));
         (void) json_object_set_new(context, "has_rows", json_boolean(json_array_size(rows) > 0));

@@ -199,6 +199,22 @@ static int64_t late(const struct standing *standing) {
         return n;
 }
 
+/* Without an alarm (yet), and still a person's: what is held, and what nothing but a person can send. */
+static void add_todos(json_t *context, const json_t *figures) {
+        const enum message mine[] = { MESSAGE_CONSOLE_FIGURE_HELD, MESSAGE_CONSOLE_FIGURE_DEAD };
+        json_t *todos = json_array(), *figure;
+        size_t i;
+
+        json_array_foreach(figures, i, figure)
+                for (size_t k = 0; k < ELEMENTS(mine); k++)
+                        if (strcmp(json_string_value(json_object_get(figure, "label")), page_word(mine[k])) == 0 &&
+                            strcmp(json_string_value(json_object_get(figure, "class")), "none") != 0)
+                                (void) json_array_append(todos, figure);
+        (void) json_object_set_new(context, "calm", json_boolean(json_array_size(todos) == 0 &&
+                                                                 json_array_size(json_object_get(context, "alarms")) == 0));
+        (void) json_object_set_new(context, "todos", todos);
+}
+
 static json_t *figures_of(struct request *request) {
         static const struct {
                 const char *state, *class;
@@ -243,6 +259,7 @@ void page_overview(struct request *request, const char *rest) {
         (void) json_object_set_new(context, "parts", parts);
         (void) alarms_into(request, context, ALARMS_MOST);
         (void) json_object_set_new(context, "figures", figures_of(request));
+        add_todos(context, json_object_get(context, "figures"));
         (void) json_object_set_new(context, "channels", channel_rows(request, NULL));
         charts_published(request, context, NULL);
         charts_waits(request, context, NULL);
