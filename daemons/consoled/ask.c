@@ -49,7 +49,8 @@ static void asked_freep(struct asked **asked) {
 }
 
 static void answered(struct asked *asked) {
-        json_t *answer = asked->in.len > 0 ? json_loadb(asked->in.data, asked->in.len, 0, NULL) : NULL;
+        json_t *answer =
+                asked->in.len > 0 ? json_loadb(asked->in.data, asked->in.len, 0, NULL) : NULL;
 
         asked->on_answer(answer, asked->userdata);
         json_decref(answer);
@@ -71,8 +72,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 /* 1: there is more to be sent. */
 static int send_some(struct asked *asked) {
         while (asked->n_sent < asked->out.len) {
-                ssize_t n = send(asked->fd, asked->out.data + asked->n_sent, asked->out.len - asked->n_sent,
-                                 MSG_NOSIGNAL);
+                ssize_t n = send(asked->fd, asked->out.data + asked->n_sent,
+                                 asked->out.len - asked->n_sent, MSG_NOSIGNAL);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -120,7 +121,8 @@ static int reach(const char *path) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        /* On a unix socket this succeeds or fails at once; a full queue is EAGAIN, and a failure here. */
+        /* On a unix socket this succeeds or fails at once; a full queue is EAGAIN, and a failure
+         * here. */
         if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
                 int r = -errno;
 
@@ -150,8 +152,8 @@ int ask_publisherd(struct consoled *daemon, json_t *question, ask_fn *on_answer,
                 return asked->fd;
         r = sd_event_add_io(daemon->event, &asked->io, asked->fd, EPOLLIN | EPOLLOUT, on_io, asked);
         if (r >= 0)
-                r = sd_event_add_time_relative(daemon->event, &asked->timer, CLOCK_BOOTTIME, PATIENCE_USEC, 10000,
-                                               on_timer, asked);
+                r = sd_event_add_time_relative(daemon->event, &asked->timer, CLOCK_BOOTTIME,
+                                               PATIENCE_USEC, 10000, on_timer, asked);
         if (r < 0)
                 return r;
         asked->next = daemon->asks;

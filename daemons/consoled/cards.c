@@ -17,13 +17,18 @@ EMBED(cards_sql, "daemons/consoled/cards.sql");
 enum { VERSION = 1, BUSY_MS = 200 };
 
 static const char *const sql[N_CARDS_STATEMENTS] = {
-        [FIND_CARD] = "SELECT id, region, document, first_at, last_at, state, revision, title, number, publisher,"
+        [FIND_CARD] = "SELECT id, region, document, first_at, last_at, state, revision, title, "
+                      "number, publisher,"
                       " item, accepted FROM card WHERE document = ?1 AND region = ?2",
-        [ADD_CARD] = "INSERT INTO card (id, region, document, first_at, last_at, state, accepted, revision, title,"
-                     " number, publisher, item) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        [SET_CARD] = "UPDATE card SET last_at = ?5, state = ?6, accepted = ?7, revision = ?8, title = ?9, number = ?10,"
+        [ADD_CARD] = "INSERT INTO card (id, region, document, first_at, last_at, state, accepted, "
+                     "revision, title,"
+                     " number, publisher, item) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                     "?11, ?12)",
+        [SET_CARD] = "UPDATE card SET last_at = ?5, state = ?6, accepted = ?7, revision = ?8, "
+                     "title = ?9, number = ?10,"
                      " publisher = ?11, item = ?12 WHERE id = ?1",
-        [ADD_WORDS] = "INSERT INTO words (rowid, title, number, document, publisher) VALUES (?1, ?2, ?3, ?4, ?5)",
+        [ADD_WORDS] = "INSERT INTO words (rowid, title, number, document, publisher) VALUES (?1, "
+                      "?2, ?3, ?4, ?5)",
         [END_WORDS] = "INSERT INTO words (words, rowid, title, number, document, publisher)"
                       " VALUES ('delete', ?1, ?2, ?3, ?4, ?5)",
         [ADD_EMBARGO] = "INSERT OR REPLACE INTO embargo (event, at) VALUES (?1, ?2)",
@@ -62,11 +67,13 @@ int cards_error(struct cards *cards) {
 }
 
 int cards_run(struct cards *cards, const char *text) {
-        return sqlite3_exec(cards->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : cards_error(cards);
+        return sqlite3_exec(cards->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                            : cards_error(cards);
 }
 
 int cards_prepare(struct cards *cards, const char *text, sqlite3_stmt **ret) {
-        return sqlite3_prepare_v2(cards->db, text, -1, ret, NULL) == SQLITE_OK ? 0 : cards_error(cards);
+        return sqlite3_prepare_v2(cards->db, text, -1, ret, NULL) == SQLITE_OK ? 0
+                                                                               : cards_error(cards);
 }
 
 void cards_statement_freep(sqlite3_stmt **statement) {
@@ -79,7 +86,7 @@ const char *cards_text(sqlite3_stmt *statement, int column) {
         return text ? text : "";
 }
 
-/* -- opening -------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static void close_file(struct cards *cards) {
         for (int i = 0; i < N_CARDS_STATEMENTS; i++) {
@@ -131,12 +138,15 @@ static int open_file(struct cards *cards) {
         int r;
 
         if (sqlite3_open_v2(cards->path, &cards->db,
-                            SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+                            SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                            NULL) != SQLITE_OK)
                 return cards_error(cards);
         (void) sqlite3_busy_timeout(cards->db, BUSY_MS);
         /* What a power cut takes is read anew from the ledger. */
-        r = cards_run(cards, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                             "PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -16384");
+        r = cards_run(
+                cards,
+                "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                "PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -16384");
         if (r == 0)
                 r = make_tables(cards);
         for (int i = 0; r == 0 && i < N_CARDS_STATEMENTS; i++)
@@ -205,10 +215,10 @@ int64_t cards_seq(const struct cards *cards) {
         return cards->seq;
 }
 
-/* -- reading -------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static void card_from(sqlite3_stmt *statement, struct card *ret) {
-        *ret = (struct card) {
+        *ret = (struct card){
                 .id = sqlite3_column_int64(statement, 0),
                 .region = cards_text(statement, 1),
                 .document = cards_text(statement, 2),
@@ -223,7 +233,8 @@ static void card_from(sqlite3_stmt *statement, struct card *ret) {
         };
 }
 
-static int each_card(struct cards *cards, sqlite3_stmt *statement, card_fn *on_card, void *userdata) {
+static int each_card(struct cards *cards, sqlite3_stmt *statement, card_fn *on_card,
+                     void *userdata) {
         struct card card;
         int step, r = 0;
 
@@ -236,15 +247,16 @@ static int each_card(struct cards *cards, sqlite3_stmt *statement, card_fn *on_c
         return r;
 }
 
-/* Documents come in the order of their cards, but two regions' logs may be copied a little later than
- * one another: the bounds of a time are looked up, and what is near them is compared. */
+/* Documents come in the order of their cards, but two regions' logs may be copied a little later
+ * than one another: the bounds of a time are looked up, and what is near them is compared. */
 static int64_t bound_of(struct cards *cards, int64_t at_ms, bool upper) {
         enum { NEAR_MS = 600000 };
         sqlite3_stmt *statement freed_by(cards_statement_freep) = NULL;
         int64_t id = upper ? INT64_MAX : 0;
 
         if (at_ms <= 0 ||
-            cards_prepare(cards, "SELECT id FROM card WHERE first_at >= ?1 ORDER BY first_at, id LIMIT 1",
+            cards_prepare(cards,
+                          "SELECT id FROM card WHERE first_at >= ?1 ORDER BY first_at, id LIMIT 1",
                           &statement) < 0)
                 return id;
         (void) sqlite3_bind_int64(statement, 1, upper ? at_ms + NEAR_MS : at_ms - NEAR_MS);
@@ -253,23 +265,30 @@ static int64_t bound_of(struct cards *cards, int64_t at_ms, bool upper) {
         return INT64_MAX; /* nothing came as late */
 }
 
-int cards_find(struct cards *cards, const struct card_wish *wish, card_fn *on_card, void *userdata) {
-#define COLUMNS                                                                                      \
-        "SELECT card.id, card.region, card.document, first_at, last_at, state, revision, card.title,"  \
+int cards_find(struct cards *cards, const struct card_wish *wish, card_fn *on_card,
+               void *userdata) {
+#define COLUMNS                                                                                    \
+        "SELECT card.id, card.region, card.document, first_at, last_at, state, revision, "         \
+        "card.title,"                                                                              \
         " card.number, card.publisher, item FROM "
-#define REST                                                                                         \
-        " (?2 = '' OR region = ?2) AND (?3 = '' OR state = ?3) AND first_at >= ?4 AND first_at < ?5"    \
+#define REST                                                                                       \
+        " (?2 = '' OR region = ?2) AND (?3 = '' OR state = ?3) AND first_at >= ?4 AND first_at < " \
+        "?5"                                                                                       \
         " AND card.id >= ?6 AND card.id < ?7"
         sqlite3_stmt *statement freed_by(cards_statement_freep) = NULL;
         bool by_words = wish->query && *wish->query, by_state = wish->state && *wish->state;
         int64_t upper = bound_of(cards, wish->to_ms, true);
         int r = cards_prepare(
                 cards,
-                by_words ? COLUMNS "words JOIN card ON card.id = words.rowid WHERE words MATCH ?1 AND words.rowid >= ?6"
-                                   " AND words.rowid < ?7 AND" REST " ORDER BY words.rowid DESC LIMIT ?8"
-                : by_state ? COLUMNS "card INDEXED BY card_state WHERE ?1 IS ?1 AND state = ?3 AND" REST
-                                     " ORDER BY card.id DESC LIMIT ?8"
-                           : COLUMNS "card WHERE ?1 IS ?1 AND" REST " ORDER BY card.id DESC LIMIT ?8",
+                by_words ? COLUMNS "words JOIN card ON card.id = words.rowid WHERE words MATCH ?1 "
+                                   "AND words.rowid >= ?6"
+                                   " AND words.rowid < ?7 AND" REST
+                                   " ORDER BY words.rowid DESC LIMIT ?8"
+                : by_state ? COLUMNS
+                        "card INDEXED BY card_state WHERE ?1 IS ?1 AND state = ?3 AND" REST
+                        " ORDER BY card.id DESC LIMIT ?8"
+                           : COLUMNS "card WHERE ?1 IS ?1 AND" REST
+                                     " ORDER BY card.id DESC LIMIT ?8",
                 &statement);
 
         if (r < 0)
@@ -285,7 +304,8 @@ int cards_find(struct cards *cards, const struct card_wish *wish, card_fn *on_ca
         return each_card(cards, statement, on_card, userdata);
 }
 
-int cards_one(struct cards *cards, const char *region, const char *document, card_fn *on_card, void *userdata) {
+int cards_one(struct cards *cards, const char *region, const char *document, card_fn *on_card,
+              void *userdata) {
         sqlite3_stmt *find = cards->statements[FIND_CARD];
         struct card card;
         int step, r;
@@ -305,7 +325,9 @@ int cards_one(struct cards *cards, const char *region, const char *document, car
 int cards_count(struct cards *cards, int64_t *ret) {
         sqlite3_stmt *statement freed_by(cards_statement_freep) = NULL;
         /* Cards are counted as they are made: counting a million takes as long as reading them. */
-        int r = cards_prepare(cards, "SELECT n FROM tally WHERE channel = '' AND what = 99 AND at = 0", &statement);
+        int r = cards_prepare(cards,
+                              "SELECT n FROM tally WHERE channel = '' AND what = 99 AND at = 0",
+                              &statement);
 
         if (r < 0)
                 return r;
@@ -313,15 +335,18 @@ int cards_count(struct cards *cards, int64_t *ret) {
         return 0;
 }
 
-int cards_tallies(struct cards *cards, const char *channel, int what_from, int what_to, int64_t at_from,
-                  int64_t at_to, tally_fn *on_tally, void *userdata) {
+int cards_tallies(struct cards *cards, const char *channel, int what_from, int what_to,
+                  int64_t at_from, int64_t at_to, tally_fn *on_tally, void *userdata) {
         sqlite3_stmt *statement freed_by(cards_statement_freep) = NULL;
-        int step, r = cards_prepare(cards,
-                                    channel ? "SELECT channel, what, at, n FROM tally WHERE channel = ?1 AND what"
-                                              " BETWEEN ?2 AND ?3 AND at BETWEEN ?4 AND ?5"
-                                            : "SELECT channel, what, at, n FROM tally WHERE ?1 IS NULL AND what"
-                                              " BETWEEN ?2 AND ?3 AND at BETWEEN ?4 AND ?5",
-                                    &statement);
+        int step,
+                r = cards_prepare(
+                        cards,
+                        channel ? "SELECT channel, what, at, n FROM tally WHERE channel = ?1 AND "
+                                  "what"
+                                  " BETWEEN ?2 AND ?3 AND at BETWEEN ?4 AND ?5"
+                                : "SELECT channel, what, at, n FROM tally WHERE ?1 IS NULL AND what"
+                                  " BETWEEN ?2 AND ?3 AND at BETWEEN ?4 AND ?5",
+                        &statement);
 
         if (r < 0)
                 return r;
@@ -332,7 +357,8 @@ int cards_tallies(struct cards *cards, const char *channel, int what_from, int w
         (void) sqlite3_bind_int64(statement, 5, at_to);
         while ((step = sqlite3_step(statement)) == SQLITE_ROW)
                 if (on_tally(cards_text(statement, 0), sqlite3_column_int(statement, 1),
-                             sqlite3_column_int64(statement, 2), sqlite3_column_int64(statement, 3), userdata) != 0)
+                             sqlite3_column_int64(statement, 2), sqlite3_column_int64(statement, 3),
+                             userdata) != 0)
                         return 0;
         return step == SQLITE_DONE ? 0 : cards_error(cards);
 }

@@ -13,9 +13,9 @@
 #include "daemons/consoled/terms.h"
 
 const char *const cards_states[] = {
-        "accepted", "held", "released", "refused", "published", "withdrawn", "ended", "restored", "superseded",
-        "attempted", "confirmed", "uncertain", "deferred", "parked", "dead", "dropped", "replayed", "missing",
-        "verified", "at_risk", "overdue",
+        "accepted", "held",       "released",  "refused",   "published", "withdrawn", "ended",
+        "restored", "superseded", "attempted", "confirmed", "uncertain", "deferred",  "parked",
+        "dead",     "dropped",    "replayed",  "missing",   "verified",  "at_risk",   "overdue",
 };
 const size_t n_cards_states = ELEMENTS(cards_states);
 
@@ -56,7 +56,7 @@ int64_t cards_event_ms(const char *ulid) {
         return ms;
 }
 
-/* -- counts --------------------------------------------------------------------------------------------- */
+/* -- counts ------------------------------------------------------------------------------------ */
 
 void cards_drop_cells(struct cards *cards) {
         for (size_t i = 0; i < CELL_SLOTS; i++)
@@ -68,7 +68,8 @@ void cards_drop_cells(struct cards *cards) {
                 }
 }
 
-static int count(struct cards *cards, const char *channel, int what, int64_t at, int64_t n, bool sets) {
+static int count(struct cards *cards, const char *channel, int what, int64_t at, int64_t n,
+                 bool sets) {
         uint64_t hash = (uint64_t) what * 31 + (uint64_t) at * 2654435761u;
         struct cell *cell;
 
@@ -120,7 +121,7 @@ static int write_cells(struct cards *cards) {
         return r;
 }
 
-/* -- a document's card ---------------------------------------------------------------------------------- */
+/* -- a document's card ------------------------------------------------------------------------- */
 
 struct draft {
         bool known;
@@ -173,7 +174,8 @@ static int draft_find(struct cards *cards, const struct ledger_row *row, struct 
 }
 
 static int write_words(struct cards *cards, const struct draft *draft, bool away) {
-        const char *const texts[] = { draft->title, draft->number, draft->document, draft->publisher };
+        const char *const texts[] = { draft->title, draft->number, draft->document,
+                                      draft->publisher };
         sqlite3_stmt *statement = cards->statements[away ? END_WORDS : ADD_WORDS];
         struct buf terms[ELEMENTS(texts)] = { 0 };
         int r = 0;
@@ -211,7 +213,7 @@ static int write_card(struct cards *cards, const struct draft *draft) {
         return step_done(cards, statement);
 }
 
-/* -- what an event says --------------------------------------------------------------------------------- */
+/* -- what an event says ------------------------------------------------------------------------ */
 
 static const char *text_of(const json_t *json, const char *name) {
         const char *text = json_string_value(json_object_get(json, name));
@@ -232,10 +234,12 @@ static int note_publisher(struct draft *draft, const json_t *publisher) {
 }
 
 static bool is_for_all(const json_t *data) {
-        const json_t *openness = json_object_get(data, "openness"), *audience = json_object_get(data, "audience");
+        const json_t *openness = json_object_get(data, "openness"),
+                     *audience = json_object_get(data, "audience");
         const char *text = json_string_value(openness);
 
-        return (!openness || (text && strcmp(text, "proactive") == 0)) && !json_object_get(audience, "groups");
+        return (!openness || (text && strcmp(text, "proactive") == 0)) &&
+               !json_object_get(audience, "groups");
 }
 
 static int forget_content(struct draft *draft) {
@@ -270,8 +274,8 @@ static int note_publication(struct cards *cards, const struct ledger_row *row, c
         return r;
 }
 
-static int note_accepted(struct cards *cards, struct ledger_reader *reader, const struct ledger_row *row,
-                         struct draft *draft) {
+static int note_accepted(struct cards *cards, struct ledger_reader *reader,
+                         const struct ledger_row *row, struct draft *draft) {
         char *bytes freed_by(freep) = NULL;
         json_t *event = NULL;
         const json_t *data;
@@ -293,7 +297,8 @@ static int note_accepted(struct cards *cards, struct ledger_reader *reader, cons
 }
 
 /* What came in, or what a person decided: no channel's. */
-static int note_document(struct cards *cards, struct ledger_reader *reader, const struct ledger_row *row) {
+static int note_document(struct cards *cards, struct ledger_reader *reader,
+                         const struct ledger_row *row) {
         struct draft draft freed_by(draft_done) = { 0 }, before freed_by(draft_done) = { 0 };
         bool same;
         int r = draft_find(cards, row, &draft);
@@ -311,7 +316,8 @@ static int note_document(struct cards *cards, struct ledger_reader *reader, cons
                 r = set(&draft.state, *draft.accepted ? draft.accepted : "refused");
         else if (!draft.known)
                 return 0;
-        same = draft.known && strcmp(draft.title, before.title) == 0 && strcmp(draft.number, before.number) == 0 &&
+        same = draft.known && strcmp(draft.title, before.title) == 0 &&
+               strcmp(draft.number, before.number) == 0 &&
                strcmp(draft.publisher, before.publisher) == 0;
         if (r == 0 && draft.known && !same)
                 r = write_words(cards, &before, true);
@@ -324,7 +330,7 @@ static int note_document(struct cards *cards, struct ledger_reader *reader, cons
         return r;
 }
 
-/* -- what became of it ---------------------------------------------------------------------------------- */
+/* -- what became of it ------------------------------------------------------------------------- */
 
 static int64_t wanted_since(struct cards *cards, const struct ledger_row *row) {
         sqlite3_stmt *find = cards->statements[FIND_EMBARGO];
@@ -338,7 +344,8 @@ static int64_t wanted_since(struct cards *cards, const struct ledger_row *row) {
 }
 
 static int note_published(struct cards *cards, const struct ledger_row *row) {
-        int64_t since = wanted_since(cards, row), took = row->at_ms > since ? row->at_ms - since : 0;
+        int64_t since = wanted_since(cards, row),
+                took = row->at_ms > since ? row->at_ms - since : 0;
         int bucket = (int) cards_wait(took);
         int r = count(cards, row->channel, TALLY_HOUR_PUBLISHED, cards_hour(row->at_ms), 1, false);
 
@@ -346,15 +353,19 @@ static int note_published(struct cards *cards, const struct ledger_row *row) {
         if (since < 0)
                 return r;
         r = r < 0 ? r : count(cards, row->channel, TALLY_WAIT + bucket, 0, 1, false);
-        r = r < 0 ? r : count(cards, row->channel, TALLY_WAIT_DAY + bucket, cards_day(row->at_ms), 1, false);
+        r = r < 0 ? r
+                  : count(cards, row->channel, TALLY_WAIT_DAY + bucket, cards_day(row->at_ms), 1,
+                          false);
         return r < 0 ? r : count(cards, row->channel, TALLY_WAIT_SUM_MS, 0, took, false);
 }
 
-static int note_row(struct cards *cards, struct ledger_reader *reader, const struct ledger_row *row) {
-        bool confirmed = strcmp(row->state, "attempted") == 0 && strcmp(row->code, "confirmed") == 0;
+static int note_row(struct cards *cards, struct ledger_reader *reader,
+                    const struct ledger_row *row) {
+        bool confirmed =
+                strcmp(row->state, "attempted") == 0 && strcmp(row->code, "confirmed") == 0;
         const char *state = confirmed ? "confirmed" : row->state;
-        bool failed = !confirmed && (strcmp(state, "attempted") == 0 || strcmp(state, "uncertain") == 0 ||
-                                     strcmp(state, "dead") == 0);
+        bool failed = !confirmed && (strcmp(state, "attempted") == 0 ||
+                                     strcmp(state, "uncertain") == 0 || strcmp(state, "dead") == 0);
         int r = 0;
 
         if (!*row->document) /* a pause, a breaker */
@@ -371,7 +382,7 @@ static int note_row(struct cards *cards, struct ledger_reader *reader, const str
         return r;
 }
 
-/* -- a slice -------------------------------------------------------------------------------------------- */
+/* -- a slice ----------------------------------------------------------------------------------- */
 
 struct slice {
         struct cards *cards;
@@ -390,7 +401,8 @@ static int on_row(const struct ledger_row *row, void *userdata) {
         if (cards->seq > 0 && slice->n == 0) {
                 /* The last one that we have read: is it still the same? */
                 slice->n = 1;
-                slice->other = row->seq != cards->seq || memcmp(row->hash, cards->hash, LEDGER_HASH) != 0;
+                slice->other =
+                        row->seq != cards->seq || memcmp(row->hash, cards->hash, LEDGER_HASH) != 0;
                 return slice->other;
         }
         if (slice->n++ >= slice->most ||
@@ -414,9 +426,11 @@ static int write_mark(struct cards *cards) {
         return step_done(cards, mark);
 }
 
-int cards_follow(struct cards *cards, struct ledger_reader *reader, size_t most_rows, int64_t most_ms,
-                 bool *ret_anew) {
-        struct slice slice = { cards, reader, 0, most_rows, clock_boot_ms() + most_ms, false, false };
+int cards_follow(struct cards *cards, struct ledger_reader *reader, size_t most_rows,
+                 int64_t most_ms, bool *ret_anew) {
+        struct slice slice = {
+                cards, reader, 0, most_rows, clock_boot_ms() + most_ms, false, false
+        };
         int64_t began = cards->seq;
         unsigned char hash[LEDGER_HASH];
         int r = cards_run(cards, "BEGIN IMMEDIATE");

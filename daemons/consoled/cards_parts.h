@@ -7,8 +7,19 @@
 #include "core/buf.h"
 #include "daemons/consoled/cards.h"
 
-enum cards_statement { FIND_CARD, ADD_CARD, SET_CARD, ADD_WORDS, END_WORDS, ADD_EMBARGO, FIND_EMBARGO, ADD_TALLY,
-                       SET_TALLY, SET_MARK, N_CARDS_STATEMENTS };
+enum cards_statement {
+        FIND_CARD,
+        ADD_CARD,
+        SET_CARD,
+        ADD_WORDS,
+        END_WORDS,
+        ADD_EMBARGO,
+        FIND_EMBARGO,
+        ADD_TALLY,
+        SET_TALLY,
+        SET_MARK,
+        N_CARDS_STATEMENTS
+};
 
 /* Counts of a slice, before they are written in one go. */
 enum { CELL_SLOTS = 1024, CHANNEL_TEXT = 40 };

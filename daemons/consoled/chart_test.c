@@ -16,7 +16,7 @@ static void names_cannot_become_marks(void **state) {
         struct buf buf = { 0 };
 
         (void) state;
-        chart_bars(&buf, &(struct chart) { bad, bad, bad }, bars, 1);
+        chart_bars(&buf, &(struct chart){ bad, bad, bad }, bars, 1);
         chart_spark(&buf, bad, bars, 1);
         chart_waits(&buf, waits, 1, ticks);
         assert_null(strstr(buf_text(&buf), "<script"));
@@ -26,7 +26,9 @@ static void names_cannot_become_marks(void **state) {
 }
 
 static void what_there_is_is_seen_however_little(void **state) {
-        const struct chart_bar bars[] = { { 100000, 0, "", NULL }, { 1, 0, "", NULL }, { 0, 0, "", NULL } };
+        const struct chart_bar bars[] = { { 100000, 0, "", NULL },
+                                          { 1, 0, "", NULL },
+                                          { 0, 0, "", NULL } };
         struct buf buf = { 0 };
 
         (void) state;
@@ -38,8 +40,9 @@ static void what_there_is_is_seen_however_little(void **state) {
 }
 
 static void an_axis_ends_at_a_round_number(void **state) {
-        static const int64_t rows[][2] = { { 0, 1 }, { 1, 1 }, { 2, 2 }, { 3, 5 }, { 6, 10 }, { 10, 10 }, { 11, 20 },
-                                           { 999, 1000 }, { 123456, 200000 } };
+        static const int64_t rows[][2] = { { 0, 1 },   { 1, 1 },      { 2, 2 },
+                                           { 3, 5 },   { 6, 10 },     { 10, 10 },
+                                           { 11, 20 }, { 999, 1000 }, { 123456, 200000 } };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++)
@@ -52,13 +55,15 @@ static void a_share_is_found_between_its_bounds(void **state) {
                 int64_t counts[4];
                 double share, seconds;
         } rows[] = {
-                { { 0, 0, 0, 0 }, 0.5, 0 },    { { 10, 0, 0, 0 }, 0.5, 0.5 }, { { 5, 5, 0, 0 }, 0.5, 1 },
-                { { 5, 5, 0, 0 }, 0.75, 5.5 }, { { 0, 0, 4, 0 }, 1, 60 },     { { 0, 0, 0, 7 }, 0.9, 60 },
+                { { 0, 0, 0, 0 }, 0.5, 0 }, { { 10, 0, 0, 0 }, 0.5, 0.5 },
+                { { 5, 5, 0, 0 }, 0.5, 1 }, { { 5, 5, 0, 0 }, 0.75, 5.5 },
+                { { 0, 0, 4, 0 }, 1, 60 },  { { 0, 0, 0, 7 }, 0.9, 60 },
         };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++)
-                assert_true(fabs(chart_quantile(bounds, 3, rows[i].counts, rows[i].share) - rows[i].seconds) < 1e-9);
+                assert_true(fabs(chart_quantile(bounds, 3, rows[i].counts, rows[i].share) -
+                                 rows[i].seconds) < 1e-9);
 }
 
 int main(void) {

@@ -1,14 +1,13 @@
-/* gongkai-consoled: a window on the county for those who run it. It reads, and changes nothing. Where a
- * fact comes from:
+/* gongkai-consoled: a window on the county for those who run it. It reads, and changes nothing.
+ * Where a fact comes from:
  *
  *   the store    every 5 s, by read-only commands (pulse.c)
  *   publisherd   its control socket, as gongkaictl asks it (ask.c)
- *   the ledger   read in place; what a page needs by words or by the hour stands in an index of our own
- *                that follows the ledger (cards.c)
- *   alarms       their files
+ *   the ledger   read in place; what a page needs by words or by the hour stands in an index of our
+ * own that follows the ledger (cards.c) alarms       their files
  *
- * Every page is made for one request from what is known then; one that needs an answer of publisherd's
- * waits for it. */
+ * Every page is made for one request from what is known then; one that needs an answer of
+ * publisherd's waits for it. */
 #ifndef DAEMONS_CONSOLED_CONSOLED_H
 #define DAEMONS_CONSOLED_CONSOLED_H
 

@@ -18,17 +18,21 @@
 enum {
         TICK_MS = 500,
         PULSE_MS = 2000,
-        SLICE_ROWS = 20000, SLICE_MS = 25, /* a page waits no longer than that for the index */
-        REST_MS = 25,       /* the other half of the time is for pages, and for everybody else */
+        SLICE_ROWS = 20000,
+        SLICE_MS = 25, /* a page waits no longer than that for the index */
+        REST_MS = 25,  /* the other half of the time is for pages, and for everybody else */
         CARDS_AGAIN_MS = 60000,
 };
 
-/* -- the index follows the ledger ------------------------------------------------------------------------ */
+/* -- the index follows the ledger -------------------------------------------------------------- */
 
 static void cards_failed(struct consoled *daemon) {
         log_say(LOG_WARNING, MESSAGE_CONSOLED_CARDS_FAILED, "path",
-                daemon->cards && cards_path(daemon->cards) ? cards_path(daemon->cards) : "cards.db", "reason",
-                daemon->cards && *cards_words(daemon->cards) ? cards_words(daemon->cards) : strerror(ENOMEM), NULL);
+                daemon->cards && cards_path(daemon->cards) ? cards_path(daemon->cards) : "cards.db",
+                "reason",
+                daemon->cards && *cards_words(daemon->cards) ? cards_words(daemon->cards)
+                                                             : strerror(ENOMEM),
+                NULL);
         daemon->cards = cards_free(daemon->cards);
         daemon->cards_again_ms = clock_boot_ms() + CARDS_AGAIN_MS;
 }
@@ -53,14 +57,15 @@ static bool follow(struct consoled *daemon) {
                 return false;
         r = cards_follow(daemon->cards, reader, SLICE_ROWS, SLICE_MS, &anew);
         if (anew)
-                log_say(LOG_NOTICE, MESSAGE_CONSOLED_CARDS_ANEW, "path", cards_path(daemon->cards), NULL);
+                log_say(LOG_NOTICE, MESSAGE_CONSOLED_CARDS_ANEW, "path", cards_path(daemon->cards),
+                        NULL);
         /* A ledger that is busy or cannot be read is ledgerd's to tell. */
         if (r < 0 && *cards_words(daemon->cards))
                 cards_failed(daemon);
         return r > 0;
 }
 
-/* -- every so often -------------------------------------------------------------------------------------- */
+/* -- every so often ---------------------------------------------------------------------------- */
 
 static void tell_status(struct consoled *daemon) {
         const struct standing *standing = &daemon->standing;
@@ -71,8 +76,9 @@ static void tell_status(struct consoled *daemon) {
         (void) snprintf(seq, sizeof(seq), "%lld", (long long) at);
         (void) snprintf(last, sizeof(last), "%lld", (long long) standing->n_rows);
         (void) snprintf(count, sizeof(count), "%llu", (unsigned long long) daemon->n_answers);
-        text = daemon->reading ? say(MESSAGE_CONSOLED_STATUS_READING, "seq", seq, "last", last, NULL)
-                               : say(MESSAGE_CONSOLED_STATUS, "seq", seq, "count", count, NULL);
+        text = daemon->reading
+                       ? say(MESSAGE_CONSOLED_STATUS_READING, "seq", seq, "last", last, NULL)
+                       : say(MESSAGE_CONSOLED_STATUS, "seq", seq, "count", count, NULL);
         if (text)
                 (void) sd_notifyf(0, "STATUS=%s", text);
 }
@@ -90,7 +96,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                 tell_status(daemon);
         }
         daemon->reading = follow(daemon);
-        r = sd_event_source_set_time_relative(source, UINT64_C(1000) * (daemon->reading ? REST_MS : TICK_MS));
+        r = sd_event_source_set_time_relative(
+                source, UINT64_C(1000) * (daemon->reading ? REST_MS : TICK_MS));
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -101,15 +108,16 @@ static void on_state(struct store *store, bool up, const char *reason, void *use
         if (daemon->stopping)
                 return;
         if (up)
-                log_say(LOG_INFO, MESSAGE_REDIS_BACK, "address", daemon->configuration->main.redis_socket, NULL);
+                log_say(LOG_INFO, MESSAGE_REDIS_BACK, "address",
+                        daemon->configuration->main.redis_socket, NULL);
         else if (!daemon->store_told)
-                log_say(LOG_WARNING, MESSAGE_REDIS_AWAY, "address", daemon->configuration->main.redis_socket, "reason",
-                        reason, NULL);
+                log_say(LOG_WARNING, MESSAGE_REDIS_AWAY, "address",
+                        daemon->configuration->main.redis_socket, "reason", reason, NULL);
         daemon->store_told = !up;
         daemon->pulse_at_ms = 0;
 }
 
-/* -- starting and stopping ------------------------------------------------------------------------------- */
+/* -- starting and stopping --------------------------------------------------------------------- */
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         struct consoled *daemon = userdata;
@@ -122,7 +130,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         return sd_event_exit(daemon->event, 0);
 }
 
-/* Which channels there are, and under which names it is asked. Sockets, paths and the address wait for a restart. */
+/* Which channels there are, and under which names it is asked. Sockets, paths and the address wait
+ * for a restart. */
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         struct consoled *daemon = userdata;
         struct configuration *configuration = NULL;
@@ -131,7 +140,8 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
         (void) source;
         (void) info;
         (void) sd_notify(0, "RELOADING=1");
-        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration, &catalogue) < 0)
+        if (daemon_load(daemon->configuration->main.path, NULL, NULL, false, &configuration,
+                        &catalogue) < 0)
                 log_say(LOG_ERR, MESSAGE_RELOAD_FAILED, NULL);
         else {
                 pulse_forget(daemon->pulse);
@@ -153,20 +163,22 @@ static int consoled_run(struct consoled *daemon) {
         if (!daemon->ledger_path)
                 return -ENOMEM;
         if (r >= 0)
-                r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick, daemon);
+                r = sd_event_add_time(daemon->event, &daemon->tick, CLOCK_BOOTTIME, 0, 0, on_tick,
+                                      daemon);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(daemon->tick, true);
         if (r >= 0)
                 r = pulse_new(daemon, &daemon->pulse);
         if (r >= 0)
-                r = store_new(daemon->event, config->redis_socket, config->redis_timeout_ms, on_state, daemon,
-                              &daemon->store);
+                r = store_new(daemon->event, config->redis_socket, config->redis_timeout_ms,
+                              on_state, daemon, &daemon->store);
         if (r >= 0)
                 r = server_open(daemon);
         if (r < 0)
                 return r;
         (void) sd_notify(0, "READY=1");
-        log_say(LOG_INFO, MESSAGE_CONSOLED_STARTED, "version", GONGKAI_VERSION, "address", config->console_listen, NULL);
+        log_say(LOG_INFO, MESSAGE_CONSOLED_STARTED, "version", GONGKAI_VERSION, "address",
+                config->console_listen, NULL);
         return sd_event_loop(daemon->event);
 }
 
@@ -200,7 +212,8 @@ int main(int argc, char **argv) {
 
         if (r >= 0)
                 return r;
-        r = daemon_load(arguments.config, NULL, NULL, arguments.check, &daemon.configuration, &catalogue);
+        r = daemon_load(arguments.config, NULL, NULL, arguments.check, &daemon.configuration,
+                        &catalogue);
         (void) catalogue_free(catalogue);
         if (r >= 0 && arguments.check)
                 daemon_say_config_ok(arguments.config);

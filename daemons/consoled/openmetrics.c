@@ -54,7 +54,8 @@ void metric_number(struct buf *buf, double value) {
 }
 
 /* With one more pair at the end, or NULL. */
-static void write_labels(struct buf *buf, const struct labels *labels, const char *name, const char *value) {
+static void write_labels(struct buf *buf, const struct labels *labels, const char *name,
+                         const char *value) {
         const char *before = "{";
 
         for (size_t i = 0; labels && i < 8 && labels->pairs[i]; i += 2) {
@@ -71,8 +72,8 @@ static void write_labels(struct buf *buf, const struct labels *labels, const cha
                 buf_char(buf, '}');
 }
 
-static void sample(struct buf *buf, const char *name, const char *suffix, const struct labels *labels,
-                   double value) {
+static void sample(struct buf *buf, const char *name, const char *suffix,
+                   const struct labels *labels, double value) {
         buf_str(buf, name);
         buf_str(buf, suffix);
         write_labels(buf, labels, NULL, NULL);
@@ -81,7 +82,8 @@ static void sample(struct buf *buf, const char *name, const char *suffix, const 
         buf_char(buf, '\n');
 }
 
-void metric_add(struct buf *buf, const struct metric *metric, const struct labels *labels, double value) {
+void metric_add(struct buf *buf, const struct metric *metric, const struct labels *labels,
+                double value) {
         static const char *const suffixes[] = { "", "_total", NULL, "_info" };
 
         assert(metric->type != METRIC_HISTOGRAM);
@@ -99,7 +101,8 @@ void metric_histogram(struct buf *buf, const struct metric *metric, const struct
 
                 n += counts[i];
                 if (i < n_bounds) /* a float: 1 is written 1.0 */
-                        (void) snprintf(bound, sizeof(bound), bounds[i] == floor(bounds[i]) ? "%.1f" : "%.10g",
+                        (void) snprintf(bound, sizeof(bound),
+                                        bounds[i] == floor(bounds[i]) ? "%.1f" : "%.10g",
                                         bounds[i]);
                 buf_fmt(buf, "%s_bucket", metric->name);
                 write_labels(buf, labels, "le", i < n_bounds ? bound : "+Inf");

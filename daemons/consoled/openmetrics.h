@@ -1,6 +1,7 @@
-/* Writing OpenMetrics 1.0 (the OpenMetrics specification, 1.0.0, 2020-11): families with their TYPE, UNIT and HELP,
- * samples with escaped labels, "# EOF". Names are given without the suffixes that a type demands; the
- * caller writes a family whole, one after the other. Broken promises of the caller end in assert(). */
+/* Writing OpenMetrics 1.0 (the OpenMetrics specification, 1.0.0, 2020-11): families with their
+ * TYPE, UNIT and HELP, samples with escaped labels, "# EOF". Names are given without the suffixes
+ * that a type demands; the caller writes a family whole, one after the other. Broken promises of
+ * the caller end in assert(). */
 #ifndef DAEMONS_CONSOLED_OPENMETRICS_H
 #define DAEMONS_CONSOLED_OPENMETRICS_H
 
@@ -25,8 +26,10 @@ struct labels {
 
 void metric_begin(struct buf *buf, const struct metric *metric);
 /* A counter's sample gets _total, an info's _info. */
-void metric_add(struct buf *buf, const struct metric *metric, const struct labels *labels, double value);
-/* counts[i]: how many were within bounds[i] and not within the one before; counts[n_bounds]: more. */
+void metric_add(struct buf *buf, const struct metric *metric, const struct labels *labels,
+                double value);
+/* counts[i]: how many were within bounds[i] and not within the one before; counts[n_bounds]: more.
+ */
 void metric_histogram(struct buf *buf, const struct metric *metric, const struct labels *labels,
                       const double *bounds, size_t n_bounds, const int64_t *counts, double sum);
 void metric_end(struct buf *buf);

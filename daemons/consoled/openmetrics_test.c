@@ -14,13 +14,15 @@ static void is(struct buf *buf, const char *expected) {
 }
 
 static void a_family_says_what_it_is(void **state) {
-        static const struct metric due = { "gongkai_due_documents", METRIC_GAUGE, NULL, "What is \"due\" \\ now." };
-        static const struct metric age = { "gongkai_oldest_seconds", METRIC_GAUGE, "seconds", "Age." };
+        static const struct metric due = { "gongkai_due_documents", METRIC_GAUGE, NULL,
+                                           "What is \"due\" \\ now." };
+        static const struct metric age = { "gongkai_oldest_seconds", METRIC_GAUGE, "seconds",
+                                           "Age." };
         struct buf buf = { 0 };
 
         (void) state;
         metric_begin(&buf, &due);
-        metric_add(&buf, &due, &(struct labels) { { "channel", "portal" } }, 3);
+        metric_add(&buf, &due, &(struct labels){ { "channel", "portal" } }, 3);
         metric_add(&buf, &due, NULL, 0.5);
         metric_begin(&buf, &age);
         metric_end(&buf);
@@ -40,9 +42,10 @@ static void counters_and_infos_have_their_suffix(void **state) {
         struct buf buf = { 0 };
 
         (void) state;
-        metric_add(&buf, &events, &(struct labels) { { "outcome", "held" } }, 7);
-        metric_add(&buf, &build, &(struct labels) { { "version", "1", "lang", "c" } }, 1);
-        is(&buf, "gongkai_events_total{outcome=\"held\"} 7\ngongkai_build_info{version=\"1\",lang=\"c\"} 1\n");
+        metric_add(&buf, &events, &(struct labels){ { "outcome", "held" } }, 7);
+        metric_add(&buf, &build, &(struct labels){ { "version", "1", "lang", "c" } }, 1);
+        is(&buf, "gongkai_events_total{outcome=\"held\"} "
+                 "7\ngongkai_build_info{version=\"1\",lang=\"c\"} 1\n");
 }
 
 static void a_label_cannot_leave_its_quotes(void **state) {
@@ -60,19 +63,21 @@ static void a_label_cannot_leave_its_quotes(void **state) {
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 struct buf buf = { 0 };
 
-                metric_add(&buf, &one, &(struct labels) { { "l", rows[i].value } }, 1);
+                metric_add(&buf, &one, &(struct labels){ { "l", rows[i].value } }, 1);
                 is(&buf, rows[i].written);
         }
 }
 
 static void a_histogram_adds_up(void **state) {
-        static const struct metric wait = { "gongkai_wait_seconds", METRIC_HISTOGRAM, "seconds", "Wait." };
+        static const struct metric wait = { "gongkai_wait_seconds", METRIC_HISTOGRAM, "seconds",
+                                            "Wait." };
         static const double bounds[] = { 0.25, 1, 60 };
         const int64_t counts[] = { 2, 0, 3, 1 };
         struct buf buf = { 0 };
 
         (void) state;
-        metric_histogram(&buf, &wait, &(struct labels) { { "channel", "sms" } }, bounds, 3, counts, 91.5);
+        metric_histogram(&buf, &wait, &(struct labels){ { "channel", "sms" } }, bounds, 3, counts,
+                         91.5);
         is(&buf, "gongkai_wait_seconds_bucket{channel=\"sms\",le=\"0.25\"} 2\n"
                  "gongkai_wait_seconds_bucket{channel=\"sms\",le=\"1.0\"} 2\n"
                  "gongkai_wait_seconds_bucket{channel=\"sms\",le=\"60.0\"} 5\n"
@@ -85,8 +90,14 @@ static void numbers_are_written_as_the_format_has_them(void **state) {
         static const struct {
                 double value;
                 const char *text;
-        } rows[] = { { 0, "0" }, { -3, "-3" }, { 1764425101.5, "1764425101.5" }, { 1e18, "1e+18" },
-                     { 0.001, "0.001" }, { INFINITY, "+Inf" }, { -INFINITY, "-Inf" }, { NAN, "NaN" } };
+        } rows[] = { { 0, "0" },
+                     { -3, "-3" },
+                     { 1764425101.5, "1764425101.5" },
+                     { 1e18, "1e+18" },
+                     { 0.001, "0.001" },
+                     { INFINITY, "+Inf" },
+                     { -INFINITY, "-Inf" },
+                     { NAN, "NaN" } };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {

@@ -35,13 +35,20 @@ EMBED(console_trouble_table, "daemons/consoled/templates/trouble_table.mustache"
 static const struct {
         const char *name, *text;
 } templates[] = {
-        { "head", console_head },         { "foot", console_foot },
-        { "alarm", console_alarm },       { "alarms", console_alarms },
-        { "channel", console_channel },   { "channel_table", console_channel_table },
-        { "channels", console_channels }, { "document", console_document },
-        { "documents", console_documents }, { "held", console_held },
-        { "missing", console_missing },   { "overview", console_overview },
-        { "rejected", console_rejected }, { "trouble", console_trouble },
+        { "head", console_head },
+        { "foot", console_foot },
+        { "alarm", console_alarm },
+        { "alarms", console_alarms },
+        { "channel", console_channel },
+        { "channel_table", console_channel_table },
+        { "channels", console_channels },
+        { "document", console_document },
+        { "documents", console_documents },
+        { "held", console_held },
+        { "missing", console_missing },
+        { "overview", console_overview },
+        { "rejected", console_rejected },
+        { "trouble", console_trouble },
         { "trouble_table", console_trouble_table },
 };
 
@@ -56,7 +63,7 @@ static const char *template_named(const char *name, void *userdata) {
         return NULL;
 }
 
-/* -- words ---------------------------------------------------------------------------------------------- */
+/* -- words ------------------------------------------------------------------------------------- */
 
 const char *page_word(enum message message) {
         return message_template(message, messages_language());
@@ -77,8 +84,9 @@ static json_t *all_words(enum language language) {
                 made[language] = json_object();
                 for (enum message m = 0; m < N_MESSAGES; m++)
                         if (strncmp(message_name(m), prefix, strlen(prefix)) == 0)
-                                (void) json_object_set_new(made[language], message_name(m) + strlen(prefix),
-                                                           json_string(message_template(m, language)));
+                                (void) json_object_set_new(
+                                        made[language], message_name(m) + strlen(prefix),
+                                        json_string(message_template(m, language)));
         }
         return json_incref(made[language]);
 }
@@ -205,16 +213,18 @@ const char *page_document_state(const char *state, const char **ret_chip) {
 }
 
 const char *page_outside(const char *url) {
-        return url && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) ? url : NULL;
+        return url && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) ? url
+                                                                                            : NULL;
 }
 
 const char *page_channel_title(const struct request *request, const char *name) {
-        const struct channel_config *channel = configuration_channel(request->daemon->configuration, name);
+        const struct channel_config *channel =
+                configuration_channel(request->daemon->configuration, name);
 
         return channel && channel->title ? channel->title : name;
 }
 
-/* -- addresses ------------------------------------------------------------------------------------------- */
+/* -- addresses --------------------------------------------------------------------------------- */
 
 const char *page_argument(const struct request *request, const char *name) {
         const char *value = json_string_value(json_object_get(request->query, name));
@@ -281,7 +291,7 @@ static json_t *other_href(const struct request *request) {
         return json_string(buf_text(&buf));
 }
 
-/* -- a page ---------------------------------------------------------------------------------------------- */
+/* -- a page ------------------------------------------------------------------------------------ */
 
 static const struct {
         const char *path;
@@ -312,7 +322,8 @@ static json_t *navigation_of(struct request *request, const char *place) {
 
         for (size_t i = 0; i < ELEMENTS(navigation); i++) {
                 int64_t n = count_beside(request, navigation[i].path);
-                json_t *entry = json_pack("{s:o, s:s, s:b}", "href", page_href(request, navigation[i].path, NULL), "label",
+                json_t *entry = json_pack("{s:o, s:s, s:b}", "href",
+                                          page_href(request, navigation[i].path, NULL), "label",
                                           page_word(navigation[i].title), "here",
                                           strcmp(place, navigation[i].path) == 0);
 
@@ -332,7 +343,8 @@ static json_t *county_of(const struct request *request) {
                 char code[7];
 
                 (void) snprintf(code, sizeof(code), "%.6s", configuration->main.regions.items[i]);
-                buf_fmt(&buf, "%s%s", i > 0 ? " " : "", configuration_region_name(configuration, code));
+                buf_fmt(&buf, "%s%s", i > 0 ? " " : "",
+                        configuration_region_name(configuration, code));
         }
         if (configuration->main.regions.n > MOST)
                 buf_str(&buf, " …");
@@ -340,21 +352,25 @@ static json_t *county_of(const struct request *request) {
 }
 
 json_t *page_context(struct request *request, const char *place, const char *heading) {
-        return json_pack("{s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:b, s:i, s:o}", "t", all_words(request->language),
-                         "county", county_of(request), "heading", heading, "nav", navigation_of(request, place), "lang",
-                         request->language == ENGLISH ? "?lang=en" : "", "other", other_href(request), "now",
-                         page_second(clock_now_ms()), "english", request->language == ENGLISH, "refresh", REFRESH_S,
-                         "troubles", json_array());
+        return json_pack("{s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:b, s:i, s:o}", "t",
+                         all_words(request->language), "county", county_of(request), "heading",
+                         heading, "nav", navigation_of(request, place), "lang",
+                         request->language == ENGLISH ? "?lang=en" : "", "other",
+                         other_href(request), "now", page_second(clock_now_ms()), "english",
+                         request->language == ENGLISH, "refresh", REFRESH_S, "troubles",
+                         json_array());
 }
 
 void page_render(struct request *request, const char *name, json_t *context) {
-        struct template template = { template_named(name, NULL), ESCAPE_HTML, template_named, NULL };
+        struct template template = { template_named(name, NULL), ESCAPE_HTML, template_named,
+                                     NULL };
         struct template_error error = { 0 };
         int r = context ? template_render(&template, context, &request->body, &error) : -ENOMEM;
 
         if (r < 0) {
                 request->body.error = r;
-                log_say(LOG_ERR, MESSAGE_DAEMON_FAILED, "reason", error.sentence ? error.sentence : strerror(-r), NULL);
+                log_say(LOG_ERR, MESSAGE_DAEMON_FAILED, "reason",
+                        error.sentence ? error.sentence : strerror(-r), NULL);
         }
         template_error_done(&error);
         json_decref(context);
@@ -364,7 +380,8 @@ void page_missing(struct request *request) {
         json_t *context = page_context(request, "", page_word(MESSAGE_CONSOLE_MISSING));
 
         request->status = 404;
-        (void) json_object_set_new(context, "sentence", json_string(page_word(MESSAGE_CONSOLE_MISSING_HINT)));
+        (void) json_object_set_new(context, "sentence",
+                                   json_string(page_word(MESSAGE_CONSOLE_MISSING_HINT)));
         (void) json_object_del(context, "refresh");
         page_render(request, "missing", context);
 }
@@ -383,14 +400,17 @@ void page_make(struct request *request) {
                 const char *path;
                 void (*make)(struct request *request, const char *rest);
         } pages[] = {
-                { "/documents", page_documents }, { "/document", page_document }, { "/channels", page_channels },
-                { "/trouble", page_trouble },     { "/alarms", page_alarms },     { "/held", page_held },
+                { "/documents", page_documents }, { "/document", page_document },
+                { "/channels", page_channels },   { "/trouble", page_trouble },
+                { "/alarms", page_alarms },       { "/held", page_held },
                 { "/rejected", page_rejected },   { "/metrics", page_metrics },
         };
         enum language own = messages_language();
         const char *lang = page_argument(request, "lang"), *rest;
 
-        request->language = strcmp(lang, "en") == 0 ? ENGLISH : strcmp(lang, "zh") == 0 ? CHINESE : own;
+        request->language = strcmp(lang, "en") == 0   ? ENGLISH
+                            : strcmp(lang, "zh") == 0 ? CHINESE
+                                                      : own;
         messages_set_language(request->language);
         if (strcmp(request->path, "/") == 0)
                 page_overview(request, "");
@@ -408,7 +428,7 @@ void page_make(struct request *request) {
         messages_set_language(own);
 }
 
-/* -- waiting for publisherd ------------------------------------------------------------------------------ */
+/* -- waiting for publisherd -------------------------------------------------------------------- */
 
 /* Outlives its request, if need be. */
 struct wait {

@@ -1,5 +1,5 @@
-/* Pages: what a request leads to. A page fills a context for its template; sentences are in the request's
- * language, which is the process' while a page is made. */
+/* Pages: what a request leads to. A page fills a context for its template; sentences are in the
+ * request's language, which is the process' while a page is made. */
 #ifndef DAEMONS_CONSOLED_PAGE_H
 #define DAEMONS_CONSOLED_PAGE_H
 
@@ -32,7 +32,8 @@ struct request {
 
 /* Makes the page of request->path, or begins to. */
 void page_make(struct request *request);
-/* Asks publisherd, and goes on with `resume` when the answer (or NULL) is there; takes both references. */
+/* Asks publisherd, and goes on with `resume` when the answer (or NULL) is there; takes both
+ * references. */
 void page_wait(struct request *request, json_t *question, json_t *context,
                void (*resume)(struct request *request, const json_t *answer));
 /* The request ended: nobody waits for it. */
@@ -40,15 +41,17 @@ void page_done(struct request *request);
 
 /* -- for the pages -- */
 
-/* What all pages share: words, navigation, time. `place`: the path of the navigation's entry that this is. */
+/* What all pages share: words, navigation, time. `place`: the path of the navigation's entry that
+ * this is. */
 json_t *page_context(struct request *request, const char *place, const char *heading);
 /* Takes the context. */
 void page_render(struct request *request, const char *template, json_t *context);
 void page_missing(struct request *request);
 
-const char *page_argument(const struct request *request, const char *name); /* "" when it is not there */
-/* PATH with its arguments (names and values by turn, NULL ends them; empty values are left out) and the
- * language; to be freed by the context that takes it. */
+const char *page_argument(const struct request *request,
+                          const char *name); /* "" when it is not there */
+/* PATH with its arguments (names and values by turn, NULL ends them; empty values are left out) and
+ * the language; to be freed by the context that takes it. */
 __attribute__((sentinel)) json_t *page_href(const struct request *request, const char *path, ...);
 /* A word of the request's language: of CONSOLE_... */
 const char *page_word(enum message message);
@@ -61,10 +64,12 @@ char *page_span(int64_t ms);
 json_t *page_ago(int64_t ms, int64_t now_ms); /* since then; "" for 0 */
 json_t *page_count(int64_t n);
 
-/* What a state of the ledger or of the store is called, and the colour it has: good busy warn bad grey. */
+/* What a state of the ledger or of the store is called, and the colour it has: good busy warn bad
+ * grey. */
 const char *page_state(const char *state, const char **ret_chip);
 const char *page_document_state(const char *state, const char **ret_chip);
-/* A link that leads out: NULL unless it is http or https, so that no other scheme is ever clicked. */
+/* A link that leads out: NULL unless it is http or https, so that no other scheme is ever clicked.
+ */
 const char *page_outside(const char *url);
 /* NULL: the name of a channel, for people. */
 const char *page_channel_title(const struct request *request, const char *name);
@@ -83,7 +88,8 @@ void page_metrics(struct request *request, const char *rest);
 /* channel_rows.c: one row for each configured channel (or one): an array. */
 json_t *channel_rows(struct request *request, const char *only);
 /* trouble_rows(): a page of what is not well into `context`; `more` pairs as of page_href(). */
-void trouble_rows(struct request *request, json_t *context, const struct ledger_page *page, bool with_channel);
+void trouble_rows(struct request *request, json_t *context, const struct ledger_page *page,
+                  bool with_channel);
 /* Charts, into the context; channel NULL: all together. */
 void charts_published(struct request *request, json_t *context, const char *channel);
 void charts_waits(struct request *request, json_t *context, const char *channel);

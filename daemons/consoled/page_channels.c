@@ -17,7 +17,8 @@ struct stand {
 
 static char *until(int64_t ms) {
         json_t *at = page_time(ms);
-        char *text = say(MESSAGE_CONSOLE_UNTIL, "at", json_is_string(at) ? json_string_value(at) : "", NULL);
+        char *text = say(MESSAGE_CONSOLE_UNTIL, "at",
+                         json_is_string(at) ? json_string_value(at) : "", NULL);
 
         json_decref(at);
         return text;
@@ -42,21 +43,29 @@ static struct stand stand_of(const struct request *request, const struct channel
         int64_t quota = quota_of(request, channel);
 
         if (!channel->enabled)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_OFF), "grey", NULL, false };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_OFF), "grey", NULL,
+                                       false };
         if (!known)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_UNKNOWN), "grey", NULL, false };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_UNKNOWN), "grey", NULL,
+                                       false };
         if (pulse->paused)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_PAUSED), "bad", strdup(pulse->paused), true };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_PAUSED), "bad",
+                                       strdup(pulse->paused), true };
         if (pulse->open_ms > 0)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_BREAKER), "bad",
-                                        pulse->open_ms > clock_now_ms() ? until(pulse->open_ms) : NULL, true };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_BREAKER), "bad",
+                                       pulse->open_ms > clock_now_ms() ? until(pulse->open_ms)
+                                                                       : NULL,
+                                       true };
         if (quota > 0 && pulse->quota_used >= quota)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_FULL), "warn", NULL, false };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_FULL), "warn", NULL,
+                                       false };
         if (pulse->hold_ms > 0)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_RESTING), "warn", until(pulse->hold_ms), false };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_RESTING), "warn",
+                                       until(pulse->hold_ms), false };
         if (pulse->ready > 0 || pulse->in_hand > 0)
-                return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_BUSY), "busy", NULL, false };
-        return (struct stand) { page_word(MESSAGE_CONSOLE_CHANNEL_WELL), "good", NULL, false };
+                return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_BUSY), "busy", NULL,
+                                       false };
+        return (struct stand){ page_word(MESSAGE_CONSOLE_CHANNEL_WELL), "good", NULL, false };
 }
 
 static int keep_number(const char *channel, int what, int64_t at, int64_t n, void *userdata) {
@@ -71,8 +80,8 @@ static int64_t last_published(struct request *request, const char *channel) {
         int64_t at = 0;
 
         if (request->daemon->cards)
-                (void) cards_tallies(request->daemon->cards, channel, TALLY_LAST_PUBLISHED, TALLY_LAST_PUBLISHED, 0, 0,
-                                     keep_number, &at);
+                (void) cards_tallies(request->daemon->cards, channel, TALLY_LAST_PUBLISHED,
+                                     TALLY_LAST_PUBLISHED, 0, 0, keep_number, &at);
         return at;
 }
 
@@ -82,11 +91,14 @@ static json_t *quota_text(const struct request *request, const struct channel_co
 
         if (quota <= 0)
                 return json_string("");
-        return json_sprintf("%lld / %lld", pulse ? (long long) pulse->quota_used : 0LL, (long long) quota);
+        return json_sprintf("%lld / %lld", pulse ? (long long) pulse->quota_used : 0LL,
+                            (long long) quota);
 }
 
-static json_t *oldest_text(struct request *request, const char *channel, const struct channel_pulse *pulse, int64_t now) {
-        int64_t since = pulse ? pulse->oldest_ms : 0, owed = standing_owed(standing_now(request->daemon), channel);
+static json_t *oldest_text(struct request *request, const char *channel,
+                           const struct channel_pulse *pulse, int64_t now) {
+        int64_t since = pulse ? pulse->oldest_ms : 0,
+                owed = standing_owed(standing_now(request->daemon), channel);
         char *span freed_by(freep) = NULL;
 
         if (owed > 0 && (since == 0 || owed < since))
@@ -109,11 +121,14 @@ static json_t *row_of(struct request *request, const struct channel_config *chan
                 path = NULL;
         row = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "href",
                         page_href(request, path ? path : "/channels", NULL), "title",
-                        page_channel_title(request, channel->name), "name", channel->name, "state", stand.word, "chip",
-                        stand.chip, "ready", known ? page_count(pulse->ready) : json_string("?"), "waiting",
-                        known ? page_count(pulse->waiting) : json_string("?"), "oldest", oldest_text(request, channel->name, pulse, now), "last",
+                        page_channel_title(request, channel->name), "name", channel->name, "state",
+                        stand.word, "chip", stand.chip, "ready",
+                        known ? page_count(pulse->ready) : json_string("?"), "waiting",
+                        known ? page_count(pulse->waiting) : json_string("?"), "oldest",
+                        oldest_text(request, channel->name, pulse, now), "last",
                         page_ago(last_published(request, channel->name), now), "quota",
-                        quota_text(request, channel, pulse), "spark", chart_day(request, channel->name));
+                        quota_text(request, channel, pulse), "spark",
+                        chart_day(request, channel->name));
         if (stand.reason)
                 (void) json_object_set_new(row, "reason", json_string(stand.reason));
         if (stand.bad)
@@ -121,7 +136,8 @@ static json_t *row_of(struct request *request, const struct channel_config *chan
         if (pulse && pulse->deadline_ms > 0) {
                 json_t *day = page_time(pulse->deadline_ms);
 
-                (void) json_object_set_new(row, "deadline", json_stringn(json_string_value(day), 10));
+                (void) json_object_set_new(row, "deadline",
+                                           json_stringn(json_string_value(day), 10));
                 json_decref(day);
         }
         free(stand.reason);
@@ -134,15 +150,17 @@ json_t *channel_rows(struct request *request, const char *only) {
 
         for (size_t i = 0; i < configuration->n_channels; i++)
                 if (!only || strcmp(configuration->channels[i].name, only) == 0)
-                        (void) json_array_append_new(rows, row_of(request, &configuration->channels[i]));
+                        (void) json_array_append_new(rows,
+                                                     row_of(request, &configuration->channels[i]));
         return rows;
 }
 
-/* -- one of them ----------------------------------------------------------------------------------------- */
+/* -- one of them ------------------------------------------------------------------------------- */
 
 static void add_fact(json_t *facts, enum message label, json_t *value) {
         if (json_string_length(value) > 0)
-                (void) json_array_append_new(facts, json_pack("{s:s, s:o}", "label", page_word(label), "value", value));
+                (void) json_array_append_new(
+                        facts, json_pack("{s:s, s:o}", "label", page_word(label), "value", value));
         else
                 json_decref(value);
 }
@@ -155,7 +173,8 @@ static json_t *joined(const struct string_list *list) {
         return json_string(buf_text(&buf));
 }
 
-static json_t *facts_of(struct request *request, const struct channel_config *channel, const json_t *row) {
+static json_t *facts_of(struct request *request, const struct channel_config *channel,
+                        const json_t *row) {
         const struct channel_pulse *pulse = pulse_channel(request->daemon->pulse, channel->name);
         json_t *facts = json_array();
 
@@ -163,12 +182,14 @@ static json_t *facts_of(struct request *request, const struct channel_config *ch
         add_fact(facts, MESSAGE_CONSOLE_WAITING, json_incref(json_object_get(row, "waiting")));
         add_fact(facts, MESSAGE_CONSOLE_OLDEST, json_incref(json_object_get(row, "oldest")));
         add_fact(facts, MESSAGE_CONSOLE_IN_HAND, pulse ? page_count(pulse->in_hand) : json_null());
-        add_fact(facts, MESSAGE_CONSOLE_FAILURES, pulse ? page_count(pulse->in_a_row) : json_null());
+        add_fact(facts, MESSAGE_CONSOLE_FAILURES,
+                 pulse ? page_count(pulse->in_a_row) : json_null());
         add_fact(facts, MESSAGE_CONSOLE_LAST_PUBLISHED, json_incref(json_object_get(row, "last")));
         add_fact(facts, MESSAGE_CONSOLE_QUOTA, json_incref(json_object_get(row, "quota")));
         add_fact(facts, MESSAGE_CONSOLE_RATE, joined(&channel->rate_text));
         add_fact(facts, MESSAGE_CONSOLE_NEAREST, json_incref(json_object_get(row, "deadline")));
-        add_fact(facts, MESSAGE_CONSOLE_DRIVER, json_string(channel->driver ? channel->driver : ""));
+        add_fact(facts, MESSAGE_CONSOLE_DRIVER,
+                 json_string(channel->driver ? channel->driver : ""));
         add_fact(facts, MESSAGE_CONSOLE_CARRIERS, joined(&channel->carriers));
         return facts;
 }
@@ -178,16 +199,19 @@ static int add_outcome(const char *channel, int what, int64_t at, int64_t n, voi
 
         (void) channel;
         (void) at;
-        (void) json_array_append_new(userdata, json_pack("{s:s, s:o}", "label",
-                                                         page_state(cards_states[what - TALLY_ROW], &chip), "value",
-                                                         page_count(n)));
+        (void) json_array_append_new(userdata,
+                                     json_pack("{s:s, s:o}", "label",
+                                               page_state(cards_states[what - TALLY_ROW], &chip),
+                                               "value", page_count(n)));
         return 0;
 }
 
 static void one_channel(struct request *request, const struct channel_config *channel) {
         const struct ledger_page page = { NULL, channel->name, INT64_MAX, INT64_MAX, 20 };
-        json_t *context = page_context(request, "/channels", page_channel_title(request, channel->name));
-        json_t *rows = channel_rows(request, channel->name), *row = json_array_get(rows, 0), *outcomes = json_array();
+        json_t *context =
+                page_context(request, "/channels", page_channel_title(request, channel->name));
+        json_t *rows = channel_rows(request, channel->name), *row = json_array_get(rows, 0),
+               *outcomes = json_array();
 
         (void) json_object_set(context, "chip", json_object_get(row, "chip"));
         (void) json_object_set(context, "state", json_object_get(row, "state"));
@@ -197,8 +221,8 @@ static void one_channel(struct request *request, const struct channel_config *ch
         charts_published(request, context, channel->name);
         trouble_rows(request, context, &page, false);
         if (request->daemon->cards)
-                (void) cards_tallies(request->daemon->cards, channel->name, TALLY_ROW, (int) n_cards_states - 1, 0, 0,
-                                     add_outcome, outcomes);
+                (void) cards_tallies(request->daemon->cards, channel->name, TALLY_ROW,
+                                     (int) n_cards_states - 1, 0, 0, add_outcome, outcomes);
         (void) json_object_set_new(context, "outcomes", outcomes);
         page_render(request, "channel", context);
         json_decref(rows);

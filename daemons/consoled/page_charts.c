@@ -43,7 +43,8 @@ static int add_to_series(const char *channel, int what, int64_t hour, int64_t n,
 
 static void name_bars(struct series *series) {
         for (size_t i = 0; i < series->n; i++) {
-                int64_t ms = (series->first + (int64_t) i) * (series->days ? 24 * HOUR_MS : HOUR_MS);
+                int64_t ms =
+                        (series->first + (int64_t) i) * (series->days ? 24 * HOUR_MS : HOUR_MS);
                 struct chart_bar *bar = &series->bars[i];
                 char at[MOMENT_TEXT];
 
@@ -55,9 +56,10 @@ static void name_bars(struct series *series) {
                         (void) snprintf(series->labels[i], sizeof(series->labels[i]), "%.5s",
                                         at + (series->days ? 5 : 11));
                 bar->label = series->labels[i];
-                if (bar->bad > 0 && asprintf(&series->titles[i], "%s %s %lld %s %lld", at,
-                                             page_word(MESSAGE_CONSOLE_CHART_PUBLISHED), (long long) bar->good,
-                                             page_word(MESSAGE_CONSOLE_CHART_FAILED), (long long) bar->bad) < 0)
+                if (bar->bad > 0 &&
+                    asprintf(&series->titles[i], "%s %s %lld %s %lld", at,
+                             page_word(MESSAGE_CONSOLE_CHART_PUBLISHED), (long long) bar->good,
+                             page_word(MESSAGE_CONSOLE_CHART_FAILED), (long long) bar->bad) < 0)
                         series->titles[i] = NULL;
                 else if (bar->bad == 0 && asprintf(&series->titles[i], "%s %s %lld", at,
                                                    page_word(MESSAGE_CONSOLE_CHART_PUBLISHED),
@@ -71,11 +73,12 @@ static void name_bars(struct series *series) {
 static bool series_of(struct request *request, const char *channel, bool days, struct series *ret) {
         int64_t now = clock_now_ms(), first_hour;
 
-        *ret = (struct series) { .days = days, .n = days ? DAYS : HOURS };
+        *ret = (struct series){ .days = days, .n = days ? DAYS : HOURS };
         ret->first = (days ? cards_day(now) : cards_hour(now)) - (int64_t) ret->n + 1;
         first_hour = days ? ret->first * 24 - 8 : ret->first;
-        if (!request->daemon->cards || cards_tallies(request->daemon->cards, channel, TALLY_HOUR_PUBLISHED,
-                                                     TALLY_HOUR_FAILED, first_hour, INT64_MAX, add_to_series, ret) < 0)
+        if (!request->daemon->cards ||
+            cards_tallies(request->daemon->cards, channel, TALLY_HOUR_PUBLISHED, TALLY_HOUR_FAILED,
+                          first_hour, INT64_MAX, add_to_series, ret) < 0)
                 return false;
         name_bars(ret);
         return true;
@@ -96,18 +99,21 @@ static char *summary_of(const struct series *series) {
         (void) snprintf(count, sizeof(count), "%lld", (long long) good);
         (void) snprintf(failed, sizeof(failed), "%lld", (long long) bad);
         (void) snprintf(top, sizeof(top), "%lld", (long long) most);
-        return say(MESSAGE_CONSOLE_CHART_BARS_SUMMARY, "count", count, "bad", failed, "most", top, NULL);
+        return say(MESSAGE_CONSOLE_CHART_BARS_SUMMARY, "count", count, "bad", failed, "most", top,
+                   NULL);
 }
 
 static json_t *empty_chart(enum message message) {
-        return json_sprintf("<p class=\"calm\">%s</p>", page_word(message)); /* ours, and no mark in it */
+        return json_sprintf("<p class=\"calm\">%s</p>",
+                            page_word(message)); /* ours, and no mark in it */
 }
 
 static json_t *chart_of(struct request *request, const char *channel, bool days) {
         struct series series freed_by(series_done) = { 0 };
         struct buf svg freed_by(buf_done) = { 0 };
         char *summary freed_by(freep) = NULL;
-        struct chart chart = { NULL, page_word(MESSAGE_CONSOLE_CHART_PUBLISHED), page_word(MESSAGE_CONSOLE_CHART_FAILED) };
+        struct chart chart = { NULL, page_word(MESSAGE_CONSOLE_CHART_PUBLISHED),
+                               page_word(MESSAGE_CONSOLE_CHART_FAILED) };
 
         if (!series_of(request, channel, days, &series))
                 return empty_chart(MESSAGE_CONSOLE_INDEX_AWAY);
@@ -134,7 +140,7 @@ json_t *chart_day(struct request *request, const char *channel) {
         return json_string(buf_text(&svg));
 }
 
-/* -- how long it took ------------------------------------------------------------------------------------ */
+/* -- how long it took -------------------------------------------------------------------------- */
 
 struct waits {
         const struct configuration *configuration;
@@ -155,7 +161,8 @@ struct line {
         char *summary, *half, *most;
 };
 
-static void line_of(const char *title, const int64_t *counts, struct chart_wait *wait, struct line *line) {
+static void line_of(const char *title, const int64_t *counts, struct chart_wait *wait,
+                    struct line *line) {
         int64_t n = 0;
         char count[24];
 
@@ -167,8 +174,9 @@ static void line_of(const char *title, const int64_t *counts, struct chart_wait 
         line->half = page_span((int64_t) (wait->half_s * 1000));
         line->most = page_span((int64_t) (wait->most_s * 1000));
         (void) snprintf(count, sizeof(count), "%lld", (long long) n);
-        line->summary = say(MESSAGE_CONSOLE_CHART_WAIT_SUMMARY, "channel", title, "half", line->half ? line->half : "",
-                            "most", line->most ? line->most : "", "count", count, NULL);
+        line->summary = say(MESSAGE_CONSOLE_CHART_WAIT_SUMMARY, "channel", title, "half",
+                            line->half ? line->half : "", "most", line->most ? line->most : "",
+                            "count", count, NULL);
         wait->half = line->half ? line->half : "";
         wait->most = line->most ? line->most : "";
         wait->summary = line->summary ? line->summary : "";
@@ -176,9 +184,11 @@ static void line_of(const char *title, const int64_t *counts, struct chart_wait 
 
 static json_t *draw_waits(struct request *request, const struct waits *waits, const char *only) {
         const struct configuration *configuration = request->daemon->configuration;
-        struct chart_wait *rows freed_by(freep) = calloc(configuration->n_channels + 1, sizeof(*rows));
+        struct chart_wait *rows freed_by(freep) =
+                calloc(configuration->n_channels + 1, sizeof(*rows));
         struct line *lines freed_by(freep) = calloc(configuration->n_channels + 1, sizeof(*lines));
-        char *ticks[4] = { page_span(1000), page_span(60000), page_span(3600000), page_span(86400000) };
+        char *ticks[4] = { page_span(1000), page_span(60000), page_span(3600000),
+                           page_span(86400000) };
         struct buf svg freed_by(buf_done) = { 0 };
         size_t n = 0;
 
@@ -190,11 +200,13 @@ static json_t *draw_waits(struct request *request, const struct waits *waits, co
                         all += waits->counts[i][k];
                 if (all == 0 || (only && strcmp(channel->name, only) != 0))
                         continue;
-                line_of(channel->title ? channel->title : channel->name, waits->counts[i], &rows[n], &lines[n]);
+                line_of(channel->title ? channel->title : channel->name, waits->counts[i], &rows[n],
+                        &lines[n]);
                 n++;
         }
         if (n > 0 && ticks[0] && ticks[1] && ticks[2] && ticks[3])
-                chart_waits(&svg, rows, n, (const char *const[4]) { ticks[0], ticks[1], ticks[2], ticks[3] });
+                chart_waits(&svg, rows, n,
+                            (const char *const[4]){ ticks[0], ticks[1], ticks[2], ticks[3] });
         for (size_t i = 0; i < n; i++) {
                 free(lines[i].summary);
                 free(lines[i].half);
@@ -207,12 +219,16 @@ static json_t *draw_waits(struct request *request, const struct waits *waits, co
 
 void charts_waits(struct request *request, json_t *context, const char *channel) {
         struct consoled *daemon = request->daemon;
-        struct waits waits = { daemon->configuration, calloc(daemon->configuration->n_channels + 1, sizeof(*waits.counts)) };
-        bool good = waits.counts && daemon->cards &&
-                    cards_tallies(daemon->cards, channel, TALLY_WAIT_DAY, TALLY_WAIT_DAY + N_WAITS - 1,
-                                  cards_day(clock_now_ms()) - WAIT_DAYS + 1, INT64_MAX, add_wait, &waits) >= 0;
+        struct waits waits = { daemon->configuration, calloc(daemon->configuration->n_channels + 1,
+                                                             sizeof(*waits.counts)) };
+        bool good =
+                waits.counts && daemon->cards &&
+                cards_tallies(daemon->cards, channel, TALLY_WAIT_DAY, TALLY_WAIT_DAY + N_WAITS - 1,
+                              cards_day(clock_now_ms()) - WAIT_DAYS + 1, INT64_MAX, add_wait,
+                              &waits) >= 0;
 
         (void) json_object_set_new(context, "chart_waits",
-                                   good ? draw_waits(request, &waits, channel) : empty_chart(MESSAGE_CONSOLE_INDEX_AWAY));
+                                   good ? draw_waits(request, &waits, channel)
+                                        : empty_chart(MESSAGE_CONSOLE_INDEX_AWAY));
         free(waits.counts);
 }

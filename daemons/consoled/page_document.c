@@ -1,9 +1,10 @@
-/* One document's way through each carrier: who, what, when. How it stands now the store says (by way of
- * publisherd); what happened, the ledger. */
+/* One document's way through each carrier: who, what, when. How it stands now the store says (by
+ * way of publisherd); what happened, the ledger. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "core/moment.h"
 #include "daemons/consoled/page.h"
@@ -23,7 +24,7 @@ static void set_text(json_t *json, const char *name, const char *text) {
         (void) json_object_set_new(json, name, value ? value : json_string(""));
 }
 
-/* -- what happened --------------------------------------------------------------------------------------- */
+/* -- what happened ----------------------------------------------------------------------------- */
 
 struct history {
         struct request *request;
@@ -33,9 +34,11 @@ struct history {
         char source[200]; /* who sent the newest accepted event */
 };
 
-/* The last word of an accepted event's extra is its id; what else it says is a person's name, or the channels. */
+/* The last word of an accepted event's extra is its id; what else it says is a person's name, or
+ * the channels. */
 static bool is_of_person(const struct ledger_row *row) {
-        static const char *const by_person[] = { "released", "refused", "dropped", "replayed", "missing" };
+        static const char *const by_person[] = { "released", "refused", "dropped", "replayed",
+                                                 "missing" };
 
         for (size_t i = 0; i < ELEMENTS(by_person); i++)
                 if (strcmp(row->state, by_person[i]) == 0)
@@ -45,19 +48,27 @@ static bool is_of_person(const struct ledger_row *row) {
 
 static int add_history(const struct ledger_row *row, void *userdata) {
         struct history *history = userdata;
-        bool confirmed = strcmp(row->state, "attempted") == 0 && strcmp(row->code, "confirmed") == 0;
+        bool confirmed =
+                strcmp(row->state, "attempted") == 0 && strcmp(row->code, "confirmed") == 0;
         bool comes_in = strcmp(row->state, "accepted") == 0 || strcmp(row->state, "held") == 0;
         const char *chip, *state = page_state(confirmed ? "confirmed" : row->state, &chip);
-        json_t *json = json_pack("{s:o, s:s, s:s}", "at", page_second(row->at_ms), "state", state, "chip", chip);
+        json_t *json = json_pack("{s:o, s:s, s:s}", "at", page_second(row->at_ms), "state", state,
+                                 "chip", chip);
 
-        set_text(json, "channel", *row->channel ? page_channel_title(history->request, row->channel) : "");
+        set_text(json, "channel",
+                 *row->channel ? page_channel_title(history->request, row->channel) : "");
         set_text(json, "sentence", row->sentence);
         set_text(json, "code", comes_in || strcmp(row->code, "done") == 0 ? "" : row->code);
         set_text(json, "event", comes_in ? row->event : "");
         set_text(json, "url", page_outside(row->url));
-        set_text(json, "who", comes_in ? row->source : is_of_person(row) && strlen(row->extra) < WHO_MOST ? row->extra : "");
-        (void) json_object_set_new(json, "revision", row->revision > 0 ? page_count(row->revision) : json_string(""));
-        (void) json_object_set_new(json, "attempt", row->attempt > 1 ? page_count(row->attempt) : json_string(""));
+        set_text(json, "who",
+                 comes_in                                             ? row->source
+                 : is_of_person(row) && strlen(row->extra) < WHO_MOST ? row->extra
+                                                                      : "");
+        (void) json_object_set_new(json, "revision",
+                                   row->revision > 0 ? page_count(row->revision) : json_string(""));
+        (void) json_object_set_new(json, "attempt",
+                                   row->attempt > 1 ? page_count(row->attempt) : json_string(""));
         if (comes_in && row->source)
                 (void) snprintf(history->source, sizeof(history->source), "%s", row->source);
         if (*row->channel) {
@@ -73,7 +84,7 @@ static int add_history(const struct ledger_row *row, void *userdata) {
         return 0;
 }
 
-/* -- how it stands --------------------------------------------------------------------------------------- */
+/* -- how it stands ----------------------------------------------------------------------------- */
 
 static json_t *time_of(const json_t *row, const char *name) {
         int64_t ms;
@@ -87,10 +98,20 @@ static json_t *standing_row(struct request *request, const char *name) {
 
         if (asprintf(&path, "/channels/%s", name) < 0)
                 path = NULL;
-        (void) json_object_set_new(json, "href", page_href(request, path ? path : "/channels", NULL));
+        (void) json_object_set_new(json, "href",
+                                   page_href(request, path ? path : "/channels", NULL));
         set_text(json, "title", page_channel_title(request, name));
         set_text(json, "name", name);
         return json;
+}
+
+/* What is dead, or has been, keeps the time of a look that has passed. */
+static json_t *next_of(const json_t *channel) {
+        int64_t ms;
+
+        if (moment_parse(text_of(channel, "next"), &ms, NULL) < 0 || ms <= clock_now_ms())
+                return json_string("");
+        return page_time(ms);
 }
 
 static json_t *channel_now(struct request *request, const json_t *channel) {
@@ -100,14 +121,16 @@ static json_t *channel_now(struct request *request, const json_t *channel) {
 
         set_text(json, "state", page_state(text_of(channel, "state"), &chip));
         set_text(json, "chip", chip);
-        (void) json_object_set_new(json, "revision",
-                                   json_object_get(channel, "revision")
-                                           ? page_count(json_integer_value(json_object_get(channel, "revision")))
-                                           : json_string(""));
+        (void) json_object_set_new(
+                json, "revision",
+                json_object_get(channel, "revision")
+                        ? page_count(json_integer_value(json_object_get(channel, "revision")))
+                        : json_string(""));
         (void) json_object_set_new(json, "shown", time_of(channel, "at"));
-        (void) json_object_set_new(json, "try", time_of(channel, "next"));
+        (void) json_object_set_new(json, "try", next_of(channel));
         (void) json_object_set_new(json, "due", time_of(channel, "due"));
-        (void) json_object_set_new(json, "attempts", attempts > 0 ? page_count(attempts) : json_string(""));
+        (void) json_object_set_new(json, "attempts",
+                                   attempts > 0 ? page_count(attempts) : json_string(""));
         set_text(json, "url", page_outside(text_of(channel, "url")));
         set_text(json, "sentence", text_of(channel, "error"));
         set_text(json, "reference", text_of(channel, "reference"));
@@ -129,10 +152,11 @@ static json_t *channel_last(struct request *request, const json_t *row) {
 
 static void add_fact(json_t *facts, enum message label, const char *value) {
         if (value && *value)
-                (void) json_array_append_new(facts, json_pack("{s:s, s:s}", "label", page_word(label), "value", value));
+                (void) json_array_append_new(
+                        facts, json_pack("{s:s, s:s}", "label", page_word(label), "value", value));
 }
 
-/* -- the page -------------------------------------------------------------------------------------------- */
+/* -- the page ---------------------------------------------------------------------------------- */
 
 static void document_answered(struct request *request, const json_t *answer) {
         json_t *context = give_away(request->context), *channels = json_array();
@@ -149,10 +173,12 @@ static void document_answered(struct request *request, const json_t *answer) {
                 json_object_foreach(last, name, row)
                         (void) json_array_append_new(channels, channel_last(request, row));
                 if (json_object_size(last) > 0)
-                        (void) json_array_append_new(json_object_get(context, "troubles"),
-                                                     json_string(page_word(MESSAGE_CONSOLE_STORE_SILENT)));
+                        (void) json_array_append_new(
+                                json_object_get(context, "troubles"),
+                                json_string(page_word(MESSAGE_CONSOLE_STORE_SILENT)));
         }
-        (void) json_object_set_new(context, "has_channels", json_boolean(json_array_size(channels) > 0));
+        (void) json_object_set_new(context, "has_channels",
+                                   json_boolean(json_array_size(channels) > 0));
         (void) json_object_set_new(context, "channels", channels);
         json_decref(last);
         page_render(request, "document", context);
@@ -181,8 +207,10 @@ static int on_card(const struct card *card, void *userdata) {
         return 0;
 }
 
-static void show_document(struct request *request, const char *region, const char *document, struct history *history) {
-        struct found found = { request, page_context(request, "/documents", document), json_array() };
+static void show_document(struct request *request, const char *region, const char *document,
+                          struct history *history) {
+        struct found found = { request, page_context(request, "/documents", document),
+                               json_array() };
         char count[24];
 
         add_fact(found.facts, MESSAGE_CONSOLE_DOCUMENT, document);
@@ -197,9 +225,12 @@ static void show_document(struct request *request, const char *region, const cha
         (void) json_object_set(found.context, "last", history->last);
         if (history->n > HISTORY_MOST) {
                 (void) snprintf(count, sizeof(count), "%d", HISTORY_MOST);
-                (void) json_object_set_new(found.context, "left_out", page_say(MESSAGE_CONSOLE_LEFT_OUT, "count", count));
+                (void) json_object_set_new(found.context, "left_out",
+                                           page_say(MESSAGE_CONSOLE_LEFT_OUT, "count", count));
         }
-        page_wait(request, json_pack("{s:s, s:s, s:s}", "do", "document.show", "region", region, "document", document),
+        page_wait(request,
+                  json_pack("{s:s, s:s, s:s}", "do", "document.show", "region", region, "document",
+                            document),
                   found.context, document_answered);
 }
 
@@ -207,7 +238,9 @@ static void show_document(struct request *request, const char *region, const cha
 void page_document(struct request *request, const char *rest) {
         enum { CODE = 6 };
         struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
-        struct history history = { .request = request, .rows = json_array(), .last = json_object() };
+        struct history history = { .request = request,
+                                   .rows = json_array(),
+                                   .last = json_object() };
         char region[CODE + 1] = "";
 
         if (strlen(rest) > CODE + 1 && rest[CODE] == '/')

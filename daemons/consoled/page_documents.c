@@ -33,20 +33,24 @@ static int add_card(const struct card *card, void *userdata) {
         }
         (void) json_array_append_new(
                 listing->rows,
-                json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s}", "href", page_href(request, path, NULL), "title",
-                          *card->title ? card->title : page_word(MESSAGE_CONSOLE_UNTITLED), "document", card->document,
-                          "number", card->number, "publisher", card->publisher, "at", page_time(card->first_at_ms),
-                          "revision", card->revision > 0 ? page_count(card->revision) : json_string(""), "state", state,
-                          "chip", chip, "region",
+                json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s}", "href",
+                          page_href(request, path, NULL), "title",
+                          *card->title ? card->title : page_word(MESSAGE_CONSOLE_UNTITLED),
+                          "document", card->document, "number", card->number, "publisher",
+                          card->publisher, "at", page_time(card->first_at_ms), "revision",
+                          card->revision > 0 ? page_count(card->revision) : json_string(""),
+                          "state", state, "chip", chip, "region",
                           listing->with_region
-                                  ? configuration_region_name(request->daemon->configuration, card->region)
+                                  ? configuration_region_name(request->daemon->configuration,
+                                                              card->region)
                                   : ""));
         listing->last = card->id;
         return 0;
 }
 
 static json_t *option(const char *value, const char *label, const char *chosen) {
-        return json_pack("{s:s, s:s, s:b}", "value", value, "label", label, "chosen", strcmp(value, chosen) == 0);
+        return json_pack("{s:s, s:s, s:b}", "value", value, "label", label, "chosen",
+                         strcmp(value, chosen) == 0);
 }
 
 static void fill_form(struct request *request, json_t *context) {
@@ -65,18 +69,22 @@ static void fill_form(struct request *request, json_t *context) {
         json_t *list = json_array(), *regions = json_array();
 
         for (size_t i = 0; i < ELEMENTS(states); i++)
-                (void) json_array_append_new(list, option(states[i].state, page_word(states[i].label),
-                                                          page_argument(request, "state")));
-        (void) json_array_append_new(regions, option("", page_word(MESSAGE_CONSOLE_ALL), page_argument(request, "region")));
+                (void) json_array_append_new(list,
+                                             option(states[i].state, page_word(states[i].label),
+                                                    page_argument(request, "state")));
+        (void) json_array_append_new(regions, option("", page_word(MESSAGE_CONSOLE_ALL),
+                                                     page_argument(request, "region")));
         for (size_t i = 0; i < configuration->main.regions.n; i++) {
                 char code[7];
 
                 (void) snprintf(code, sizeof(code), "%.6s", configuration->main.regions.items[i]);
-                (void) json_array_append_new(regions, option(code, configuration_region_name(configuration, code),
-                                                             page_argument(request, "region")));
+                (void) json_array_append_new(
+                        regions, option(code, configuration_region_name(configuration, code),
+                                        page_argument(request, "region")));
         }
         (void) json_object_set_new(context, "states", list);
-        (void) json_object_set_new(context, "has_regions", json_boolean(configuration->main.regions.n > 1));
+        (void) json_object_set_new(context, "has_regions",
+                                   json_boolean(configuration->main.regions.n > 1));
         (void) json_object_set_new(context, "regions", regions);
         (void) json_object_set_new(context, "q", json_string(page_argument(request, "q")));
         (void) json_object_set_new(context, "from", json_string(page_argument(request, "from")));
@@ -90,12 +98,17 @@ static int64_t day(const struct request *request, const char *name, int64_t more
 }
 
 void page_documents(struct request *request, const char *rest) {
-        struct listing listing = { request, json_array(), 0, false, request->daemon->configuration->main.regions.n > 1 };
+        struct listing listing = { request, json_array(), 0, false,
+                                   request->daemon->configuration->main.regions.n > 1 };
         struct buf query freed_by(buf_done) = { 0 };
         const char *q = page_argument(request, "q"), *before = page_argument(request, "before");
-        struct card_wish wish = { NULL, page_argument(request, "region"), page_argument(request, "state"),
-                                  day(request, "from", 0), day(request, "to", 24 * HOUR_MS),
-                                  *before ? strtoll(before, NULL, 10) : INT64_MAX, ROWS_MOST + 1 };
+        struct card_wish wish = { NULL,
+                                  page_argument(request, "region"),
+                                  page_argument(request, "state"),
+                                  day(request, "from", 0),
+                                  day(request, "to", 24 * HOUR_MS),
+                                  *before ? strtoll(before, NULL, 10) : INT64_MAX,
+                                  ROWS_MOST + 1 };
         json_t *context;
         char last[24];
 
@@ -107,22 +120,28 @@ void page_documents(struct request *request, const char *rest) {
         context = page_context(request, "/documents", page_word(MESSAGE_CONSOLE_DOCUMENTS));
         fill_form(request, context);
         if (*q && !terms_query(q, &query))
-                (void) json_object_set_new(context, "hint", json_string(page_word(MESSAGE_CONSOLE_SEARCH_HINT)));
+                (void) json_object_set_new(context, "hint",
+                                           json_string(page_word(MESSAGE_CONSOLE_SEARCH_HINT)));
         else {
                 wish.query = buf_text(&query);
-                if (!request->daemon->cards || cards_find(request->daemon->cards, &wish, add_card, &listing) < 0)
-                        (void) json_array_append_new(json_object_get(context, "troubles"),
-                                                     json_string(page_word(MESSAGE_CONSOLE_INDEX_AWAY)));
+                if (!request->daemon->cards ||
+                    cards_find(request->daemon->cards, &wish, add_card, &listing) < 0)
+                        (void) json_array_append_new(
+                                json_object_get(context, "troubles"),
+                                json_string(page_word(MESSAGE_CONSOLE_INDEX_AWAY)));
         }
-        (void) json_object_set_new(context, "has_rows", json_boolean(json_array_size(listing.rows) > 0));
+        (void) json_object_set_new(context, "has_rows",
+                                   json_boolean(json_array_size(listing.rows) > 0));
         (void) json_object_set_new(context, "rows", listing.rows);
         (void) json_object_del(context, "refresh"); /* one reads, and searches */
         if (listing.more) {
                 (void) snprintf(last, sizeof(last), "%lld", (long long) listing.last);
                 (void) json_object_set_new(context, "next",
-                                           page_href(request, "/documents", "q", q, "from", page_argument(request, "from"),
-                                                     "to", page_argument(request, "to"), "state", wish.state, "region",
-                                                     wish.region, "before", last, NULL));
+                                           page_href(request, "/documents", "q", q, "from",
+                                                     page_argument(request, "from"), "to",
+                                                     page_argument(request, "to"), "state",
+                                                     wish.state, "region", wish.region, "before",
+                                                     last, NULL));
         }
         page_render(request, "documents", context);
 }

@@ -10,7 +10,7 @@
 
 enum { ROWS_MOST = 50, REJECTED_MOST = 200 };
 
-/* -- not well -------------------------------------------------------------------------------------------- */
+/* -- not well ---------------------------------------------------------------------------------- */
 
 struct listing {
         struct request *request;
@@ -33,7 +33,8 @@ static json_t *title_of(struct request *request, const char *region, const char 
         return title ? title : json_string(document);
 }
 
-static json_t *document_href(const struct request *request, const char *region, const char *document) {
+static json_t *document_href(const struct request *request, const char *region,
+                             const char *document) {
         char *path freed_by(freep) = NULL;
 
         if (asprintf(&path, "/document/%s/%s", region, document) < 0)
@@ -44,7 +45,8 @@ static json_t *document_href(const struct request *request, const char *region, 
 static json_t *channel_href(const struct request *request, const char *name) {
         char *path freed_by(freep) = NULL;
 
-        if (!configuration_channel(request->daemon->configuration, name) || asprintf(&path, "/channels/%s", name) < 0)
+        if (!configuration_channel(request->daemon->configuration, name) ||
+            asprintf(&path, "/channels/%s", name) < 0)
                 return page_href(request, "/channels", NULL);
         return page_href(request, path, NULL);
 }
@@ -59,11 +61,13 @@ static int add_trouble(const struct ledger_row *row, int64_t since_ms, void *use
                 listing->more = true;
                 return 1;
         }
-        json = json_pack("{s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "at", page_time(since_ms), "href",
+        json = json_pack("{s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "at",
+                         page_time(since_ms), "href",
                          document_href(request, row->region, row->document), "title",
-                         title_of(request, row->region, row->document), "document", row->document, "channel",
-                         page_channel_title(request, row->channel), "state", state, "chip", chip, "channel_href",
-                         channel_href(request, row->channel), "sentence", row->sentence, "code", row->code);
+                         title_of(request, row->region, row->document), "document", row->document,
+                         "channel", page_channel_title(request, row->channel), "state", state,
+                         "chip", chip, "channel_href", channel_href(request, row->channel),
+                         "sentence", row->sentence, "code", row->code);
         if (row->attempt > 1)
                 (void) json_object_set_new(json, "attempts", page_count(row->attempt));
         (void) json_array_append_new(listing->rows, json ? json : json_object());
@@ -72,7 +76,8 @@ static int add_trouble(const struct ledger_row *row, int64_t since_ms, void *use
         return 0;
 }
 
-void trouble_rows(struct request *request, json_t *context, const struct ledger_page *page, bool with_channel) {
+void trouble_rows(struct request *request, json_t *context, const struct ledger_page *page,
+                  bool with_channel) {
         struct ledger_reader *reader freed_by(ledger_reader_freep) = NULL;
         struct listing listing = { request, json_array(), page->most, 0, 0, false };
         struct ledger_page more = *page;
@@ -84,16 +89,18 @@ void trouble_rows(struct request *request, json_t *context, const struct ledger_
                 (void) json_array_append_new(json_object_get(context, "troubles"),
                                              page_say(MESSAGE_CONSOLE_LEDGER_PART_AWAY, "reason",
                                                       standing_now(request->daemon)->words));
-        (void) json_object_set_new(context, "has_rows", json_boolean(json_array_size(listing.rows) > 0));
+        (void) json_object_set_new(context, "has_rows",
+                                   json_boolean(json_array_size(listing.rows) > 0));
         (void) json_object_set_new(context, "with_channel", json_boolean(with_channel));
         (void) json_object_set_new(context, "rows", listing.rows);
         if (!listing.more)
                 return;
         (void) snprintf(since, sizeof(since), "%lld", (long long) listing.since_ms);
         (void) snprintf(seq, sizeof(seq), "%lld", (long long) listing.seq);
-        (void) json_object_set_new(context, "next", page_href(request, "/trouble", "state", page->state ? page->state : "",
-                                                              "channel", page->channel ? page->channel : "", "since",
-                                                              since, "seq", seq, NULL));
+        (void) json_object_set_new(
+                context, "next",
+                page_href(request, "/trouble", "state", page->state ? page->state : "", "channel",
+                          page->channel ? page->channel : "", "since", since, "seq", seq, NULL));
 }
 
 static int64_t argument_number(const struct request *request, const char *name) {
@@ -115,8 +122,10 @@ void page_trouble(struct request *request, const char *rest) {
                 { "parked", MESSAGE_CONSOLE_FIGURE_PARKED, MESSAGE_CONSOLE_HINT_PARKED },
                 { "deferred", MESSAGE_CONSOLE_FIGURE_DEFERRED, MESSAGE_CONSOLE_HINT_DEFERRED },
         };
-        const char *wanted = page_argument(request, "state"), *channel = page_argument(request, "channel");
-        struct ledger_page page = { NULL, *channel ? channel : NULL, argument_number(request, "since"),
+        const char *wanted = page_argument(request, "state"),
+                   *channel = page_argument(request, "channel");
+        struct ledger_page page = { NULL, *channel ? channel : NULL,
+                                    argument_number(request, "since"),
                                     argument_number(request, "seq"), ROWS_MOST };
         const struct standing *standing;
         json_t *context, *list = json_array();
@@ -135,18 +144,20 @@ void page_trouble(struct request *request, const char *rest) {
         standing = standing_now(request->daemon);
         for (size_t i = 0; i < ELEMENTS(tabs); i++)
                 (void) json_array_append_new(
-                        list, json_pack("{s:o, s:s, s:o, s:b}", "href",
-                                        page_href(request, "/trouble", "state", tabs[i].state, "channel", channel, NULL),
-                                        "label", page_word(tabs[i].label), "count",
-                                        page_count(standing_count(standing, page.channel, tabs[i].state)), "here",
-                                        i == chosen));
+                        list,
+                        json_pack("{s:o, s:s, s:o, s:b}", "href",
+                                  page_href(request, "/trouble", "state", tabs[i].state, "channel",
+                                            channel, NULL),
+                                  "label", page_word(tabs[i].label), "count",
+                                  page_count(standing_count(standing, page.channel, tabs[i].state)),
+                                  "here", i == chosen));
         (void) json_object_set_new(context, "tabs", list);
         (void) json_object_set_new(context, "hint", json_string(page_word(tabs[chosen].hint)));
         trouble_rows(request, context, &page, true);
         page_render(request, "trouble", context);
 }
 
-/* -- of publisherd's ------------------------------------------------------------------------------------- */
+/* -- of publisherd's --------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *row, const char *name) {
         const char *text = json_string_value(json_object_get(row, name));
@@ -174,10 +185,13 @@ static void held_answered(struct request *request, const json_t *answer) {
         note_silence(context, answer);
         json_array_foreach(json_object_get(answer, "rows"), i, row)
                 (void) json_array_append_new(
-                        rows, json_pack("{s:o, s:o, s:s, s:s, s:s, s:s}", "at", time_of(row), "href",
-                                        document_href(request, text_of(row, "region"), text_of(row, "document")),
-                                        "document", text_of(row, "document"), "source", text_of(row, "source"), "reasons",
-                                        text_of(row, "reasons"), "event", text_of(row, "event")));
+                        rows,
+                        json_pack("{s:o, s:o, s:s, s:s, s:s, s:s}", "at", time_of(row), "href",
+                                  document_href(request, text_of(row, "region"),
+                                                text_of(row, "document")),
+                                  "document", text_of(row, "document"), "source",
+                                  text_of(row, "source"), "reasons", text_of(row, "reasons"),
+                                  "event", text_of(row, "event")));
         (void) json_object_set_new(context, "has_rows", json_boolean(json_array_size(rows) > 0));
         (void) json_object_set_new(context, "rows", rows);
         page_render(request, "held", context);
@@ -188,7 +202,8 @@ void page_held(struct request *request, const char *rest) {
                 page_missing(request);
         else
                 page_wait(request, json_pack("{s:s}", "do", "held.list"),
-                          page_context(request, "/held", page_word(MESSAGE_CONSOLE_HELD)), held_answered);
+                          page_context(request, "/held", page_word(MESSAGE_CONSOLE_HELD)),
+                          held_answered);
 }
 
 /* Codes only: the sentences may repeat what is wrong, and that is nobody's who only looks here. */
@@ -198,7 +213,8 @@ static json_t *codes_of(const json_t *codes) {
         size_t i;
 
         json_array_foreach(codes, i, code)
-                buf_fmt(&buf, "%s%s", i > 0 ? ", " : "", json_is_string(code) ? json_string_value(code) : "");
+                buf_fmt(&buf, "%s%s", i > 0 ? ", " : "",
+                        json_is_string(code) ? json_string_value(code) : "");
         return json_string(buf_text(&buf));
 }
 
@@ -210,11 +226,13 @@ static void rejected_answered(struct request *request, const json_t *answer) {
         note_silence(context, answer);
         json_array_foreach(json_object_get(answer, "rows"), i, row)
                 (void) json_array_append_new(
-                        rows, json_pack("{s:o, s:s, s:s, s:o, s:o, s:o}", "at", time_of(row), "document",
-                                        text_of(row, "document"), "source", text_of(row, "source"), "reasons",
-                                        codes_of(json_object_get(row, "codes")), "times",
-                                        page_count(json_integer_value(json_object_get(row, "times"))), "number",
-                                        page_count(json_integer_value(json_object_get(row, "number")))));
+                        rows,
+                        json_pack("{s:o, s:s, s:s, s:o, s:o, s:o}", "at", time_of(row), "document",
+                                  text_of(row, "document"), "source", text_of(row, "source"),
+                                  "reasons", codes_of(json_object_get(row, "codes")), "times",
+                                  page_count(json_integer_value(json_object_get(row, "times"))),
+                                  "number",
+                                  page_count(json_integer_value(json_object_get(row, "number")))));
         (void) json_object_set_new(context, "has_rows", json_boolean(json_array_size(rows) > 0));
         (void) json_object_set_new(context, "rows", rows);
         page_render(request, "rejected", context);
@@ -224,6 +242,8 @@ void page_rejected(struct request *request, const char *rest) {
         if (*rest)
                 page_missing(request);
         else
-                page_wait(request, json_pack("{s:s, s:i}", "do", "rejected.list", "limit", REJECTED_MOST),
-                          page_context(request, "/rejected", page_word(MESSAGE_CONSOLE_REJECTED)), rejected_answered);
+                page_wait(request,
+                          json_pack("{s:s, s:i}", "do", "rejected.list", "limit", REJECTED_MOST),
+                          page_context(request, "/rejected", page_word(MESSAGE_CONSOLE_REJECTED)),
+                          rejected_answered);
 }

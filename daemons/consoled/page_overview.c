@@ -13,12 +13,13 @@
 enum { ALARMS_MOST = 6 };
 #define RISK_MS (3 * 24 * HOUR_MS)
 
-/* -- alarms ---------------------------------------------------------------------------------------------- */
+/* -- alarms ------------------------------------------------------------------------------------ */
 
 static enum message severity_word(const char *severity) {
         if (strcmp(severity, "critical") == 0)
                 return MESSAGE_CONSOLE_SEVERITY_CRITICAL;
-        return strcmp(severity, "warning") == 0 ? MESSAGE_CONSOLE_SEVERITY_WARNING : MESSAGE_CONSOLE_SEVERITY_ERROR;
+        return strcmp(severity, "warning") == 0 ? MESSAGE_CONSOLE_SEVERITY_WARNING
+                                                : MESSAGE_CONSOLE_SEVERITY_ERROR;
 }
 
 /* "2026-11-29T14:03:05+08:00" as people write it. */
@@ -32,16 +33,21 @@ static json_t *readable_time(const json_t *rfc) {
 
 static json_t *alarm_of(const json_t *alarm) {
         const char *severity = json_string_value(json_object_get(alarm, "severity"));
-        const json_t *acked = json_object_get(alarm, "acked"), *count = json_object_get(alarm, "count");
+        const json_t *acked = json_object_get(alarm, "acked"),
+                     *count = json_object_get(alarm, "count");
         json_t *row = json_object();
 
         /* A class of the page: one of three words, whatever the file says. */
-        severity = severity && (strcmp(severity, "critical") == 0 || strcmp(severity, "warning") == 0) ? severity : "error";
+        severity =
+                severity && (strcmp(severity, "critical") == 0 || strcmp(severity, "warning") == 0)
+                        ? severity
+                        : "error";
         (void) json_object_set(row, "code", json_object_get(alarm, "code"));
         (void) json_object_set(row, "sentence", json_object_get(alarm, "sentence"));
         (void) json_object_set(row, "what_to_do", json_object_get(alarm, "what_to_do"));
         (void) json_object_set_new(row, "severity", json_string(severity));
-        (void) json_object_set_new(row, "severity_name", json_string(page_word(severity_word(severity))));
+        (void) json_object_set_new(row, "severity_name",
+                                   json_string(page_word(severity_word(severity))));
         (void) json_object_set_new(row, "since", readable_time(json_object_get(alarm, "first")));
         if (json_integer_value(count) > 1)
                 (void) json_object_set_new(row, "count", page_count(json_integer_value(count)));
@@ -69,7 +75,8 @@ size_t alarms_into(struct request *request, json_t *context, size_t most) {
                 char count[24];
 
                 (void) snprintf(count, sizeof(count), "%zu", n - most);
-                (void) json_object_set_new(context, "more", page_say(MESSAGE_CONSOLE_MORE_ALARMS, "count", count));
+                (void) json_object_set_new(context, "more",
+                                           page_say(MESSAGE_CONSOLE_MORE_ALARMS, "count", count));
         }
         return n;
 }
@@ -86,11 +93,11 @@ void page_alarms(struct request *request, const char *rest) {
         page_render(request, "alarms", context);
 }
 
-/* -- the parts ------------------------------------------------------------------------------------------- */
+/* -- the parts --------------------------------------------------------------------------------- */
 
 static void add_part(json_t *parts, enum message name, const char *class, char *text) {
-        (void) json_array_append_new(parts, json_pack("{s:s, s:s, s:s}", "name", page_word(name), "class", class, "text",
-                                                      text ? text : ""));
+        (void) json_array_append_new(parts, json_pack("{s:s, s:s, s:s}", "name", page_word(name),
+                                                      "class", class, "text", text ? text : ""));
         free(text);
 }
 
@@ -106,7 +113,8 @@ static void add_door(struct request *request, json_t *parts) {
         bool shut = false;
 
         if (!facts->door) {
-                add_part(parts, MESSAGE_CONSOLE_PART_DOOR, "bad", say(MESSAGE_CONSOLE_DOOR_AWAY, NULL));
+                add_part(parts, MESSAGE_CONSOLE_PART_DOOR, "bad",
+                         say(MESSAGE_CONSOLE_DOOR_AWAY, NULL));
                 return;
         }
         for (size_t i = 0; i < facts->n_regions; i++) {
@@ -121,11 +129,13 @@ static void add_door(struct request *request, json_t *parts) {
                 }
                 if (region->stop)
                         add_part(parts, MESSAGE_CONSOLE_PART_DOOR, "warn",
-                                 say(MESSAGE_CONSOLE_STOPPED, "region", name, "reason", region->stop, NULL));
+                                 say(MESSAGE_CONSOLE_STOPPED, "region", name, "reason",
+                                     region->stop, NULL));
         }
         if (!shut)
                 add_part(parts, MESSAGE_CONSOLE_PART_DOOR, "good",
-                         say(MESSAGE_CONSOLE_DOOR_WELL, "accepted", count_text(facts->accepted, accepted), "rejected",
+                         say(MESSAGE_CONSOLE_DOOR_WELL, "accepted",
+                             count_text(facts->accepted, accepted), "rejected",
                              count_text(facts->rejected, rejected), NULL));
 }
 
@@ -136,7 +146,8 @@ static void add_store(struct request *request, json_t *parts) {
 
         (void) snprintf(memory, sizeof(memory), "%.1f MiB", (double) facts->memory / (1 << 20));
         if (!facts->store)
-                add_part(parts, MESSAGE_CONSOLE_PART_STORE, "bad", say(MESSAGE_CONSOLE_STORE_AWAY, NULL));
+                add_part(parts, MESSAGE_CONSOLE_PART_STORE, "bad",
+                         say(MESSAGE_CONSOLE_STORE_AWAY, NULL));
         else if (unsafe)
                 add_part(parts, MESSAGE_CONSOLE_PART_STORE, "bad",
                          say(MESSAGE_CONSOLE_STORE_UNSAFE, "settings", unsafe, NULL));
@@ -155,10 +166,12 @@ static void add_ledger(struct request *request, json_t *parts) {
                          say(MESSAGE_CONSOLE_LEDGER_PART_AWAY, "reason", standing->words, NULL));
         else if (standing->n_behind > LITTLE)
                 add_part(parts, MESSAGE_CONSOLE_PART_LEDGER, "warn",
-                         say(MESSAGE_CONSOLE_LEDGER_PART_BEHIND, "count", count_text(standing->n_behind, n), NULL));
+                         say(MESSAGE_CONSOLE_LEDGER_PART_BEHIND, "count",
+                             count_text(standing->n_behind, n), NULL));
         else
                 add_part(parts, MESSAGE_CONSOLE_PART_LEDGER, "good",
-                         say(MESSAGE_CONSOLE_LEDGER_PART_WELL, "seq", count_text(standing->n_rows, n), NULL));
+                         say(MESSAGE_CONSOLE_LEDGER_PART_WELL, "seq",
+                             count_text(standing->n_rows, n), NULL));
 }
 
 static void add_index(struct request *request, json_t *parts) {
@@ -169,21 +182,24 @@ static void add_index(struct request *request, json_t *parts) {
         char text[24];
 
         if (!cards || cards_count(cards, &n) < 0)
-                add_part(parts, MESSAGE_CONSOLE_PART_INDEX, "warn", say(MESSAGE_CONSOLE_INDEX_AWAY, NULL));
+                add_part(parts, MESSAGE_CONSOLE_PART_INDEX, "warn",
+                         say(MESSAGE_CONSOLE_INDEX_AWAY, NULL));
         else if (standing->n_rows - seq > LITTLE)
                 add_part(parts, MESSAGE_CONSOLE_PART_INDEX, "busy",
-                         say(MESSAGE_CONSOLE_INDEX_READING, "percent", count_text(100 * seq / standing->n_rows, text),
-                             NULL));
+                         say(MESSAGE_CONSOLE_INDEX_READING, "percent",
+                             count_text(100 * seq / standing->n_rows, text), NULL));
         else
                 add_part(parts, MESSAGE_CONSOLE_PART_INDEX, "good",
                          say(MESSAGE_CONSOLE_INDEX_WELL, "count", count_text(n, text), NULL));
 }
 
-/* -- the figures ----------------------------------------------------------------------------------------- */
+/* -- the figures ------------------------------------------------------------------------------- */
 
-static void add_figure(json_t *figures, json_t *href, int64_t n, enum message label, const char *class) {
-        (void) json_array_append_new(figures, json_pack("{s:o, s:o, s:s, s:s}", "href", href, "value", page_count(n),
-                                                        "label", page_word(label), "class", n > 0 ? class : "none"));
+static void add_figure(json_t *figures, json_t *href, int64_t n, enum message label,
+                       const char *class) {
+        (void) json_array_append_new(
+                figures, json_pack("{s:o, s:o, s:s, s:s}", "href", href, "value", page_count(n),
+                                   "label", page_word(label), "class", n > 0 ? class : "none"));
 }
 
 static int64_t late(const struct standing *standing) {
@@ -199,19 +215,30 @@ static int64_t late(const struct standing *standing) {
         return n;
 }
 
-/* Without an alarm (yet), and still a person's: what is held, and what nothing but a person can send. */
-static void add_todos(json_t *context, const json_t *figures) {
-        const enum message mine[] = { MESSAGE_CONSOLE_FIGURE_HELD, MESSAGE_CONSOLE_FIGURE_DEAD };
-        json_t *todos = json_array(), *figure;
+static const json_t *figure_of(const json_t *figures, enum message label) {
+        const json_t *figure;
         size_t i;
 
         json_array_foreach(figures, i, figure)
-                for (size_t k = 0; k < ELEMENTS(mine); k++)
-                        if (strcmp(json_string_value(json_object_get(figure, "label")), page_word(mine[k])) == 0 &&
-                            strcmp(json_string_value(json_object_get(figure, "class")), "none") != 0)
-                                (void) json_array_append(todos, figure);
-        (void) json_object_set_new(context, "calm", json_boolean(json_array_size(todos) == 0 &&
-                                                                 json_array_size(json_object_get(context, "alarms")) == 0));
+                if (strcmp(json_string_value(json_object_get(figure, "label")), page_word(label)) == 0)
+                        return figure;
+        return NULL;
+}
+
+static void add_todo(json_t *todos, const json_t *figure) {
+        if (figure && strcmp(json_string_value(json_object_get(figure, "class")), "none") != 0)
+                (void) json_array_append(todos, (json_t *) (uintptr_t) figure);
+}
+
+/* A person's, too, without an alarm: what is held; and what is dead, before ledgerd has told. */
+static void add_todos(json_t *context, const json_t *figures) {
+        json_t *todos = json_array();
+        bool told = json_array_size(json_object_get(context, "alarms")) > 0;
+
+        add_todo(todos, figure_of(figures, MESSAGE_CONSOLE_FIGURE_HELD));
+        if (!told)
+                add_todo(todos, figure_of(figures, MESSAGE_CONSOLE_FIGURE_DEAD));
+        (void) json_object_set_new(context, "calm", json_boolean(!told && json_array_size(todos) == 0));
         (void) json_object_set_new(context, "todos", todos);
 }
 
@@ -235,21 +262,28 @@ static json_t *figures_of(struct request *request) {
                 held += facts->regions[i].held;
         for (size_t i = 0; i < facts->n_channels; i++) {
                 ready += facts->channels[i].ready;
-                at_risk += facts->channels[i].deadline_ms > 0 && facts->channels[i].deadline_ms < now + RISK_MS;
+                at_risk += facts->channels[i].deadline_ms > 0 &&
+                           facts->channels[i].deadline_ms < now + RISK_MS;
         }
-        add_figure(figures, page_href(request, "/alarms", NULL), late(standing), MESSAGE_CONSOLE_FIGURE_LATE, "bad");
+        add_figure(figures, page_href(request, "/alarms", NULL), late(standing),
+                   MESSAGE_CONSOLE_FIGURE_LATE, "bad");
         if (at_risk > 0)
-                add_figure(figures, page_href(request, "/channels", NULL), at_risk, MESSAGE_CONSOLE_FIGURE_RISK, "warn");
-        add_figure(figures, page_href(request, "/held", NULL), held, MESSAGE_CONSOLE_FIGURE_HELD, "warn");
+                add_figure(figures, page_href(request, "/channels", NULL), at_risk,
+                           MESSAGE_CONSOLE_FIGURE_RISK, "warn");
+        add_figure(figures, page_href(request, "/held", NULL), held, MESSAGE_CONSOLE_FIGURE_HELD,
+                   "warn");
         for (size_t i = 0; i < ELEMENTS(states); i++)
                 add_figure(figures, page_href(request, "/trouble", "state", states[i].state, NULL),
-                           standing_count(standing, NULL, states[i].state), states[i].label, states[i].class);
-        add_figure(figures, page_href(request, "/channels", NULL), ready, MESSAGE_CONSOLE_FIGURE_READY, "busy");
+                           standing_count(standing, NULL, states[i].state), states[i].label,
+                           states[i].class);
+        add_figure(figures, page_href(request, "/channels", NULL), ready,
+                   MESSAGE_CONSOLE_FIGURE_READY, "busy");
         return figures;
 }
 
 void page_overview(struct request *request, const char *rest) {
-        json_t *context = page_context(request, "/", page_word(MESSAGE_CONSOLE_OVERVIEW)), *parts = json_array();
+        json_t *context = page_context(request, "/", page_word(MESSAGE_CONSOLE_OVERVIEW)),
+               *parts = json_array();
 
         (void) rest;
         add_door(request, parts);

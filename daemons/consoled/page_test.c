@@ -45,8 +45,14 @@ static void only_a_name_of_this_machine_is_answered(void **state) {
 }
 
 static void only_web_addresses_become_links(void **state) {
-        static const char *const bad[] = { NULL, "", "javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x",
-                                           " https://example.org", "//example.org", "file:///etc/passwd" };
+        static const char *const bad[] = { NULL,
+                                           "",
+                                           "javascript:alert(1)",
+                                           "JAVASCRIPT:alert(1)",
+                                           "data:text/html,x",
+                                           " https://example.org",
+                                           "//example.org",
+                                           "file:///etc/passwd" };
 
         (void) state;
         assert_string_equal(page_outside("https://example.org/a?b"), "https://example.org/a?b");
@@ -57,11 +63,13 @@ static void only_web_addresses_become_links(void **state) {
 
 static void an_address_keeps_what_a_name_has_in_it(void **state) {
         struct request request = { .language = CHINESE };
-        json_t *href = page_href(&request, "/document/530581/a/b ?#\"<&", "q", "公告 &x=1", "none", "", NULL);
+        json_t *href = page_href(&request, "/document/530581/a/b ?#\"<&", "q", "公告 &x=1", "none",
+                                 "", NULL);
 
         (void) state;
-        assert_string_equal(json_string_value(href),
-                            "/document/530581/a/b%20%3F%23%22%3C%26?q=%E5%85%AC%E5%91%8A%20%26x%3D1");
+        assert_string_equal(
+                json_string_value(href),
+                "/document/530581/a/b%20%3F%23%22%3C%26?q=%E5%85%AC%E5%91%8A%20%26x%3D1");
         json_decref(href);
         request.language = ENGLISH;
         href = page_href(&request, "/", NULL);
@@ -73,8 +81,9 @@ static void a_span_is_said_in_its_greatest_unit(void **state) {
         static const struct {
                 int64_t ms;
                 const char *text;
-        } rows[] = { { 0, "0 秒" },           { 250, "0.2 秒" },       { 59000, "59 秒" },      { 119000, "119 秒" },
-                     { 120000, "2 分钟" }, { 7200000, "2 小时" }, { 172800000, "2 天" }, { -5, "0 秒" } };
+        } rows[] = { { 0, "0 秒" },         { 250, "0.2 秒" },    { 59000, "59 秒" },
+                     { 119000, "119 秒" },  { 120000, "2 分钟" }, { 7200000, "2 小时" },
+                     { 172800000, "2 天" }, { -5, "0 秒" } };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
@@ -89,7 +98,11 @@ static void a_large_number_is_read_in_groups(void **state) {
         static const struct {
                 int64_t n;
                 const char *text;
-        } rows[] = { { 0, "0" }, { 999, "999" }, { 1000, "1,000" }, { 1234567, "1,234,567" }, { -1000, "-1,000" } };
+        } rows[] = { { 0, "0" },
+                     { 999, "999" },
+                     { 1000, "1,000" },
+                     { 1234567, "1,234,567" },
+                     { -1000, "-1,000" } };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
@@ -105,16 +118,20 @@ static void a_score_tells_age_and_legal_day(void **state) {
         const int64_t epoch = INT64_C(1577836800000), step = 240000, day = 86400000;
         static const struct {
                 int class, day, steps; /* day -1: none */
-        } rows[] = { { 2, -1, 777600 }, { 0, -1, 0 }, { 1, 2525, 905000 }, { 2, 1, 1 }, { 2, 0, 7 } };
+        } rows[] = {
+                { 2, -1, 777600 }, { 0, -1, 0 }, { 1, 2525, 905000 }, { 2, 1, 1 }, { 2, 0, 7 }
+        };
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 int64_t since, deadline;
 
-                pulse_score(rows[i].class * 3e11 + (rows[i].day < 0 ? 19999 : rows[i].day) * 1.5e7 + 2.0 * rows[i].steps,
+                pulse_score(rows[i].class * 3e11 + (rows[i].day < 0 ? 19999 : rows[i].day) * 1.5e7 +
+                                    2.0 * rows[i].steps,
                             &since, &deadline);
                 assert_int_equal(since, epoch + rows[i].steps * step);
-                assert_int_equal(deadline, rows[i].day <= 0 ? 0 : epoch + (rows[i].day + 1) * day - 1);
+                assert_int_equal(deadline,
+                                 rows[i].day <= 0 ? 0 : epoch + (rows[i].day + 1) * day - 1);
         }
         for (int i = 0; i < 2; i++) {
                 int64_t since = 7, deadline = 7;
@@ -126,7 +143,8 @@ static void a_score_tells_age_and_legal_day(void **state) {
 }
 
 static void redis_tells_its_numbers_by_line(void **state) {
-        static const char info[] = "# Memory\r\nused_memory:1234\r\nused_memory_rss:99\r\nmaxmemory:0\r\n";
+        static const char info[] =
+                "# Memory\r\nused_memory:1234\r\nused_memory_rss:99\r\nmaxmemory:0\r\n";
 
         (void) state;
         assert_int_equal(pulse_info(info, "used_memory"), 1234);

@@ -15,7 +15,13 @@
 #define CLASS_SPAN 3e11
 #define DAY_SPAN 1.5e7
 #define EPOCH_2020_MS INT64_C(1577836800000)
-enum { N_CLASSES = 3, NO_DEADLINE = 19999, STEP_MS = 240000, SHANGHAI_MS = 28800000, DAY_MS = 86400000 };
+enum {
+        N_CLASSES = 3,
+        NO_DEADLINE = 19999,
+        STEP_MS = 240000,
+        SHANGHAI_MS = 28800000,
+        DAY_MS = 86400000
+};
 
 struct pulse {
         struct consoled *daemon;
@@ -31,7 +37,15 @@ struct round {
         bool failed;
 };
 
-enum piece_kind { PIECE_STATUS, PIECE_NUMBER, PIECE_LOG, PIECE_GATE, PIECE_DUE, PIECE_INFO, PIECE_CONFIG };
+enum piece_kind {
+        PIECE_STATUS,
+        PIECE_NUMBER,
+        PIECE_LOG,
+        PIECE_GATE,
+        PIECE_DUE,
+        PIECE_INFO,
+        PIECE_CONFIG
+};
 
 struct piece {
         struct round *round;
@@ -39,7 +53,7 @@ struct piece {
         size_t region, channel;
 };
 
-/* -- facts -------------------------------------------------------------------------------------------- */
+/* -- facts ------------------------------------------------------------------------------------- */
 
 static void facts_done(struct pulse_facts *facts) {
         for (size_t i = 0; i < facts->n_channels; i++) {
@@ -52,12 +66,16 @@ static void facts_done(struct pulse_facts *facts) {
         }
         free(facts->channels);
         free(facts->regions);
-        *facts = (struct pulse_facts) { 0 };
+        *facts = (struct pulse_facts){ 0 };
 }
 
 static int facts_init(struct pulse_facts *facts, const struct configuration *configuration) {
-        *facts = (struct pulse_facts) {
-                .at_ms = clock_now_ms(), .memory = -1, .memory_most = -1, .aof_size = -1, .aof_delayed = -1,
+        *facts = (struct pulse_facts){
+                .at_ms = clock_now_ms(),
+                .memory = -1,
+                .memory_most = -1,
+                .aof_size = -1,
+                .aof_delayed = -1,
                 .channels = calloc(configuration->n_channels + 1, sizeof(*facts->channels)),
                 .regions = calloc(configuration->main.regions.n + 1, sizeof(*facts->regions)),
         };
@@ -71,7 +89,8 @@ static int facts_init(struct pulse_facts *facts, const struct configuration *con
                 facts->channels[facts->n_channels].name = name;
         }
         for (; facts->n_regions < configuration->main.regions.n; facts->n_regions++)
-                (void) snprintf(facts->regions[facts->n_regions].code, sizeof(facts->regions[0].code), "%.6s",
+                (void) snprintf(facts->regions[facts->n_regions].code,
+                                sizeof(facts->regions[0].code), "%.6s",
                                 configuration->main.regions.items[facts->n_regions]);
         return 0;
 }
@@ -84,8 +103,8 @@ void pulse_score(double score, int64_t *ret_since_ms, int64_t *ret_deadline_ms) 
         if (!(score >= 0 && score < SPLIT))
                 return;
         *ret_since_ms = EPOCH_2020_MS + (int64_t) (fmod(rest, DAY_SPAN) / 2) * STEP_MS;
-        /* A day of UTC, whose last moment is as near as the score tells. What came back from a wait stands in
-         * front of all others, with the first day there is. */
+        /* A day of UTC, whose last moment is as near as the score tells. What came back from a wait
+         * stands in front of all others, with the first day there is. */
         if (day > 0 && day < NO_DEADLINE)
                 *ret_deadline_ms = EPOCH_2020_MS + (day + 1) * (int64_t) DAY_MS - 1;
 }
@@ -93,7 +112,8 @@ void pulse_score(double score, int64_t *ret_since_ms, int64_t *ret_deadline_ms) 
 int64_t pulse_info(const char *info, const char *name) {
         size_t n = strlen(name);
 
-        for (const char *line = info; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+        for (const char *line = info; line;
+             line = strchr(line, '\n'), line = line ? line + 1 : NULL)
                 if (strncmp(line, name, n) == 0 && line[n] == ':')
                         return strtoll(line + n + 1, NULL, 10);
         return -1;
@@ -102,7 +122,8 @@ int64_t pulse_info(const char *info, const char *name) {
 static bool info_is(const char *info, const char *name, const char *value) {
         size_t n = strlen(name);
 
-        for (const char *line = info; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+        for (const char *line = info; line;
+             line = strchr(line, '\n'), line = line ? line + 1 : NULL)
                 if (strncmp(line, name, n) == 0 && line[n] == ':')
                         return strncmp(line + n + 1, value, strlen(value)) == 0;
         return false;
@@ -127,7 +148,7 @@ char *pulse_unsafe(const struct pulse_facts *facts) {
         return buf_take(&words);
 }
 
-/* -- a round -------------------------------------------------------------------------------------------- */
+/* -- a round ----------------------------------------------------------------------------------- */
 
 static void round_free(struct round *round) {
         facts_done(&round->facts);
@@ -143,7 +164,7 @@ static void round_answered(struct round *round) {
                 round->facts.store = !round->failed;
                 facts_done(&pulse->facts);
                 pulse->facts = round->facts;
-                round->facts = (struct pulse_facts) { 0 };
+                round->facts = (struct pulse_facts){ 0 };
                 pulse->round = NULL;
         }
         round_free(round);
@@ -242,8 +263,9 @@ static void on_piece(struct store *store, const redisReply *reply, int error, co
                         read_status(facts, piece->region, reply);
                         break;
                 case PIECE_NUMBER:
-                        facts->regions[piece->region].n =
-                                reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
+                        facts->regions[piece->region].n = reply->type == REDIS_REPLY_STRING
+                                                                  ? strtoll(reply->str, NULL, 10)
+                                                                  : 0;
                         break;
                 case PIECE_LOG:
                         facts->regions[piece->region].n_log =
@@ -271,7 +293,7 @@ static void ask_store(struct round *round, struct words *words, enum piece_kind 
         struct piece *piece = malloc(sizeof(*piece));
 
         if (piece)
-                *piece = (struct piece) { round, kind, region, channel };
+                *piece = (struct piece){ round, kind, region, channel };
         round->n_pending++;
         if (!piece || store_command(round->pulse->daemon->store, words, on_piece, piece) < 0) {
                 free(piece);
@@ -304,11 +326,13 @@ static void ask_region(struct round *round, size_t of) {
         ask_store(round, &words, PIECE_LOG, of, 0);
 }
 
-static void ask_first_due(struct round *round, size_t region, size_t channel, double from, double to) {
+static void ask_first_due(struct round *round, size_t region, size_t channel, double from,
+                          double to) {
         struct words words = { 0 };
 
         words_str(&words, "ZRANGEBYSCORE");
-        words_key(&words, round->facts.regions[region].code, "due:%s", round->facts.channels[channel].name);
+        words_key(&words, round->facts.regions[region].code, "due:%s",
+                  round->facts.channels[channel].name);
         words_fmt(&words, "%.0f", from);
         words_fmt(&words, "(%.0f", to);
         words_str(&words, "WITHSCORES");
@@ -323,13 +347,14 @@ static void ask_channel(struct round *round, size_t region, size_t channel) {
         struct words words = { 0 };
 
         words_str(&words, "HMGET");
-        words_key(&words, round->facts.regions[region].code, "gate:%s", round->facts.channels[channel].name);
+        words_key(&words, round->facts.regions[region].code, "gate:%s",
+                  round->facts.channels[channel].name);
         for (size_t i = 0; i < ELEMENTS(fields); i++)
                 words_str(&words, fields[i]);
         ask_store(round, &words, PIECE_GATE, region, channel);
-        /* Withdrawals, urgent ones and the rest are three queues in one; each has its oldest in front, but
-         * for legal dates. */
-        for (int class = 0; class < N_CLASSES; class++)
+        /* Withdrawals, urgent ones and the rest are three queues in one; each has its oldest in
+         * front, but for legal dates. */
+        for (int class = 0; class < N_CLASSES; class ++)
                 ask_first_due(round, region, channel, class * CLASS_SPAN, (class + 1) * CLASS_SPAN);
         ask_first_due(round, region, channel, SPLIT, (double) round->facts.at_ms);
 }
@@ -366,7 +391,8 @@ static void on_door(const json_t *answer, void *userdata) {
                 facts->rejected = number_of(answer, "rejected");
                 facts->busy = number_of(answer, "busy");
                 facts->pending = number_of(answer, "pending");
-                (void) snprintf(facts->door_version, sizeof(facts->door_version), "%s", version ? version : "");
+                (void) snprintf(facts->door_version, sizeof(facts->door_version), "%s",
+                                version ? version : "");
         }
         json_array_foreach(json_object_get(answer, "rows"), i, row) {
                 const char *code = json_string_value(json_object_get(row, "region"));
@@ -395,7 +421,8 @@ void pulse_go(struct pulse *pulse) {
         round->pulse = pulse;
         round->n_pending = 1; /* ours, so that it does not end while it is being asked */
         pulse->round = round;
-        if (facts_init(&round->facts, pulse->daemon->configuration) < 0 || !store_is_up(pulse->daemon->store))
+        if (facts_init(&round->facts, pulse->daemon->configuration) < 0 ||
+            !store_is_up(pulse->daemon->store))
                 round->failed = true;
         for (size_t i = 0; !round->failed && i < round->facts.n_regions; i++) {
                 ask_region(round, i);

@@ -24,7 +24,7 @@ struct server {
         struct request *suspended;
 };
 
-/* -- the loop ------------------------------------------------------------------------------------------ */
+/* -- the loop ---------------------------------------------------------------------------------- */
 
 static void run(struct server *server) {
         MHD_UNSIGNED_LONG_LONG wait_ms;
@@ -53,7 +53,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* -- who may ask ---------------------------------------------------------------------------------------- */
+/* -- who may ask ------------------------------------------------------------------------------- */
 
 static bool is_host(const char *host, size_t n, const char *known) {
         return strlen(known) == n && strncasecmp(host, known, n) == 0;
@@ -70,7 +70,8 @@ bool server_knows_host(const struct config *config, const char *host) {
         if (!end)
                 return false;
         n = (size_t) (end - host) + (*host == '[');
-        if (host[n] && (host[n] != ':' || strspn(host + n + 1, "0123456789") != strlen(host + n + 1)))
+        if (host[n] &&
+            (host[n] != ':' || strspn(host + n + 1, "0123456789") != strlen(host + n + 1)))
                 return false;
         for (size_t i = 0; i < ELEMENTS(own); i++)
                 if (is_host(host, n, own[i]))
@@ -82,20 +83,22 @@ bool server_knows_host(const struct config *config, const char *host) {
                strncasecmp(host, config->console_listen, n) == 0;
 }
 
-/* -- a request ------------------------------------------------------------------------------------------ */
+/* -- a request --------------------------------------------------------------------------------- */
 
 static const struct {
         const char *path, *type, *text, *end;
 } assets[] = {
         { "/assets/console.css", "text/css; charset=utf-8", console_style, console_style_end },
-        { "/assets/console.js", "text/javascript; charset=utf-8", console_script, console_script_end },
+        { "/assets/console.js", "text/javascript; charset=utf-8", console_script,
+          console_script_end },
         { "/assets/icon.svg", "image/svg+xml", console_icon, console_icon_end },
 };
 
 static bool asset(struct request *request) {
         for (size_t i = 0; i < ELEMENTS(assets); i++)
                 if (strcmp(assets[i].path, request->path) == 0) {
-                        buf_add(&request->body, assets[i].text, (size_t) (assets[i].end - assets[i].text) - 1);
+                        buf_add(&request->body, assets[i].text,
+                                (size_t) (assets[i].end - assets[i].text) - 1);
                         request->type = assets[i].type;
                         return true;
                 }
@@ -108,7 +111,8 @@ static void refuse(struct request *request, unsigned status, const char *words) 
         buf_str(&request->body, words);
 }
 
-static enum MHD_Result add_argument(void *userdata, enum MHD_ValueKind kind, const char *name, const char *value) {
+static enum MHD_Result add_argument(void *userdata, enum MHD_ValueKind kind, const char *name,
+                                    const char *value) {
         json_t *query = userdata;
 
         (void) kind;
@@ -123,22 +127,25 @@ static void answer(struct request *request, const char *method) {
         const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
 
         if (!server_knows_host(&request->daemon->configuration->main, host))
-                refuse(request, 421, "421 this is not the host that was asked for: [console] hosts\n");
+                refuse(request, 421,
+                       "421 this is not the host that was asked for: [console] hosts\n");
         else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
                 refuse(request, 405, "405 read only\n");
         else if (unicode_valid(request->path, strlen(request->path)) != strlen(request->path))
                 refuse(request, 400, "400 the path is not UTF-8\n");
         else if (!asset(request)) {
-                (void) MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, request->query);
+                (void) MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument,
+                                                 request->query);
                 page_make(request);
         }
 }
 
 static enum MHD_Result respond(struct request *request) {
         static const char *const headers[][2] = {
-                { "Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
-                                             " connect-src 'self'; form-action 'self'; base-uri 'none';"
-                                             " frame-ancestors 'none'" },
+                { "Content-Security-Policy",
+                  "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+                  " connect-src 'self'; form-action 'self'; base-uri 'none';"
+                  " frame-ancestors 'none'" },
                 { "X-Content-Type-Options", "nosniff" },
                 { "X-Frame-Options", "DENY" },
                 { "Referrer-Policy", "no-referrer" },
@@ -148,7 +155,8 @@ static enum MHD_Result respond(struct request *request) {
         };
         bool failed = request->body.error != 0;
         struct MHD_Response *response = MHD_create_response_from_buffer(
-                failed ? 0 : request->body.len, (void *) (uintptr_t) buf_text(&request->body), MHD_RESPMEM_MUST_COPY);
+                failed ? 0 : request->body.len, (void *) (uintptr_t) buf_text(&request->body),
+                MHD_RESPMEM_MUST_COPY);
         enum MHD_Result r;
 
         if (!response)
@@ -159,7 +167,11 @@ static enum MHD_Result respond(struct request *request) {
                 (void) MHD_add_response_header(response, headers[i][0], headers[i][1]);
         if (request->status == 405)
                 (void) MHD_add_response_header(response, "Allow", "GET, HEAD");
-        r = MHD_queue_response(request->connection, failed ? 500 : request->status ? request->status : 200, response);
+        r = MHD_queue_response(request->connection,
+                               failed            ? 500
+                               : request->status ? request->status
+                                                 : 200,
+                               response);
         MHD_destroy_response(response);
         request->daemon->n_answers++;
         return r;
@@ -176,9 +188,9 @@ static struct request *request_new(struct server *server, struct MHD_Connection 
         return request;
 }
 
-static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection, const char *path,
-                                  const char *method, const char *version, const char *bytes, size_t *n_bytes,
-                                  void **own) {
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
+                                  const char *path, const char *method, const char *version,
+                                  const char *bytes, size_t *n_bytes, void **own) {
         struct server *server = userdata;
         struct request *request = *own;
 
@@ -244,7 +256,7 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
         free(request);
 }
 
-/* -- opening -------------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static int listen_at(struct server *server, const char *text) {
         struct sockaddr_storage address;
@@ -258,21 +270,23 @@ static int listen_at(struct server *server, const char *text) {
         if (address.ss_family == AF_INET6)
                 flags |= MHD_USE_IPv6;
         errno = 0;
-        server->http = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR, &address,
-                                        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                                        MHD_OPTION_CONNECTION_LIMIT, (unsigned) CONNECTIONS,
-                                        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) TIMEOUT_S, MHD_OPTION_END);
+        server->http = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
+                                        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED,
+                                        on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
+                                        (unsigned) CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                                        (unsigned) TIMEOUT_S, MHD_OPTION_END);
         if (!server->http)
                 return errno ? -errno : -EADDRINUSE;
         info = MHD_get_daemon_info(server->http, MHD_DAEMON_INFO_EPOLL_FD);
         if (!info)
                 return -EIO;
-        r = sd_event_add_io(server->daemon->event, &server->io, info->epoll_fd, EPOLLIN, on_io, server);
+        r = sd_event_add_io(server->daemon->event, &server->io, info->epoll_fd, EPOLLIN, on_io,
+                            server);
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(server->io, true);
         if (r >= 0)
-                r = sd_event_add_time(server->daemon->event, &server->timer, CLOCK_BOOTTIME, UINT64_MAX, 1000, on_timer,
-                                      server);
+                r = sd_event_add_time(server->daemon->event, &server->timer, CLOCK_BOOTTIME,
+                                      UINT64_MAX, 1000, on_timer, server);
         return r < 0 ? r : 0;
 }
 
@@ -286,7 +300,8 @@ int server_open(struct consoled *daemon) {
         daemon->server->daemon = daemon;
         r = listen_at(daemon->server, address);
         if (r < 0)
-                log_say(LOG_ERR, MESSAGE_CONSOLED_CANNOT_LISTEN, "address", address, "reason", strerror(-r), NULL);
+                log_say(LOG_ERR, MESSAGE_CONSOLED_CANNOT_LISTEN, "address", address, "reason",
+                        strerror(-r), NULL);
         return r;
 }
 

@@ -1,5 +1,6 @@
-/* The web server: libmicrohttpd on the loop. It answers only who asks it by a name of this machine (or one
- * of [console] hosts), so that no page elsewhere can have a browser read it under a name of its own. */
+/* The web server: libmicrohttpd on the loop. It answers only who asks it by a name of this machine
+ * (or one of [console] hosts), so that no page elsewhere can have a browser read it under a name of
+ * its own. */
 #ifndef DAEMONS_CONSOLED_SERVER_H
 #define DAEMONS_CONSOLED_SERVER_H
 

@@ -21,7 +21,7 @@ static void clear(struct standing *standing) {
         free(standing->behind);
         free(standing->sums);
         json_decref(standing->alarms);
-        *standing = (struct standing) { .n_behind = -1 };
+        *standing = (struct standing){ .n_behind = -1 };
 }
 
 void standing_done(struct standing *standing) {
@@ -30,20 +30,22 @@ void standing_done(struct standing *standing) {
 
 static int add_sum(const struct ledger_sum *sum, void *userdata) {
         struct standing *standing = userdata;
-        struct standing_sum *sums = realloc(standing->sums, (standing->n_sums + 1) * sizeof(*sums)), *one;
+        struct standing_sum *sums = realloc(standing->sums, (standing->n_sums + 1) * sizeof(*sums)),
+                            *one;
 
         if (!sums)
                 return -ENOMEM;
         standing->sums = sums;
         one = &sums[standing->n_sums++];
-        *one = (struct standing_sum) { .count = sum->count, .since_ms = sum->since_ms };
+        *one = (struct standing_sum){ .count = sum->count, .since_ms = sum->since_ms };
         (void) snprintf(one->channel, sizeof(one->channel), "%s", sum->channel);
         (void) snprintf(one->state, sizeof(one->state), "%s", sum->state);
         return 0;
 }
 
 /* Records that the store has and the ledger has not. */
-static int look_behind(struct consoled *daemon, struct ledger_reader *reader, struct standing *standing) {
+static int look_behind(struct consoled *daemon, struct ledger_reader *reader,
+                       struct standing *standing) {
         const struct pulse_facts *facts = pulse_facts(daemon->pulse);
 
         standing->n_regions = facts->n_regions;
@@ -83,7 +85,8 @@ static int look(struct consoled *daemon, struct standing *standing) {
         if (r == 0)
                 r = look_behind(daemon, reader, standing);
         if (r < 0)
-                (void) snprintf(standing->words, sizeof(standing->words), "%s", ledger_reader_words(reader));
+                (void) snprintf(standing->words, sizeof(standing->words), "%s",
+                                ledger_reader_words(reader));
         return r;
 }
 
@@ -91,7 +94,8 @@ const struct standing *standing_now(struct consoled *daemon) {
         struct standing *standing = &daemon->standing;
         int64_t now = clock_boot_ms();
 
-        if (standing->boot_ms > 0 && now - standing->boot_ms < KEPT_MS && standing->language == messages_language())
+        if (standing->boot_ms > 0 && now - standing->boot_ms < KEPT_MS &&
+            standing->language == messages_language())
                 return standing;
         clear(standing);
         standing->boot_ms = now;

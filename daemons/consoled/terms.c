@@ -9,13 +9,15 @@ enum { PIECES_MOST = 8, WORD_MOST = 64 };
 enum kind { BETWEEN, LETTER, HAN };
 
 static enum kind kind_of(uint32_t code) {
-        if ((code >= '0' && code <= '9') || (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z'))
+        if ((code >= '0' && code <= '9') || (code >= 'a' && code <= 'z') ||
+            (code >= 'A' && code <= 'Z'))
                 return LETTER;
-        if (code == 0x3007 || (code >= 0x3400 && code <= 0x9fff) || (code >= 0xf900 && code <= 0xfaff) ||
-            (code >= 0x20000 && code <= 0x3ffff))
+        if (code == 0x3007 || (code >= 0x3400 && code <= 0x9fff) ||
+            (code >= 0xf900 && code <= 0xfaff) || (code >= 0x20000 && code <= 0x3ffff))
                 return HAN;
         /* Letters of other scripts; signs, punctuation and full-width forms part words. */
-        if (code >= 0xc0 && code != 0xd7 && code != 0xf7 && (code < 0x2000 || (code >= 0x3040 && code < 0xe000)))
+        if (code >= 0xc0 && code != 0xd7 && code != 0xf7 &&
+            (code < 0x2000 || (code >= 0x3040 && code < 0xe000)))
                 return LETTER;
         return BETWEEN;
 }
@@ -31,7 +33,8 @@ static void term(struct scan *scan, const char *from, const char *to) {
         if (scan->n_terms++ > 0)
                 buf_char(scan->out, ' ');
         for (; from < to; from++)
-                buf_char(scan->out, *from >= 'A' && *from <= 'Z' ? (char) (*from - 'A' + 'a') : *from);
+                buf_char(scan->out,
+                         *from >= 'A' && *from <= 'Z' ? (char) (*from - 'A' + 'a') : *from);
 }
 
 /* The run ends before `at`: what it has left is a term. `tail`: with a HAN run's last character. */
@@ -44,8 +47,8 @@ static void close_run(struct scan *scan, const char *at, bool tail) {
         scan->n_run = 0;
 }
 
-/* Returns how many characters that count there were. `whole`: of a text, whose every run has its last
- * character as a term; else of what is looked for, which may end within a run of the text. */
+/* Returns how many characters that count there were. `whole`: of a text, whose every run has its
+ * last character as a term; else of what is looked for, which may end within a run of the text. */
 static size_t scan_text(const char *text, const char *end, bool whole, struct scan *scan) {
         const char *at = text;
         size_t n = 0;
@@ -75,7 +78,8 @@ static size_t scan_text(const char *text, const char *end, bool whole, struct sc
                 n += kind != BETWEEN;
                 at = next;
         }
-        /* "12号": in the text the 号 may begin a pair. It is looked for only where it is all there is. */
+        /* "12号": in the text the 号 may begin a pair. It is looked for only where it is all there
+         * is. */
         if (!whole && scan->kind == HAN && scan->n_run == 1 && scan->n_terms > 0)
                 scan->kind = BETWEEN;
         close_run(scan, end, whole);

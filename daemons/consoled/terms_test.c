@@ -18,7 +18,10 @@ static void a_text_is_found_by_its_pairs_and_words(void **state) {
                 { "one character", "令", "令" },
                 { "other letters", "Straße Ж", "straße Ж" },
                 { "quotes and stars are no letters", "\"a\" OR b*", "a or b" },
-                { "what is no UTF-8 is left out", "a\xff\xfe" "b", "a b" },
+                { "what is no UTF-8 is left out",
+                  "a\xff\xfe"
+                  "b",
+                  "a b" },
                 { "nothing", "", "" },
         };
 
@@ -54,7 +57,8 @@ static void what_is_typed_becomes_phrases(void **state) {
                 struct buf buf = { 0 };
                 bool good = terms_query(rows[i].typed, &buf);
 
-                if (good != (rows[i].query != NULL) || (good && strcmp(buf_text(&buf), rows[i].query) != 0))
+                if (good != (rows[i].query != NULL) ||
+                    (good && strcmp(buf_text(&buf), rows[i].query) != 0))
                         fail_msg("%s: %s", rows[i].story, buf_text(&buf));
                 buf_done(&buf);
         }
