@@ -79,6 +79,11 @@ int ledger_sum_trouble(struct ledger_reader *reader, ledger_sum_fn *on_sum, void
         return step == SQLITE_DONE ? 0 : db_error(&reader->db);
 }
 
+#define PAGE                                                                                       \
+        " AND (?2 IS NULL OR channel = ?2) AND since <= ?3 AND (since < ?3 OR seq < ?4)"           \
+        " ORDER BY since DESC, seq DESC LIMIT ?5) AS page JOIN entry ON entry.seq = page.seq"      \
+        " ORDER BY page.since DESC, page.seq DESC"
+
 int ledger_page_trouble(struct ledger_reader *reader, const struct ledger_page *page,
                         ledger_trouble_fn *on_row, void *userdata) {
         sqlite3_stmt *statement freed_by(statement_freep) = NULL;
@@ -86,16 +91,11 @@ int ledger_page_trouble(struct ledger_reader *reader, const struct ledger_page *
 
         if (r == 0)
                 r = db_prepare(&reader->db,
-                               page->state ? "SELECT " LEDGER_COLUMNS ", trouble.since FROM trouble"
-                                             " INDEXED BY trouble_state JOIN entry ON entry.seq = trouble.seq"
-                                             " WHERE trouble.state = ?1 AND (?2 IS NULL OR trouble.channel = ?2)"
-                                             " AND since <= ?3 AND (since < ?3 OR trouble.seq < ?4)"
-                                             " ORDER BY since DESC, trouble.seq DESC LIMIT ?5"
-                                           : "SELECT " LEDGER_COLUMNS ", trouble.since FROM trouble"
-                                             " JOIN entry ON entry.seq = trouble.seq"
-                                             " WHERE ?1 IS NULL AND (?2 IS NULL OR trouble.channel = ?2)"
-                                             " AND since <= ?3 AND (since < ?3 OR trouble.seq < ?4)"
-                                             " ORDER BY since DESC, trouble.seq DESC LIMIT ?5",
+                               /* The page is found before its rows are fetched. */
+                               page->state ? "SELECT " LEDGER_COLUMNS ", page.since FROM (SELECT since, seq"
+                                             " FROM trouble INDEXED BY trouble_state WHERE state = ?1" PAGE
+                                           : "SELECT " LEDGER_COLUMNS ", page.since FROM (SELECT since, seq"
+                                             " FROM trouble WHERE ?1 IS NULL" PAGE,
                                &statement);
         if (r < 0)
                 return r;

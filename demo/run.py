@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 import carriers
 import check_pages
@@ -213,6 +214,18 @@ class Box:
                               "--region", region, "document", "show", document], capture_output=True, text=True, check=False)
         return json.loads(run.stdout) if run.returncode == 0 else {}
 
+    def console_problems(self, documents):
+        """Whether the console has each document, with its way through the channels."""
+        problems = []
+        for region, document in documents:
+            try:
+                page = check_pages.get(f"{self.console_url}document/{region}/{urllib.parse.quote(document, safe='')}").decode()
+                if "门户" not in page and "portal" not in page:
+                    problems.append(f"总览里 {document} 没有渠道")
+            except OSError as error:
+                problems.append(f"总览里没有 {document}：{error}")
+        return problems
+
     def settled(self, region, document, revision, state):
         def done():
             shown = self.shown(region, document)
@@ -256,6 +269,7 @@ def main():
               f"{os.path.relpath(box.folder)}/gongkai.conf status\n", flush=True)
         if arguments.once:
             problems = check_pages.check(box.portal_url, box.display_url, list(events.values()), last, shown, HERE)
+            problems += box.console_problems(last)
             for problem in problems:
                 print(f"不对（wrong）：{problem}", file=sys.stderr)
             print(f"{len(last)} 份文件逐页核对，{len(problems)} 处不对（pages checked, things wrong）")
