@@ -34,7 +34,7 @@ static const char *const sql[N_CARDS_STATEMENTS] = {
         [ADD_EMBARGO] = "INSERT OR REPLACE INTO embargo (event, at) VALUES (?1, ?2)",
         [FIND_EMBARGO] = "SELECT at FROM embargo WHERE event = ?1",
         [ADD_TALLY] = "INSERT INTO tally (channel, what, at, n) VALUES (?1, ?2, ?3, ?4)"
-                      " ON CONFLICT (channel, what, at) DO UPDATE SET n = n + ?4",
+                      " ON CONFLICT (what, at, channel) DO UPDATE SET n = n + ?4",
         [SET_TALLY] = "INSERT OR REPLACE INTO tally (channel, what, at, n) VALUES (?1, ?2, ?3, ?4)",
         [SET_MARK] = "UPDATE mark SET seq = ?1, hash = ?2",
 };
@@ -338,27 +338,25 @@ int cards_count(struct cards *cards, int64_t *ret) {
 int cards_tallies(struct cards *cards, const char *channel, int what_from, int what_to,
                   int64_t at_from, int64_t at_to, tally_fn *on_tally, void *userdata) {
         sqlite3_stmt *statement freed_by(cards_statement_freep) = NULL;
-        int step,
-                r = cards_prepare(
-                        cards,
-                        channel ? "SELECT channel, what, at, n FROM tally WHERE channel = ?1 AND "
-                                  "what"
-                                  " BETWEEN ?2 AND ?3 AND at BETWEEN ?4 AND ?5"
-                                : "SELECT channel, what, at, n FROM tally WHERE ?1 IS NULL AND what"
-                                  " BETWEEN ?2 AND ?3 AND at BETWEEN ?4 AND ?5",
-                        &statement);
+        int step, r = cards_prepare(cards,
+                                    "SELECT channel, at, n FROM tally WHERE what = ?1 AND at BETWEEN ?2"
+                                    " AND ?3 AND (?4 IS NULL OR channel = ?4) ORDER BY at, channel",
+                                    &statement);
 
         if (r < 0)
                 return r;
-        (void) sqlite3_bind_text(statement, 1, channel, -1, SQLITE_STATIC);
-        (void) sqlite3_bind_int(statement, 2, what_from);
-        (void) sqlite3_bind_int(statement, 3, what_to);
-        (void) sqlite3_bind_int64(statement, 4, at_from);
-        (void) sqlite3_bind_int64(statement, 5, at_to);
-        while ((step = sqlite3_step(statement)) == SQLITE_ROW)
-                if (on_tally(cards_text(statement, 0), sqlite3_column_int(statement, 1),
-                             sqlite3_column_int64(statement, 2), sqlite3_column_int64(statement, 3),
-                             userdata) != 0)
-                        return 0;
-        return step == SQLITE_DONE ? 0 : cards_error(cards);
+        (void) sqlite3_bind_int64(statement, 2, at_from);
+        (void) sqlite3_bind_int64(statement, 3, at_to);
+        (void) sqlite3_bind_text(statement, 4, channel, -1, SQLITE_STATIC);
+        for (int what = what_from; what <= what_to; what++) {
+                (void) sqlite3_reset(statement);
+                (void) sqlite3_bind_int(statement, 1, what);
+                while ((step = sqlite3_step(statement)) == SQLITE_ROW)
+                        if (on_tally(cards_text(statement, 0), what, sqlite3_column_int64(statement, 1),
+                                     sqlite3_column_int64(statement, 2), userdata) != 0)
+                                return 0;
+                if (step != SQLITE_DONE)
+                        return cards_error(cards);
+        }
+        return 0;
 }

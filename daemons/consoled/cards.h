@@ -73,6 +73,7 @@ int cards_one(struct cards *cards, const char *region, const char *document, car
               void *userdata);
 int cards_count(struct cards *cards, int64_t *ret);
 
+/* In the order of what, time, channel. */
 typedef int tally_fn(const char *channel, int what, int64_t at, int64_t n, void *userdata);
 /* Counts of a kind (what_from to what_to) and time (at_from to at_to, both with their end); channel
  * NULL: all. */

@@ -30,11 +30,12 @@ CREATE VIRTUAL TABLE words USING fts5 (title, number, document, publisher, conte
 -- Revisions with a time of publication: what they took counts from then.
 CREATE TABLE embargo (event TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 
--- Counts, by channel ("" = of no channel), what (cards.h) and hour, day, or 0 = in all.
+-- Counts, by what (cards.h), hour, day, or 0 = in all, and channel ("" = of no channel): so a chart of all
+-- channels reads its hours and nothing else.
 CREATE TABLE tally (
         channel TEXT NOT NULL,
         what INTEGER NOT NULL,
         at INTEGER NOT NULL,
         n INTEGER NOT NULL,
-        PRIMARY KEY (channel, what, at)
+        PRIMARY KEY (what, at, channel)
 ) WITHOUT ROWID;

@@ -160,8 +160,7 @@ static void holds(const char *story) {
                 "sms published 1\n"
                 "sms attempted 1\n"
                 "sms confirmed 1\n"
-                "portal 200 1\nportal 205 1\n" /* at once; within 5 s */
-                "sms 204 1\n";                 /* within 2.5 s */
+                "portal 200 1\nsms 204 1\nportal 205 1\n"; /* at once; within 2.5 s; within 5 s */
         const struct card_wish all = { NULL, NULL, NULL, 0, 0, INT64_MAX, 100 };
         struct buf buf = { 0 };
         int64_t count;

@@ -302,44 +302,27 @@ static int add_last(const char *channel, int what, int64_t at, int64_t n, void *
         return 0;
 }
 
-/* Rows come by channel and bucket: one channel is written when the next begins. */
-struct histogram {
-        const struct writer *writer;
-        const struct metric *metric;
-        char channel[40];
-        int64_t counts[N_WAITS];
-};
+static int keep_bucket(const char *channel, int what, int64_t at, int64_t n, void *userdata) {
+        int64_t *counts = userdata;
 
-static int keep_sum(const char *channel, int what, int64_t at, int64_t n, void *userdata) {
         (void) channel;
+        (void) at;
+        counts[what - TALLY_WAIT] = n;
+        return 0;
+}
+
+/* A channel's histogram, where it comes with its sum. */
+static int add_histogram(const char *channel, int what, int64_t at, int64_t sum_ms, void *userdata) {
+        const struct counted *counted = userdata;
+        int64_t counts[N_WAITS] = { 0 };
+
         (void) what;
         (void) at;
-        *(int64_t *) userdata = n;
-        return 1;
-}
-
-static void write_histogram(struct histogram *histogram) {
-        int64_t sum_ms = 0;
-
-        if (!*histogram->channel)
-                return;
-        (void) cards_tallies(histogram->writer->daemon->cards, histogram->channel,
-                             TALLY_WAIT_SUM_MS, TALLY_WAIT_SUM_MS, 0, 0, keep_sum, &sum_ms);
-        metric_histogram(histogram->writer->out, histogram->metric,
-                         &(struct labels){ { "channel", histogram->channel } }, wait_bounds,
-                         N_WAITS - 1, histogram->counts, (double) sum_ms / 1000);
-        memset(histogram->counts, 0, sizeof(histogram->counts));
-}
-
-static int add_wait(const char *channel, int what, int64_t at, int64_t n, void *userdata) {
-        struct histogram *histogram = userdata;
-
-        (void) at;
-        if (strcmp(histogram->channel, channel) != 0) {
-                write_histogram(histogram);
-                (void) snprintf(histogram->channel, sizeof(histogram->channel), "%s", channel);
-        }
-        histogram->counts[what - TALLY_WAIT] = n;
+        (void) cards_tallies(counted->writer->daemon->cards, channel, TALLY_WAIT, TALLY_WAIT + N_WAITS - 1,
+                             0, 0, keep_bucket, counts);
+        metric_histogram(counted->writer->out, counted->metric,
+                         &(struct labels) { { "channel", channel } }, wait_bounds, N_WAITS - 1, counts,
+                         (double) sum_ms / 1000);
         return 0;
 }
 
@@ -359,7 +342,6 @@ static void write_counts(const struct writer *writer) {
                                             "When the channel last published something." };
         struct cards *cards = writer->daemon->cards;
         struct counted counted = { writer, &events };
-        struct histogram histogram = { .writer = writer, .metric = &wait };
 
         if (!cards)
                 return;
@@ -371,9 +353,9 @@ static void write_counts(const struct writer *writer) {
         (void) cards_tallies(cards, NULL, TALLY_ROW, (int) n_cards_states - 1, 0, 0, add_delivery,
                              &counted);
         metric_begin(writer->out, &wait);
-        (void) cards_tallies(cards, NULL, TALLY_WAIT, TALLY_WAIT + N_WAITS - 1, 0, 0, add_wait,
-                             &histogram);
-        write_histogram(&histogram);
+        counted.metric = &wait;
+        (void) cards_tallies(cards, NULL, TALLY_WAIT_SUM_MS, TALLY_WAIT_SUM_MS, 0, 0, add_histogram,
+                             &counted);
         metric_begin(writer->out, &last);
         counted.metric = &last;
         (void) cards_tallies(cards, NULL, TALLY_LAST_PUBLISHED, TALLY_LAST_PUBLISHED, 0, 0,
