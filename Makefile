@@ -25,7 +25,7 @@ libraries := libzmq hiredis libcurl libsystemd jansson libcrypto libssl libmosqu
 # cmark-gfm's extensions come without a pkg-config file of their own.
 ifneq ($(needs_build),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(libraries) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(libraries) 2>/dev/null) -lcmark-gfm-extensions
+PKG_LIBS := $(shell pkg-config --libs $(libraries) 2>/dev/null) -lcmark-gfm-extensions -lm
 endif
 
 warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -67,12 +67,13 @@ client := $(call objects,client)
 publisherd := $(call objects,daemons/publisherd)
 channeld := $(call objects,daemons/channeld)
 ledgerd := $(call objects,daemons/ledgerd)
+consoled := $(call objects,daemons/consoled)
 ctl := $(call objects,ctl)
 
 but_main = $(filter-out %/main.o %/gongkai-emit.o,$(1))
 
 programs := $(BUILD)/gongkai-publisherd $(BUILD)/gongkai-channeld $(BUILD)/gongkai-ledgerd \
-	$(BUILD)/gongkai-emit $(BUILD)/gongkaictl $(BUILD)/gongkai-generator
+	$(BUILD)/gongkai-consoled $(BUILD)/gongkai-emit $(BUILD)/gongkaictl $(BUILD)/gongkai-generator
 catalogs := $(BUILD)/gongkai.catalog $(BUILD)/gongkai.en.catalog
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard core/*_test.c channels/*_test.c channels/*/*_test.c \
 	client/*_test.c daemons/*/*_test.c ctl/*_test.c))
@@ -97,11 +98,13 @@ $(BUILD)/%.o: %.c
 $(BUILD)/place: FORCE
 	@mkdir -p $(@D); echo "$(SYSCONFDIR) $(UNITDIR)" | cmp -s - $@ || echo "$(SYSCONFDIR) $(UNITDIR)" >$@
 FORCE:
-$(BUILD)/core/daemon.o $(BUILD)/systemd/generator.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(ctl)): $(BUILD)/place
+$(BUILD)/core/daemon.o $(BUILD)/systemd/generator.o $(filter %/main.o,$(publisherd) $(channeld) $(ledgerd) $(consoled) $(ctl)): $(BUILD)/place
 
 # Files that C code carries inside (EMBED in core/embed.h).
 $(BUILD)/core/store_library.o: $(wildcard core/*.lua)
 $(BUILD)/core/ledger_db.o: $(wildcard core/ledger_*.sql)
+$(filter $(BUILD)/daemons/consoled/%,$(consoled)): $(wildcard daemons/consoled/*/*) \
+	$(wildcard daemons/consoled/*.sql)
 $(foreach room,site display,$(eval $(filter $(BUILD)/channels/$(room)/%,$(channels)): \
 	$(wildcard channels/$(room)/*/*)))
 
@@ -115,6 +118,8 @@ $(BUILD)/gongkai-publisherd: $(publisherd) $(threads) $(core)
 $(BUILD)/gongkai-channeld: $(channeld) $(channels) $(threads) $(core)
 	$(link)
 $(BUILD)/gongkai-ledgerd: $(ledgerd) $(threads) $(core)
+	$(link)
+$(BUILD)/gongkai-consoled: $(consoled) $(threads) $(core)
 	$(link)
 $(BUILD)/gongkai-emit: $(client) $(threads) $(core)
 	$(link)

@@ -1,6 +1,7 @@
 #include "core/config.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -273,6 +274,24 @@ static void check_fetch(const struct config *config, const struct conf *conf,
         }
 }
 
+/* It knows no login: who can reach it sees it. */
+static void check_console(const struct config *config, const struct conf *conf,
+                          struct problems *problems) {
+        struct sockaddr_storage address = { 0 };
+        const struct sockaddr_in *four = (const struct sockaddr_in *) &address;
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *) &address;
+        socklen_t n;
+        bool good = listen_address(config->console_listen, &address, &n) == 0;
+
+        if (good && address.ss_family == AF_INET)
+                good = ntohl(four->sin_addr.s_addr) >> 24 == 127;
+        else if (good)
+                good = address.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+        if (!good)
+                problems_add(problems, config->path, conf_line(conf, "console", "listen"),
+                             MESSAGE_CONFIG_CONSOLE_LISTEN, "value", config->console_listen, NULL);
+}
+
 static int read_main(struct config *config, const struct conf *conf, struct problems *problems) {
         struct settings_part part = { config_settings, n_config_settings, config };
         const struct conf_entry *language = conf_find(conf, "county", "language");
@@ -296,6 +315,7 @@ static int read_main(struct config *config, const struct conf *conf, struct prob
         check_socket(config, conf, "publisherd", "control", config->control, problems);
         check_socket(config, conf, "redis", "socket", config->redis_socket, problems);
         check_fetch(config, conf, problems);
+        check_console(config, conf, problems);
         config_check_gate(config, conf, problems);
         return 0;
 }

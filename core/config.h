@@ -45,6 +45,9 @@ struct config {
         char *alarm_channel;       /* NULL = none */
         int64_t alarm_repeat_ms;
         int64_t alarm_log_records; /* a longer log of a region is an alarm */
+        /* [console] */
+        char *console_listen; /* "ADDRESS:PORT" of this machine, for listen_address() */
+        struct string_list console_hosts; /* names by which a reverse proxy is reached */
         /* [curve] */
         char *curve_secret_file; /* the server's key pair, for secret_read(); NULL = no CURVE */
 };

@@ -116,6 +116,14 @@ const struct setting config_settings[] = {
           .chinese = "一个区划在 Redis 里的日志超过多少条就报警（台账服务会把它腾空）",
           .english = "a region's log in Redis that is longer is an alarm (the ledger shortens it)" },
 
+        { "console", "listen", SETTING_STRING, AT(console_listen), .fallback = "127.0.0.1:5580",
+          .chinese = "网页和指标（/metrics）在本机的哪个地址和端口；只能是本机地址，要从别的机器看，用带登录的反向代理",
+          .english = "address and port of the console and of /metrics; of this machine only: for others put a"
+                     " reverse proxy with a login in front of it" },
+        { "console", "hosts", SETTING_LIST, AT(console_hosts),
+          .chinese = "反向代理对外用的主机名，例如 gongkai.tengchong.local；别的主机名一律不答",
+          .english = "host names by which a reverse proxy is reached; a request for any other is refused" },
+
         { "curve", "secret_file", SETTING_STRING, AT(curve_secret_file),
           .chinese = "服务器密钥对的文件（或 systemd 凭据名）；写了才能从别的机器收文",
           .english = "file (or systemd credential) with the server's CURVE key pair" },

@@ -139,6 +139,23 @@ int ledger_read_trouble(struct ledger_reader *reader, const char *region, const 
 typedef int ledger_count_fn(const struct ledger_row *latest, int64_t count, void *userdata);
 int ledger_count_trouble(struct ledger_reader *reader, const char *state, ledger_count_fn *on_count,
                          void *userdata);
+/* Of all that is not well, per channel and state: how many, and since when the oldest. */
+struct ledger_sum {
+        const char *channel, *state;
+        int64_t count, since_ms;
+};
+typedef int ledger_sum_fn(const struct ledger_sum *sum, void *userdata);
+int ledger_sum_trouble(struct ledger_reader *reader, ledger_sum_fn *on_sum, void *userdata);
+/* A page of it, the latest trouble first: behind (since_ms, seq) of the page before, both INT64_MAX for
+ * the first. state, channel NULL = any. */
+struct ledger_page {
+        const char *state, *channel;
+        int64_t since_ms, seq;
+        size_t most;
+};
+typedef int ledger_trouble_fn(const struct ledger_row *row, int64_t since_ms, void *userdata);
+int ledger_page_trouble(struct ledger_reader *reader, const struct ledger_page *page,
+                        ledger_trouble_fn *on_row, void *userdata);
 /* 1 when a channel is not well with a document, 0 when it is. */
 int ledger_has_trouble(struct ledger_reader *reader, const char *document, const char *channel);
 /* Receipts of the region after that number, for the sources that `is_own` says yes to: at most

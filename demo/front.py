@@ -31,7 +31,7 @@ h2 a {{ font-weight: 400; font-size: .9rem; color: #0b5cad; white-space: nowrap;
 <body>
 <header>
 <h1>一次发布，处处可见</h1>
-<p>业务系统发出一次，各渠道各自展示。下面是市民此刻在每个渠道看到的样子，撤回的已划去或撤下。微信、微博、短信、条屏都是本机上的模拟账号，规矩照真的来。</p>
+<p>业务系统发出一次，各渠道各自展示。下面是市民此刻在每个渠道看到的样子，撤回的已划去或撤下。微信、微博、短信、条屏都是本机上的模拟账号，规矩照真的来。管理员看的是<a href="{console}" target="_blank" rel="noopener">发布台</a>：什么没有到位，每份文件怎样走到各个渠道。</p>
 </header>
 <main>
 {sections}
@@ -63,17 +63,17 @@ SECTION = """\
 WIDTHS = {"page": 1100, "screen": 1280, "phone": 400, "board": 1120}
 
 
-def page(carriers):
-    """carriers: (name, address, kind) each."""
-    return PAGE.format(sections="\n".join(
+def page(carriers, console):
+    """carriers: (name, address, kind) each; console: the operator's page."""
+    return PAGE.format(console=html.escape(console), sections="\n".join(
         SECTION.format(name=html.escape(name), address=html.escape(address), width=WIDTHS[kind],
                        classes=' class="wide"' if kind in ("page", "screen", "board") else "")
         for name, address, kind in carriers))
 
 
-def serve(carriers):
+def serve(carriers, console):
     """A server of this one page on a free port."""
-    text = page(carriers).encode()
+    text = page(carriers, console).encode()
 
     class One(http.server.BaseHTTPRequestHandler):
         def do_GET(self):

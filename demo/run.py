@@ -16,11 +16,13 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 import carriers
 import check_pages
@@ -51,6 +53,9 @@ control = {run}/control
 
 [ledgerd]
 receipts = ipc://{run}/receipts
+
+[console]
+listen = 127.0.0.1:{console_port}
 """
 
 CHANNELS = {
@@ -109,7 +114,10 @@ class Box:
         self.run = pathlib.Path(tempfile.mkdtemp(prefix="gongkai-"))
         self.portal, self.display, self.front = serve(folder / "portal"), serve(folder / "display"), None
         self.carriers = carriers.Carriers(self)
-        (folder / "gongkai.conf").write_text(CONFIG.format(regions=", ".join(REGIONS), run=self.run))
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            self.console_port = one.getsockname()[1]
+        (folder / "gongkai.conf").write_text(CONFIG.format(regions=", ".join(REGIONS), run=self.run, console_port=self.console_port))
         (folder / "emitters.d" / "counties.conf").write_text("sources = urn:gongkai:*\nmay_urgent = yes\n")
         for name, text in CHANNELS.items():
             (folder / "channels.d" / f"{name}.conf").write_text(text.format(portal_port=self.portal.server_port, folder=folder))
@@ -121,6 +129,10 @@ class Box:
     @property
     def display_url(self):
         return f"http://127.0.0.1:{self.display.server_port}/hall/"
+
+    @property
+    def console_url(self):
+        return f"http://127.0.0.1:{self.console_port}/"
 
     @property
     def front_url(self):
@@ -158,10 +170,11 @@ class Box:
         self.carriers.open()
         wechat, weibo, sms, led = self.carriers.pages
         self.front = front.serve([("门户网站", self.portal_url + "/", "page"), wechat,
-                                  ("政务服务大厅公示屏", self.display_url, "screen"), weibo, sms, led])
+                                  ("政务服务大厅公示屏", self.display_url, "screen"), weibo, sms, led], self.console_url)
         self.start("publisherd", self.programs / "gongkai-publisherd", "--config", conf)
         self.wait((self.run / "publish").exists, "gongkai-publisherd")
         self.start("ledgerd", self.programs / "gongkai-ledgerd", "--config", conf)
+        self.start("consoled", self.programs / "gongkai-consoled", "--config", conf)
         for channel in [*CHANNELS, *carriers.CHANNELS]:
             self.start(f"channeld-{channel}", self.programs / "gongkai-channeld", "--config", conf, channel)
 
@@ -201,6 +214,18 @@ class Box:
                               "--region", region, "document", "show", document], capture_output=True, text=True, check=False)
         return json.loads(run.stdout) if run.returncode == 0 else {}
 
+    def console_problems(self, documents):
+        """Whether the console has each document, with its way through the channels."""
+        problems = []
+        for region, document in documents:
+            try:
+                page = check_pages.get(f"{self.console_url}document/{region}/{urllib.parse.quote(document, safe='')}").decode()
+                if "门户" not in page and "portal" not in page:
+                    problems.append(f"总览里 {document} 没有渠道")
+            except OSError as error:
+                problems.append(f"总览里没有 {document}：{error}")
+        return problems
+
     def settled(self, region, document, revision, state):
         def done():
             shown = self.shown(region, document)
@@ -237,13 +262,14 @@ def main():
             box.wait(box.settled(region, document, event["data"]["revision"], state), document)
         shown = {key: box.shown(*key) for key in last}
         print(f"\n各渠道并排（all carriers side by side）： {box.front_url}\n"
-              f"门户网站（portal）：  {box.portal_url}/\n公示屏（display）：    {box.display_url}\n"
+              f"门户网站（portal）：  {box.portal_url}/\n公示屏（display）：    {box.display_url}\n总览（console）：      {box.console_url}\n"
               + "".join(f"{name}（模拟）：  {address}\n" for name, address, _ in box.carriers.pages) +
               f"文件夹（folder）：    {box.folder}\n"
               f"命令（try）：         {os.path.relpath(box.programs)}/gongkaictl --config "
               f"{os.path.relpath(box.folder)}/gongkai.conf status\n", flush=True)
         if arguments.once:
             problems = check_pages.check(box.portal_url, box.display_url, list(events.values()), last, shown, HERE)
+            problems += box.console_problems(last)
             for problem in problems:
                 print(f"不对（wrong）：{problem}", file=sys.stderr)
             print(f"{len(last)} 份文件逐页核对，{len(problems)} 处不对（pages checked, things wrong）")

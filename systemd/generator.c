@@ -189,8 +189,8 @@ static int add_channel(const char *out, const char *folder, const char *channels
 /* What gongkai.conf says for all of the units. */
 static int add_general(const char *out, const struct conf *conf, const char *folder) {
         static const char *const units[] = { "gongkai-redis.service", "gongkai-publisherd.service",
-                                             "gongkai-ledgerd.service", CHANNEL_UNIT ".service",
-                                             "gongkai-emit@.service" };
+                                             "gongkai-ledgerd.service", "gongkai-consoled.service",
+                                             CHANNEL_UNIT ".service", "gongkai-emit@.service" };
         const char *state = value_of(conf, "paths", "state"), *run = value_of(conf, "paths", "run");
         int r = 0;
 

@@ -12,10 +12,10 @@ import pytest
 from hardening import said, weak_spots, without_cet
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
-UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service",
+UNITS = ["gongkai.target", "gongkai-redis.service", "gongkai-publisherd.service", "gongkai-ledgerd.service", "gongkai-consoled.service",
          "gongkai-channeld@portal.service", "gongkai-emit@oa.service"]
 EXPOSURE = 12  # tenths: what `systemd-analyze security` may find open at most
-PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-emit", "gongkaictl")}
+PROGRAMS = {f"usr/bin/{name}" for name in ("gongkai-publisherd", "gongkai-channeld", "gongkai-ledgerd", "gongkai-consoled", "gongkai-emit", "gongkaictl")}
 CONFIGURATION = "etc/gongkai/"
 AMD64 = platform.machine() == "x86_64"
 
@@ -82,7 +82,7 @@ def exposure(unit):
 
 def test_no_service_is_more_open_than_it_must_be(installed):
     services = sorted((installed / "lib/systemd/system").glob("*.service"))
-    assert len(services) == 5
+    assert len(services) == 6
     for service in services:
         tenths, table = exposure(service)
         assert tenths <= EXPOSURE, table

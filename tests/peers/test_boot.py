@@ -23,7 +23,7 @@ from nspawn import TREE, wait_for  # noqa: E402
 
 PACKAGES = TREE / "build" / "deb"
 SECRETS = {"media": b"0123456789abcdef0123456789abcdef", "desk": b"fedcba9876543210fedcba9876543210"}
-DAEMONS = ["gongkai-redis", "gongkai-publisherd", "gongkai-ledgerd", "gongkai-channeld@portal", "gongkai-channeld@hall"]
+DAEMONS = ["gongkai-redis", "gongkai-publisherd", "gongkai-ledgerd", "gongkai-consoled", "gongkai-channeld@portal", "gongkai-channeld@hall"]
 # systemd's own record of how a unit ended (sd-messages.h).
 UNIT_FAILED = "d9b373ed55a64feb8242e02dbe79a49c"
 ALARM_OPENED = "e51bf1eb3203b4f8ace02d460a38936a"
