@@ -1,4 +1,6 @@
+#include "channels/fake_wild.h"
 #include "channels/onbon/fixture.h"
+#include "core/fit.h"
 
 static void a_notice_is_one_line(void **state) {
         static const struct {
@@ -82,10 +84,56 @@ static void gbk_is_what_the_font_has(void **state) {
         }
 }
 
+/* Every two bytes are a character of the font, or one is ASCII; no command but the colour at its beginning. */
+static void assert_is_gbk(const char *text) {
+        const unsigned char *at = (const unsigned char *) text;
+
+        while (*at) {
+                assert_int_not_equal(*at, '\\');
+                assert_true(*at >= 0x20 && *at != 0x7f && *at != 0x80 && *at != 0xff);
+                if (*at < 0x80) {
+                        at++;
+                        continue;
+                }
+                assert_true(at[1] >= 0x40 && at[1] != 0x7f && at[1] != 0xff);
+                at += 2;
+        }
+}
+
+static void ten_thousand_notices_are_within_a_boards_limits(void **state) {
+        struct board board;
+        uint64_t seed = 1;
+        unsigned n_lost = 0;
+
+        (void) state;
+        board_init(&board);
+        for (unsigned i = 0; i < 10000; i++) {
+                struct act act = { 0 };
+                json_t *event = wild_event(&seed, 0);
+                struct delivery delivery = delivery_of(&board, &act, event);
+                struct buf gbk = { 0 }, lost = { 0 };
+                int64_t length = 8 + fake_random(&seed, 100);
+                char *text = onbon_text(&delivery, length);
+
+                assert_non_null(text);
+                assert_true(*text && fit_length(text, strlen(text), FIT_HALVES) <= 2 * (size_t) length);
+                assert_int_equal(onbon_gbk(text, &gbk, &lost), 0);
+                assert_is_gbk(buf_text(&gbk));
+                n_lost += lost.len > 0;
+                buf_done(&gbk);
+                buf_done(&lost);
+                free(text);
+                json_decref(event);
+        }
+        assert_true(n_lost > 1000 && n_lost < 9900);
+        board_done(&board);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_notice_is_one_line),
                 cmocka_unit_test(gbk_is_what_the_font_has),
+                cmocka_unit_test(ten_thousand_notices_are_within_a_boards_limits),
         };
 
         return cmocka_run_group_tests_name("onbon: texts", tests, NULL, NULL);

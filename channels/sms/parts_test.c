@@ -247,7 +247,7 @@ static void sign_text_and_link_stay_within_the_messages_allowed(void **state) {
         unsigned seed = 7;
 
         (void) state;
-        for (int i = 0; i < 5000; i++) {
+        for (int i = 0; i < 10000; i++) {
                 struct buf title = { 0 };
                 json_t *data = json_object();
                 int n = i % 90;

@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 
@@ -124,6 +125,7 @@ class Terminal:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests in the background has it ignored
             os.environ["LANG"] = "zh_CN.UTF-8"
             os.execv(PROGRAMS / "gongkaictl", ["gongkaictl", "--config", str(one.conf), *arguments])
 
