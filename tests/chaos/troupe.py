@@ -22,7 +22,7 @@ import redis
 import county as stories
 from broker import Broker
 from carrierkit import LATE, settings_of
-from county import County, wait_until
+from county import County, free_port, wait_until
 from power import Power
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -36,12 +36,6 @@ CHANNELS = {
     "ranked": ("ranked", 2, {}),
     "waits": ("ranked", 1, {"after": "ranked"}),
 }
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Control:

@@ -6,15 +6,9 @@ import socket
 import subprocess
 import threading
 
-from county import wait_until
+from county import free_port, wait_until
 
 MOSQUITTO = "/usr/sbin/mosquitto"
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Broker:

@@ -3,6 +3,7 @@
 Everything is started by the test that wants it and ended with it. Nothing sleeps for a fixed time:
 wait_until() looks at a condition until it holds, or fails with what it last saw.
 """
+import contextlib
 import copy
 import datetime
 import hashlib
@@ -10,8 +11,10 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +26,16 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("GONGKAI_PROGRAMS", TREE / "build" / "asan"))
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 NUMBERS = itertools.count(1)
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody has, below those that the kernel gives to whoever connects (32768 and more)."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def wait_until(condition, timeout=20, what=""):

@@ -2,12 +2,11 @@
 import json
 import os
 import signal
-import socket
 import time
 
 import pytest
 
-from county import PROGRAMS, attachment, publish, wait_until
+from county import PROGRAMS, attachment, free_port, publish, wait_until
 from knock import until_taken
 
 
@@ -170,12 +169,6 @@ def test_attachments_that_cannot_be_written(town):
     os.rename(away, folder)
     assert until_taken_with(town, event, content)["status"] == "accepted"
     closes(town, "state-unwritable", "attachments", timeout=3)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def until_taken_with(town, event, content):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from broker import Broker, free_port
-from county import publish, query, wait_until, withdraw
+from broker import Broker
+from county import free_port, publish, query, wait_until, withdraw
 from glass import Glass
 
 NGINX = """\

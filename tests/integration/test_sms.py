@@ -3,14 +3,13 @@ import datetime
 import json
 import pathlib
 import signal
-import socket
 import sys
 import urllib.error
 import urllib.request
 
 import pytest
 
-from county import SHANGHAI, publish, wait_until, withdraw
+from county import SHANGHAI, free_port, publish, wait_until, withdraw
 from hookkit import records, state_of
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "simulators"))
@@ -224,12 +223,6 @@ def test_a_mas_cannot_be_asked_so_one_batch_is_in_doubt_and_named(office, mas, h
 
 
 # ---- what the carrier tells later ----
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
 
 @pytest.fixture
 def reporting(office):

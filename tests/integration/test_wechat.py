@@ -1,9 +1,8 @@
 """The wechat channel from the door to a strict account: what a citizen sees is what stands there, once."""
-import socket
 
 import pytest
 
-from county import attachment, now, publish, query, wait_until, withdraw
+from county import attachment, free_port, now, publish, query, wait_until, withdraw
 from hookkit import is_quiet
 from test_reload import hup
 from socialkit import JPG, PNG, Wechat
@@ -49,12 +48,6 @@ def titles(account):
 
 def state_of(county, document="doc-1"):
     return next((c for c in county.ask(query(document)).get("channels", []) if c["channel"] == "wechat"), {})
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 # ---- the whole way ----

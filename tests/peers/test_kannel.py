@@ -11,18 +11,12 @@ import pytest
 TREE = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("GONGKAI_PROGRAMS", str(TREE / "build" / "release"))
 sys.path.insert(0, str(TREE / "tests" / "integration"))
-from county import County, publish, wait_until  # noqa: E402
+from county import County, free_port, publish, wait_until  # noqa: E402
 from hookkit import state_of  # noqa: E402
 
 FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
 NUMBERS = [str(13800138000 + i) for i in range(25)]
 PASSWORD = "kannel-pass"
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def is_open(port):

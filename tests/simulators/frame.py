@@ -240,7 +240,7 @@ class Simulator:
         self.release()
         with self.lock:
             self.lock.notify_all()
-        with contextlib.suppress(ConnectionRefusedError):  # it has seen the end by itself
+        with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):  # it has seen the end by itself
             socket.create_connection(self.server.server_address).close()  # wakes serve()
         self.closed.wait()
         for each in list(self.sockets):  # kept alive by their clients
