@@ -119,6 +119,23 @@ def shoot(make_range, shots, n_ranges):
     return results
 
 
+def side_by_side(fair, shots, seed):
+    """A fair per fault, all at once: what its shots came to, and by name what befell a whole fair."""
+    found, threads = {}, []
+
+    def work(fault):
+        try:
+            found.update(fair(fault, [shot for shot in shots if shot.fault == fault], seed).run())
+        except BaseException:  # told by each test
+            found[f"the fair of {fault}"] = traceback.format_exc()
+    for fault in FAULTS:
+        threads.append(threading.Thread(target=work, args=(fault,), daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
 def wait_for_quiet(county, channels):
     """Until nothing is due. A nudge may have gone with its connection: it has to come right by itself."""
     seen = []

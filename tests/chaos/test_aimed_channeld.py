@@ -1,7 +1,5 @@
 """channeld is killed, frozen and loses its power at each of its steps; then everything still holds."""
 import os
-import threading
-import traceback
 
 import pytest
 
@@ -29,20 +27,7 @@ SHOTS = list(aim.shots_of(STEPS))
 
 @pytest.fixture(scope="module")
 def results():
-    """A fair per fault, all side by side."""
-    found, threads = {}, []
-
-    def work(fault):
-        try:
-            found.update(Fair(fault, [shot for shot in SHOTS if shot.fault == fault], SEED).run())
-        except BaseException:  # told by each test
-            found[f"the fair of {fault}"] = traceback.format_exc()
-    for fault in aim.FAULTS:
-        threads.append(threading.Thread(target=work, args=(fault,), daemon=True))
-        threads[-1].start()
-    for thread in threads:
-        thread.join()
-    return found
+    return aim.side_by_side(Fair, SHOTS, SEED)
 
 
 @pytest.mark.parametrize("shot", SHOTS, ids=str)

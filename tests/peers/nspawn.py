@@ -21,7 +21,7 @@ import time
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 CACHE = TREE / "build" / "peers"
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 # What a minimal image has beyond debootstrap's own: an init, and a bus as every Debian server has one.
 INCLUDE = "systemd,systemd-sysv,dbus,ca-certificates"
 CGROUPS = "/sys/fs/cgroup"
@@ -35,7 +35,15 @@ def wait_for(condition, what, seconds=30.0):
         if value:
             return value
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks at the condition
+
+
+def mirror():
+    """Where this machine has its own packages from."""
+    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"], capture_output=True, text=True)
+    found = [line.split()[0].rstrip("/") for line in targets.stdout.splitlines() if line.split()[1:] == [SUITE]]
+    assert found, f"apt knows no mirror of {SUITE} (apt-get update): {targets.stdout}{targets.stderr}"
+    return found[0]
 
 
 def cannot():
@@ -73,7 +81,7 @@ def image(packages):
     CACHE.mkdir(parents=True, exist_ok=True)
     if not (CACHE / "base.made").exists():
         shutil.rmtree(base, ignore_errors=True)
-        made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, str(base), MIRROR], capture_output=True, text=True)
+        made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, str(base), mirror()], capture_output=True, text=True)
         assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
         (CACHE / "base.made").touch()
     shutil.rmtree(root, ignore_errors=True)
@@ -82,7 +90,7 @@ def image(packages):
     for package in packages:
         shutil.copy(package, root / "packages")
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    (root / "etc/apt/sources.list").write_text(f"deb {MIRROR} {SUITE} main\ndeb {MIRROR}-security {SUITE}-security main\n")
+    (root / "etc/apt/sources.list").write_text(f"deb {mirror()} {SUITE} main\n")
     got = chroot(root, "apt-get update -q && apt-get install -q -y --download-only /packages/*.deb")
     assert got.returncode == 0, got.stdout[-3000:] + got.stderr[-3000:]
     shutil.rmtree(root / "packages")
