@@ -38,12 +38,11 @@ def wait_for(condition, what, seconds=30.0):
         time.sleep(0.02)  # between two looks at the condition
 
 
-def mirror():
-    """Where this machine has its own packages from."""
-    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"], capture_output=True, text=True)
-    found = [line.split()[0].rstrip("/") for line in targets.stdout.splitlines() if line.split()[1:] == [SUITE]]
-    assert found, f"apt knows no mirror of {SUITE} (apt-get update): {targets.stdout}{targets.stderr}"
-    return found[0]
+def mirrors():
+    """Where this machine has its own packages from: {"bookworm": URI, "bookworm-security": URI ...}; empty where apt does not tell."""
+    told = subprocess.run(["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"], capture_output=True, text=True)
+    found = (line.split() for line in told.stdout.splitlines())
+    return {words[0]: words[1].rstrip("/") for words in found if len(words) == 2 and words[0].startswith(SUITE)}
 
 
 def cannot():
@@ -77,11 +76,12 @@ def image(packages):
     root = CACHE / f"image-{key}"
     if (CACHE / f"image-{key}.made").exists():
         return root
-    base = CACHE / "base"
+    base, known = CACHE / "base", mirrors()
     CACHE.mkdir(parents=True, exist_ok=True)
     if not (CACHE / "base.made").exists():
         shutil.rmtree(base, ignore_errors=True)
-        made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, str(base), mirror()], capture_output=True, text=True)
+        made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, str(base), *([known[SUITE]] if SUITE in known else [])],
+                              capture_output=True, text=True)
         assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
         (CACHE / "base.made").touch()
     shutil.rmtree(root, ignore_errors=True)
@@ -90,7 +90,8 @@ def image(packages):
     for package in packages:
         shutil.copy(package, root / "packages")
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    (root / "etc/apt/sources.list").write_text(f"deb {mirror()} {SUITE} main\n")
+    if SUITE in known:  # else it has debootstrap's own
+        (root / "etc/apt/sources.list").write_text("".join(f"deb {uri} {suite} main\n" for suite, uri in known.items()))
     got = chroot(root, "apt-get update -q && apt-get install -q -y --download-only /packages/*.deb")
     assert got.returncode == 0, got.stdout[-3000:] + got.stderr[-3000:]
     shutil.rmtree(root / "packages")
