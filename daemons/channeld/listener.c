@@ -4,11 +4,11 @@
 #include "daemons/channeld/channeld.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/httpd.h"
 #include "core/log.h"
 #include "core/memory.h"
 
@@ -16,8 +16,7 @@ enum { BODY_MOST = 1 << 20, CONNECTIONS = 32, TIMEOUT_S = 10, TOLD_EVERY_MS = 60
 
 struct listener {
         struct channeld *channeld;
-        struct MHD_Daemon *server;
-        sd_event_source *io, *timer;
+        struct httpd http;
 };
 
 /* A request that comes in, until its answer has gone. */
@@ -31,39 +30,6 @@ struct incoming {
         bool failed;
 };
 
-/* -- the loop ------------------------------------------------------------------------------------------ */
-
-static void arm(struct listener *listener) {
-        MHD_UNSIGNED_LONG_LONG wait_ms;
-
-        if (MHD_get_timeout(listener->server, &wait_ms) != MHD_YES) {
-                (void) sd_event_source_set_enabled(listener->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void) sd_event_source_set_time_relative(listener->timer, (uint64_t) wait_ms * 1000);
-        (void) sd_event_source_set_enabled(listener->timer, SD_EVENT_ONESHOT);
-}
-
-static void run(struct listener *listener) {
-        (void) MHD_run(listener->server);
-        arm(listener);
-}
-
-static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        (void) source;
-        (void) fd;
-        (void) revents;
-        run(userdata);
-        return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        run(userdata);
-        return 0;
-}
-
 /* -- what it leads to ------------------------------------------------------------------------------------ */
 
 /* One of those that it waits for has come. A connection that is suspended does not end, so the request
@@ -73,7 +39,7 @@ static void incoming_goes_on(struct incoming *incoming) {
                 return;
         incoming->suspended = false;
         MHD_resume_connection(incoming->connection);
-        run(incoming->listener);
+        httpd_run(&incoming->listener->http);
 }
 
 static void on_noted(struct store *store, const redisReply *reply, int error, const char *reason,
@@ -243,37 +209,6 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
 /* -- from outside ---------------------------------------------------------------------------------------------- */
 
-static int listen_at(struct listener *listener, const char *text) {
-        struct sockaddr_storage address;
-        const union MHD_DaemonInfo *info;
-        socklen_t n;
-        unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-        int r = listen_address(text, &address, &n);
-
-        if (r < 0)
-                return r;
-        if (address.ss_family == AF_INET6)
-                flags |= MHD_USE_IPv6;
-        errno = 0;
-        listener->server = MHD_start_daemon(
-                flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_SOCK_ADDR, &address,
-                MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_CONNECTION_LIMIT,
-                (unsigned) CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) TIMEOUT_S,
-                /* every worker of the channel on this machine may take them */
-                MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
-        if (!listener->server)
-                return errno ? -errno : -EADDRINUSE;
-        info = MHD_get_daemon_info(listener->server, MHD_DAEMON_INFO_EPOLL_FD);
-        if (!info)
-                return -EIO;
-        r = sd_event_add_io(listener->channeld->event, &listener->io, info->epoll_fd, EPOLLIN, on_io,
-                            listener);
-        if (r >= 0)
-                r = sd_event_add_time(listener->channeld->event, &listener->timer, CLOCK_BOOTTIME,
-                                      UINT64_MAX, 1000, on_timer, listener);
-        return r;
-}
-
 int listener_open(struct channeld *daemon) {
         const char *address = daemon->channel->listen;
         int r;
@@ -284,7 +219,11 @@ int listener_open(struct channeld *daemon) {
         if (!daemon->listener)
                 return -ENOMEM;
         daemon->listener->channeld = daemon;
-        r = listen_at(daemon->listener, address);
+        r = httpd_open(&daemon->listener->http, daemon->event, address,
+                       &(struct httpd_rules) { .on_request = on_request, .on_completed = on_completed,
+                                               .userdata = daemon->listener, .connections = CONNECTIONS,
+                                               .timeout_s = TIMEOUT_S,
+                                               .shared = true }); /* by all workers of the channel */
         if (r < 0)
                 log_say(LOG_ERR, MESSAGE_CHANNEL_CANNOT_LISTEN, "channel", daemon->channel->name,
                         "address", address, "reason", strerror(-r), NULL);
@@ -299,10 +238,7 @@ void listener_close(struct channeld *daemon) {
 
         if (!listener)
                 return;
-        if (listener->server)
-                MHD_stop_daemon(listener->server);
-        (void) sd_event_source_disable_unref(listener->io);
-        (void) sd_event_source_disable_unref(listener->timer);
+        httpd_close(&listener->http);
         free(listener);
         daemon->listener = NULL;
 }

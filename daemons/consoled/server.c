@@ -1,12 +1,12 @@
 #include "daemons/consoled/server.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/embed.h"
+#include "core/httpd.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/unicode.h"
@@ -19,39 +19,9 @@ enum { CONNECTIONS = 64, TIMEOUT_S = 15, ARGUMENTS_MOST = 16 };
 
 struct server {
         struct consoled *daemon;
-        struct MHD_Daemon *http;
-        sd_event_source *io, *timer;
+        struct httpd http;
         struct request *suspended;
 };
-
-/* -- the loop ---------------------------------------------------------------------------------- */
-
-static void run(struct server *server) {
-        MHD_UNSIGNED_LONG_LONG wait_ms;
-
-        (void) MHD_run(server->http);
-        if (MHD_get_timeout(server->http, &wait_ms) != MHD_YES) {
-                (void) sd_event_source_set_enabled(server->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void) sd_event_source_set_time_relative(server->timer, (uint64_t) wait_ms * 1000);
-        (void) sd_event_source_set_enabled(server->timer, SD_EVENT_ONESHOT);
-}
-
-static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        (void) source;
-        (void) fd;
-        (void) revents;
-        run(userdata);
-        return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        run(userdata);
-        return 0;
-}
 
 /* -- who may ask ------------------------------------------------------------------------------- */
 
@@ -236,7 +206,7 @@ void server_resume(struct request *request) {
                 return;
         take_off(server, request);
         MHD_resume_connection(request->connection);
-        run(server);
+        httpd_run(&server->http);
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **own,
@@ -258,38 +228,6 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
 /* -- opening ----------------------------------------------------------------------------------- */
 
-static int listen_at(struct server *server, const char *text) {
-        struct sockaddr_storage address;
-        const union MHD_DaemonInfo *info;
-        socklen_t n;
-        unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-        int r = listen_address(text, &address, &n);
-
-        if (r < 0)
-                return r;
-        if (address.ss_family == AF_INET6)
-                flags |= MHD_USE_IPv6;
-        errno = 0;
-        server->http = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
-                                        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED,
-                                        on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-                                        (unsigned) CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                        (unsigned) TIMEOUT_S, MHD_OPTION_END);
-        if (!server->http)
-                return errno ? -errno : -EADDRINUSE;
-        info = MHD_get_daemon_info(server->http, MHD_DAEMON_INFO_EPOLL_FD);
-        if (!info)
-                return -EIO;
-        r = sd_event_add_io(server->daemon->event, &server->io, info->epoll_fd, EPOLLIN, on_io,
-                            server);
-        if (r >= 0)
-                r = sd_event_source_set_exit_on_failure(server->io, true);
-        if (r >= 0)
-                r = sd_event_add_time(server->daemon->event, &server->timer, CLOCK_BOOTTIME,
-                                      UINT64_MAX, 1000, on_timer, server);
-        return r < 0 ? r : 0;
-}
-
 int server_open(struct consoled *daemon) {
         const char *address = daemon->configuration->main.console_listen;
         int r;
@@ -298,7 +236,10 @@ int server_open(struct consoled *daemon) {
         if (!daemon->server)
                 return -ENOMEM;
         daemon->server->daemon = daemon;
-        r = listen_at(daemon->server, address);
+        r = httpd_open(&daemon->server->http, daemon->event, address,
+                       &(struct httpd_rules) { .on_request = on_request, .on_completed = on_completed,
+                                               .userdata = daemon->server, .connections = CONNECTIONS,
+                                               .timeout_s = TIMEOUT_S });
         if (r < 0)
                 log_say(LOG_ERR, MESSAGE_CONSOLED_CANNOT_LISTEN, "address", address, "reason",
                         strerror(-r), NULL);
@@ -319,12 +260,9 @@ void server_close(struct consoled *daemon) {
                 take_off(server, request);
                 MHD_resume_connection(request->connection);
         }
-        if (server->http) {
-                (void) MHD_run(server->http);
-                MHD_stop_daemon(server->http);
-        }
-        (void) sd_event_source_disable_unref(server->io);
-        (void) sd_event_source_disable_unref(server->timer);
+        if (server->http.mhd)
+                (void) MHD_run(server->http.mhd);
+        httpd_close(&server->http);
         free(server);
         daemon->server = NULL;
 }
